@@ -1,0 +1,57 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both install what they need into .venv.
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+VENV := .venv
+BIN := $(VENV)/bin
+SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES)
+
+# byte code halves the start-up of every stage
+unexport PYTHONDONTWRITEBYTECODE
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dry-run test test-fast lint format schema clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); torch is large: this takes a few minutes once"
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,dev]'
+	@touch $@
+
+install: $(VENV)/.installed  ## create .venv and install everything
+
+demo: $(VENV)/.installed  ## the whole pipeline on the embedded suite: about ten minutes on two cores
+	@$(SNAKEMAKE) --configfile configs/demo.yaml
+	@echo "report: results/demo/report.html"
+
+dry-run: $(VENV)/.installed  ## what `make demo` would run
+	@$(SNAKEMAKE) --configfile configs/demo.yaml --dry-run
+
+test: $(VENV)/.installed  ## all tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-fast: $(VENV)/.installed  ## tests that take seconds
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not workflow"
+
+lint: $(VENV)/.installed  ## style, types, layers, workflow format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/snakefmt --check Snakefile workflow
+
+format: $(VENV)/.installed  ## format everything
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+schema: $(VENV)/.installed  ## regenerate the JSON schema of the config
+	$(BIN)/emulator schema --output workflow/schemas/config.schema.yaml
+
+clean:  ## remove simulations, maps and results (not .venv)
+	rm -rf data/raw data/processed results .snakemake

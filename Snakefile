@@ -1,0 +1,24 @@
+# From HDF5 simulations to a validated report. This file is the table of contents;
+# each stage is one file in workflow/rules/. What is run is in configs/, where it is run in profiles.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+if "name" not in config:
+
+    configfile: "configs/demo.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/project.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/validate.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/report.html",

@@ -1,0 +1,1 @@
+"""Figures, one a file: each function takes loaded results and returns a matplotlib figure."""

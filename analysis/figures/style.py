@@ -1,0 +1,83 @@
+"""Looks shared by all figures: palette, names, and what every panel needs.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; images use cividis
+and viridis, which also print in grey.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
+
+TRUTH, MODEL, DMO = BLACK, BLUE, GREY
+CHANNEL_COLORS = {"dm_hydro": BLUE, "gas": VERMILION, "stars": ORANGE, "total": BLACK}
+LABELS = {"dm_hydro": "dark matter", "gas": "gas", "stars": "stars", "total": "total matter"}
+FORECASTS = {
+    "model": "model",
+    "dmo_share": "DMO times share",
+    "linear_transfer": "linear transfer function",
+    "empty": "empty map",
+    "climatology": "climatology",
+    "oracle": "re-drawn truth (oracle)",
+}
+K_LABEL = "$k$  [$h$/Mpc]"
+
+# Set once for the process: titles, legends and labels read these when they are made, not drawn.
+RC = {
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.8,
+    "svg.hashsalt": "emulator",
+}
+mpl.rcParams.update(RC)
+
+
+def new_figure(
+    rows: int, columns: int, *, size: tuple[float, float], **options: object
+) -> tuple[Figure, np.ndarray]:
+    """Figure and ``(rows, columns)`` array of axes in the common style."""
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def grid_for(count: int) -> tuple[int, int]:
+    """Rows and columns for a few panels: at most two columns, so that a phone can show them."""
+    columns = min(count, 2)
+    return -(-count // columns), columns
+
+
+def hide_unused(axes: np.ndarray, used: int) -> None:
+    """Remove the panels beyond the first ``used``."""
+    for ax in axes.ravel()[used:]:
+        ax.remove()
+
+
+def band(ax: Axes, x: np.ndarray, values: xr.DataArray, color: str, label: str, **line) -> None:
+    """Line of ``estimate=value`` with the interval from ``low`` to ``high``."""
+    low, high = values.sel(estimate="low").values, values.sel(estimate="high").values
+    ax.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
+    ax.plot(x, values.sel(estimate="value").values, color=color, label=label, **line)
+
+
+def wave_number_axis(ax: Axes, k: np.ndarray, k_range: Sequence[float] | None = None) -> None:
+    """Logarithmic axis of wave number with plain numbers; the range of the bars is shaded."""
+    ax.set_xscale("log")
+    ticks = [t for t in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if k[0] * 0.9 <= t <= k[-1] * 1.1]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlim(k[0] * 0.93, k[-1] * 1.07)
+    ax.set_xlabel(K_LABEL)
+    if k_range is not None:
+        ax.axvspan(*k_range, color="#f1efe6", zorder=-5, linewidth=0)

@@ -1,0 +1,128 @@
+"""What the report reads: every file of a results folder, required or optional.
+
+A missing optional file is not an error: it stays None (or empty) and the page says so.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from emulator.io import DataError, read_dataset, read_json
+
+N_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One window for the gallery: an ensemble, a sample in it, and why it was chosen."""
+
+    ensemble: xr.Dataset
+    sample: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that the page is made of."""
+
+    metrics: xr.Dataset
+    acceptance: dict[str, Any]
+    shown: list[Shown]
+    box_dmo: np.ndarray | None
+    history: dict[str, list[float]] | None
+    model: dict[str, Any] | None
+    splits: dict[str, list[str]] | None
+    benchmarks: list[dict[str, Any]]
+
+
+def read_inputs(results: Path, maps_dir: Path) -> Inputs:
+    """Read a results folder.
+
+    Raises
+    ------
+    DataError
+        If ``metrics.nc``, ``acceptance.json`` or the ensembles are missing or damaged.
+    """
+    metrics = read_dataset(results / "metrics.nc")
+    shown = choose_windows(sorted((results / "ensembles" / "test").glob("*.nc")), results)
+    model, splits = results / "model" / "model.json", results / "splits.json"
+    return Inputs(
+        metrics=metrics,
+        acceptance=read_json(results / "acceptance.json"),
+        shown=shown,
+        box_dmo=_read_box(maps_dir / f"{shown[0].ensemble.attrs['simulation']}.h5"),
+        history=read_history(results / "model" / "history.csv"),
+        model=read_json(model) if model.is_file() else None,
+        splits=read_json(splits) if splits.is_file() else None,
+        benchmarks=read_benchmarks(results / "benchmarks"),
+    )
+
+
+def choose_windows(paths: list[Path], results: Path) -> list[Shown]:
+    """Pick windows by DMO mass alone: the heaviest, a median and the lightest of three files."""
+    if not paths:
+        raise DataError(
+            results / "ensembles" / "test", "ensembles (*.nc)", "none", "Run the stage `sample`."
+        )
+    places = np.linspace(0, len(paths) - 1, min(N_SHOWN, len(paths))).round().astype(int)
+    shown = []
+    for place, (quantile, why) in zip(
+        places, ((1.0, "heaviest"), (0.5, "median"), (0.0, "lightest")), strict=False
+    ):
+        ensemble = read_dataset(paths[place])
+        mass = ensemble["condition"].mean(("y", "x")).values
+        order = np.argsort(mass)
+        shown.append(Shown(ensemble, int(order[round(quantile * (len(order) - 1))]), why))
+    return shown
+
+
+def _read_box(path: Path) -> np.ndarray | None:
+    if not path.is_file():
+        return None
+    return read_dataset(path)["maps"].sel(species="dmo").values
+
+
+def read_history(path: Path) -> dict[str, list[float]] | None:
+    """Columns of ``history.csv``; blank cells become NaN."""
+    if not path.is_file():
+        return None
+    with path.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    if not rows:
+        return None
+    return {name: [_number(row[name]) for row in rows] for name in rows[0]}
+
+
+def read_benchmarks(folder: Path) -> list[dict[str, Any]]:
+    """Sum Snakemake's benchmark tables by rule, slowest first.
+
+    The rule is the first folder below ``folder``, or the file's stem if there is none.
+    """
+    totals: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("**/*.tsv")):
+        relative = path.relative_to(folder)
+        rule = relative.parts[0] if len(relative.parts) > 1 else path.stem
+        with path.open(newline="", encoding="utf-8") as handle:
+            for row in csv.DictReader(handle, delimiter="\t"):
+                total = totals.setdefault(
+                    rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "max_rss_mb": None}
+                )
+                seconds, memory = _number(row.get("s")), _number(row.get("max_rss"))
+                total["jobs"] += 1
+                total["seconds"] += seconds if math.isfinite(seconds) else 0.0
+                if math.isfinite(memory):
+                    total["max_rss_mb"] = max(memory, total["max_rss_mb"] or 0.0)
+    return sorted(totals.values(), key=lambda row: -row["seconds"])
+
+
+def _number(text: str | None) -> float:
+    """A float, or NaN for blanks and for the marks of short jobs (``NA``, ``-``)."""
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        return math.nan

@@ -1,0 +1,24 @@
+"""An emulator pipeline for conditional fields: from a dark-matter-only field to hydrodynamic ones.
+
+``emulator.load(path)`` returns an :class:`Emulator`; ``emulator.sample(condition, params)`` draws
+from the default model. Importing this package is light: torch is loaded on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.metadata import package_version
+
+if TYPE_CHECKING:
+    from emulator.sampling.ensemble import Emulator, load, sample
+
+__all__ = ["Emulator", "load", "sample"]
+__version__ = package_version()
+
+
+def __getattr__(name: str) -> Any:
+    """Load the sampling layer, and with it torch, only when it is asked for."""
+    if name in __all__:
+        from emulator.sampling import ensemble
+
+        return getattr(ensemble, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

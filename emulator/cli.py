@@ -1,0 +1,243 @@
+"""The command line: one command a stage, each a few lines that unpack, call and print.
+
+Folders default to those of the workflow: ``data/raw/{name}``, ``data/processed/{name}/maps`` and
+``results/{name}``, with the name of the config.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emulator.config import ExperimentConfig, json_schema, read_config
+from emulator.io import EmulatorError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Learn how a dark-matter-only field maps to hydrodynamic ones, and draw ensembles.",
+    epilog="The whole pipeline: snakemake --profile workflow/profiles/local",
+)
+
+Config = Annotated[Path, typer.Argument(help="Config file (configs/*.yaml) or a stage's own.")]
+Raw = Annotated[Path | None, typer.Option(help="Folder of the suite [data/raw/NAME].")]
+MapsDir = Annotated[Path | None, typer.Option(help="Folder of maps [data/processed/NAME/maps].")]
+Results = Annotated[Path | None, typer.Option(help="Folder of results [results/NAME].")]
+Manifest = Annotated[Path | None, typer.Option(help="List what was written in this file.")]
+
+
+@app.command()
+def simulate(
+    config: Config,
+    run: Annotated[list[str] | None, typer.Option(help="Run to simulate [all]; repeatable.")] = None,
+    raw: Raw = None,
+    manifest: Manifest = None,
+) -> None:
+    """Run the embedded suite: N-body gravity, halos, surrogate hydro; writes snapshots."""
+    from emulator.manifest import write_manifest
+    from emulator.suite.simulate import simulate_run, write_tables
+
+    experiment = read_config(config)
+    suite, root = experiment.suite, _raw(experiment, raw)
+    if suite.kind != "embedded":
+        raise EmulatorError(f"{config}: suite.kind is {suite.kind!r}; only 'embedded' is simulated")
+    files = write_tables(suite, root)
+    for name in _known(run, list(suite.runs()), "run"):
+        files += simulate_run(suite, name, root)
+    if manifest is not None:
+        write_manifest(manifest, files)
+
+
+@app.command()
+def project(
+    config: Config,
+    run: Annotated[list[str] | None, typer.Option(help="Run to project [all]; repeatable.")] = None,
+    raw: Raw = None,
+    maps: MapsDir = None,
+    manifest: Manifest = None,
+) -> None:
+    """Project snapshots to periodic full-box maps (maps/SIMULATION.h5)."""
+    from emulator.data.maps import project_simulation
+    from emulator.manifest import write_manifest
+    from emulator.progress import track
+
+    experiment = read_config(config)
+    suite, root, folder = experiment.suite, _raw(experiment, raw), _maps(experiment, maps)
+    runs = suite.runs()
+    chosen = _known(run, list(runs), "run")
+    names = [(name, simulation) for name in chosen for simulation in runs[name]]
+    files = []
+    for _, simulation in track(names, f"project {' '.join(chosen)}", len(names)):
+        files.append(folder / f"{simulation}.h5")
+        project_simulation(suite, experiment.data, root, simulation, files[-1])
+    if manifest is not None:
+        write_manifest(manifest, files)
+
+
+@app.command()
+def fit(config: Config, maps: MapsDir = None, results: Results = None) -> None:
+    """Split the suite by run and fit the statistics of the training split."""
+    from emulator.data.normalisation import fit_normalisation
+    from emulator.data.splits import split_runs
+    from emulator.io import write_json
+
+    experiment = read_config(config)
+    folder, output = _maps(experiment, maps), _results(experiment, results)
+    splits = split_runs(experiment.suite.runs(), experiment.data.split)
+    paths = [folder / f"{name}.h5" for name in splits["train"]]
+    normalisation = fit_normalisation(paths, experiment.model, experiment.data.context_factors)
+    write_json(output / "splits.json", splits)
+    normalisation.write(output / "normalisation.json")
+    typer.echo(", ".join(f"{len(names)} {split}" for split, names in splits.items()))
+
+
+@app.command()
+def train(
+    config: Config,
+    maps: MapsDir = None,
+    results: Results = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder of resume states [RESULTS/.state].")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Bundle [RESULTS/model].")] = None,
+) -> None:
+    """Train the model, or go on training it, and export the bundle."""
+    from emulator.data.normalisation import Normalisation
+    from emulator.io import read_json
+    from emulator.training.trainer import train as train_model
+
+    experiment = read_config(config)
+    folder = _results(experiment, results)
+    train_model(
+        experiment,
+        Normalisation.read(folder / "normalisation.json"),
+        read_json(folder / "splits.json"),
+        maps_dir=_maps(experiment, maps),
+        state_dir=state or folder / ".state",
+        output=output or folder / "model",
+    )
+
+
+@app.command()
+def sample(
+    config: Config,
+    simulation: Annotated[
+        list[str] | None, typer.Option(help="Held-out simulation [whole split]; repeatable.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    maps: MapsDir = None,
+    results: Results = None,
+    model: Annotated[Path | None, typer.Option(help="Bundle [RESULTS/model].")] = None,
+) -> None:
+    """Draw ensembles of held-out simulations (ensembles/SPLIT/SIMULATION.nc)."""
+    from emulator.data.splits import redraws_of, sampled_simulations
+    from emulator.io import read_json, write_dataset
+    from emulator.sampling.ensemble import load
+    from emulator.sampling.held_out import sample_simulation
+
+    experiment = read_config(config)
+    folder, maps_dir = _results(experiment, results), _maps(experiment, maps)
+    members = read_json(folder / "splits.json")[split]
+    emulator = load(model or folder / "model")
+    for name in _known(simulation, sampled_simulations(members), f"{split} simulation"):
+        typer.echo(f"sample {name}")
+        redraws = redraws_of(name, experiment.suite.runs())
+        ensemble = sample_simulation(
+            emulator,
+            maps_dir / f"{name}.h5",
+            [maps_dir / f"{redraw}.h5" for redraw in redraws],
+            experiment.sampling,
+            split=split,
+        )
+        write_dataset(ensemble, folder / "ensembles" / split / f"{name}.nc")
+
+
+@app.command()
+def validate(
+    config: Config,
+    split: Annotated[str, typer.Option(help="Split to validate.")] = "test",
+    maps: MapsDir = None,
+    results: Results = None,
+) -> None:
+    """Compare ensembles with the truth and with baselines (metrics.nc, acceptance.json)."""
+    from emulator.data.splits import sampled_simulations
+    from emulator.io import read_json
+    from emulator.validation.evaluate import validate as validate_ensembles
+
+    experiment = read_config(config)
+    folder = _results(experiment, results)
+    splits = read_json(folder / "splits.json")
+    validate_ensembles(
+        [folder / "ensembles" / split / f"{n}.nc" for n in sampled_simulations(splits[split])],
+        _maps(experiment, maps),
+        splits,
+        experiment.validation,
+        metrics_path=folder / "metrics.nc",
+        acceptance_path=folder / "acceptance.json",
+    )
+
+
+@app.command()
+def report(
+    config: Config,
+    maps: MapsDir = None,
+    results: Results = None,
+    output: Annotated[Path | None, typer.Option(help="Page [RESULTS/report.html].")] = None,
+) -> None:
+    """Write the self-contained report page."""
+    from analysis.report.build import build_report
+
+    experiment = read_config(config)
+    folder = _results(experiment, results)
+    page = output or folder / "report.html"
+    build_report(folder, page, maps_dir=_maps(experiment, maps))
+    typer.echo(f"report: {page}")
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option(help="File to write [standard output].")] = None,
+) -> None:
+    """Write the JSON schema of the config, as YAML."""
+    import yaml
+
+    from emulator.io import write_text
+
+    text = yaml.safe_dump(json_schema(), sort_keys=False, width=100)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)
+
+
+def main() -> None:
+    """Run the command line; a problem that the user can mend is one message and exit code 1."""
+    try:
+        app()
+    except EmulatorError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(1)
+
+
+def _raw(experiment: ExperimentConfig, folder: Path | None) -> Path:
+    if experiment.suite.kind == "files":
+        return folder or Path(experiment.suite.root)
+    return folder or Path("data/raw") / experiment.name
+
+
+def _maps(experiment: ExperimentConfig, folder: Path | None) -> Path:
+    return folder or Path("data/processed") / experiment.name / "maps"
+
+
+def _results(experiment: ExperimentConfig, folder: Path | None) -> Path:
+    return folder or Path("results") / experiment.name
+
+
+def _known(chosen: list[str] | None, known: list[str], what: str) -> list[str]:
+    unknown = [name for name in chosen or [] if name not in known]
+    if unknown:
+        raise EmulatorError(f"no such {what}: {unknown}; there are {', '.join(known)}")
+    return chosen or known

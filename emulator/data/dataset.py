@@ -1,0 +1,137 @@
+"""Training batches: windows of the training maps, every one a function of (seed, step, rank).
+
+Nothing random is kept between steps, so a resumed run sees the same windows as one that never
+stopped. Windows are drawn with probability proportional to a power of the DMO mass they hold
+(``mass_tilt``): massive halos are rare and dominate summed spectra. That changes how often a
+condition is seen, not the conditional distribution that is learned.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from emulator.data.cutouts import Cutout, extract
+from emulator.data.maps import Maps
+from emulator.data.normalisation import Normalisation
+
+
+class Batch(NamedTuple):
+    """Physical fields [Msun/h per pixel] and scaled parameters."""
+
+    condition: Tensor  # (batch, y, x)
+    large_scale: Tensor  # (batch, level, y, x)
+    target: Tensor  # (batch, field, y, x)
+    params: Tensor  # (batch, param), scaled
+    baryon_fraction: Tensor  # (batch,)
+
+
+class WindowDataset(Dataset[Batch]):
+    """Map-style dataset whose index is the global step and whose item is a whole batch.
+
+    Parameters
+    ----------
+    simulations
+        Maps to draw from.
+    normalisation
+        Channel order, context factors and parameter scaling.
+    window
+        Pixels a side.
+    batch_size
+        Windows a batch.
+    seed, rank
+        Every batch is drawn from ``SeedSequence([seed, rank, step])``.
+    mass_tilt
+        Windows are drawn with probability ~ (DMO mass)^mass_tilt within a simulation.
+    """
+
+    def __init__(
+        self,
+        simulations: Sequence[Maps],
+        normalisation: Normalisation,
+        *,
+        window: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        mass_tilt: float = 0.0,
+    ) -> None:
+        self.simulations, self.window, self.batch_size = simulations, window, batch_size
+        self.seed, self.rank = seed, rank
+        self.factors = normalisation.context_factors
+        self.species = [channel.name for channel in normalisation.channels]
+        self.params = [normalisation.encode_params(maps.params) for maps in simulations]
+        share = normalisation.cosmic_share
+        self.fractions = [share.baryon_fraction(maps.params) for maps in simulations]
+        self.stride = max(1, window // 4)
+        self.cumulative = [self._window_weights(maps, mass_tilt) for maps in simulations]
+
+    def _window_weights(self, maps: Maps, tilt: float) -> np.ndarray:
+        """Cumulative probability of the coarse grid of window corners (projection, y, x)."""
+        n, stride = maps.n_pixels, self.stride
+        cells = maps.select(["dmo"])[:, 0].astype(np.float64)
+        cells = cells.reshape(3, n // stride, stride, n // stride, stride).sum((2, 4))
+        span = range(self.window // stride)
+        mass = sum(np.roll(cells, (-i, -j), axis=(1, 2)) for i in span for j in span)
+        cumulative = np.cumsum(np.asarray(mass).ravel() ** tilt)
+        return cumulative / cumulative[-1]
+
+    def __getitem__(self, step: int) -> Batch:
+        """Batch of one global step."""
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, self.rank, step]))
+        chosen = rng.integers(len(self.simulations), size=self.batch_size)
+        cuts = [self._draw(self.simulations[i], self.cumulative[i], rng) for i in chosen]
+        return Batch(
+            torch.from_numpy(np.stack([cut.condition for cut in cuts])),
+            torch.from_numpy(np.stack([cut.large_scale for cut in cuts])),
+            torch.from_numpy(np.stack([cut.target for cut in cuts])),
+            torch.from_numpy(np.stack([self.params[i] for i in chosen])),
+            torch.tensor([self.fractions[i] for i in chosen]),
+        )
+
+    def _draw(self, maps: Maps, cumulative: np.ndarray, rng: np.random.Generator) -> Cutout:
+        corners = maps.n_pixels // self.stride
+        flat = int(np.searchsorted(cumulative, rng.random(), side="right"))
+        projection, row, col = np.unravel_index(flat, (3, corners, corners))
+        jitter = rng.integers(self.stride, size=2)
+        half = self.window // 2
+        centre = (
+            int((row * self.stride + jitter[0] + half) % maps.n_pixels),
+            int((col * self.stride + jitter[1] + half) % maps.n_pixels),
+        )
+        return extract(
+            maps,
+            int(projection),
+            centre,
+            window=self.window,
+            context_factors=self.factors,
+            species=self.species,
+            orientation=int(rng.integers(8)),
+        )
+
+
+class StepSampler(Sampler[int]):
+    """Global steps of one epoch, counted on from wherever training is.
+
+    Parameters
+    ----------
+    steps_per_epoch
+        Steps of an epoch.
+    current_step
+        Returns the number of steps done so far; asked at the start of each epoch, so that a resumed
+        training goes on with the step that comes next.
+    """
+
+    def __init__(self, steps_per_epoch: int, current_step: Callable[[], int]) -> None:
+        self.steps_per_epoch, self.current_step = steps_per_epoch, current_step
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the next ``steps_per_epoch`` global steps."""
+        first = self.current_step()
+        return iter(range(first, first + self.steps_per_epoch))
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch

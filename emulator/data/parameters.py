@@ -1,0 +1,190 @@
+"""Parameter tables: the universe and astrophysics of each simulation, by name.
+
+Tables of the CAMELS family list columns in different orders, so nothing is read by position: a
+table without a header of names is an error. Values are physical, as in the table. Names of
+parameters are those of the table; the table of ranges may spell them differently
+(:data:`SPELLINGS`).
+"""
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.io import DataError
+
+SPELLINGS = {
+    "Omega0": "Omega_m",
+    "sigma8": "sigma_8",
+    "ASN1": "A_SN1",
+    "AAGN1": "A_AGN1",
+    "ASN2": "A_SN2",
+    "AAGN2": "A_AGN2",
+    "RadioFeedbackReiorientationFactor": "RadioFeedbackReorientationFactor",
+}
+"""Spellings in public tables that mean the same parameter of the same suite."""
+
+_NOT_PARAMETERS = {"seed"}
+
+
+@dataclass(frozen=True)
+class ParameterRange:
+    """Range of one parameter and whether it was sampled in its logarithm."""
+
+    min: float
+    max: float
+    fiducial: float
+    log: bool
+
+
+def read_parameters(path: str | Path, simulation: str) -> dict[str, float]:
+    """Parameters of one simulation.
+
+    Parameters
+    ----------
+    path
+        Whitespace-separated table whose first line is ``#Name <parameter> ... [seed]``.
+    simulation
+        Value of the column ``Name``.
+
+    Returns
+    -------
+    Name -> physical value, in the order of the table; the seed is no parameter.
+
+    Raises
+    ------
+    DataError
+        No table, no header of names, a row of another length, a value that is not a finite number,
+        an unknown simulation (the message lists those there are), or two different rows of a name.
+    """
+    path = Path(path)
+    lines = _lines(path)
+    columns = lines[0].split() if lines else []
+    if not columns or columns[0].lstrip("#") != "Name" or not columns[0].startswith("#"):
+        raise DataError(
+            f"{path}:1",
+            "a header '#Name <parameter> ... seed'",
+            repr(" ".join(columns)[:60]),
+            "Columns are read by name; add the names of the columns as the first line.",
+        )
+    names = columns[1:]
+    if len(set(names)) != len(names):
+        raise DataError(f"{path}:1", "every column named once", f"{names}")
+    rows: dict[str, list[str]] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        name, *values = line.split() or [""]
+        if not name or name.startswith("#"):
+            continue
+        if len(values) != len(names):
+            raise DataError(f"{path}:{number}", f"{len(names)} values", f"{len(values)}")
+        if rows.setdefault(name, values) != values:
+            raise DataError(f"{path}:{number}", f"one row for {name!r}", "a second, different one")
+    if simulation not in rows:
+        raise DataError(path, f"a row for simulation {simulation!r}", f"only {_shorten(rows)}")
+    return {
+        name: _number(text, f"{path}:{simulation}:{name}")
+        for name, text in zip(names, rows[simulation], strict=True)
+        if name not in _NOT_PARAMETERS
+    }
+
+
+def read_ranges(path: str | Path) -> dict[str, ParameterRange]:
+    """Ranges of all parameters of a suite.
+
+    Parameters
+    ----------
+    path
+        CSV with the columns ``ParamName, MinVal, MaxVal, FiducialVal, LogFlag`` in any order;
+        others are ignored.
+
+    Returns
+    -------
+    Name -> range.
+
+    Raises
+    ------
+    DataError
+        No table, a missing column, a value that is not a finite number, a range that is empty, does
+        not hold its fiducial value, or is logarithmic and not positive.
+    """
+    path = Path(path)
+    needed = ("ParamName", "MinVal", "MaxVal", "FiducialVal", "LogFlag")
+    reader = csv.DictReader(_lines(path), skipinitialspace=True)
+    missing = [name for name in needed if name not in (reader.fieldnames or ())]
+    if missing:
+        raise DataError(
+            f"{path}:1", f"columns {', '.join(needed)}", f"{reader.fieldnames}", f"No {missing}."
+        )
+    ranges: dict[str, ParameterRange] = {}
+    for row in reader:
+        name = (row["ParamName"] or "").strip()
+        where = f"{path}:{name}"
+        low, high, fiducial, log = (_number(row[key] or "", f"{where}:{key}") for key in needed[1:])
+        entry = ParameterRange(low, high, fiducial, bool(log))
+        if not low <= fiducial <= high or low == high or (entry.log and low <= 0):
+            raise DataError(
+                where, "min <= fiducial <= max, min < max, and min > 0 if logarithmic", f"{entry}"
+            )
+        if name in ranges:
+            raise DataError(where, "one row a parameter", "two")
+        ranges[name] = entry
+    return ranges
+
+
+def match_ranges(
+    names: Iterable[str], ranges: Mapping[str, ParameterRange], where: str | Path
+) -> dict[str, ParameterRange]:
+    """Ranges under the names of the parameter table.
+
+    Parameters
+    ----------
+    names
+        Names in the parameter table.
+    ranges
+        From :func:`read_ranges`; may use another spelling of :data:`SPELLINGS`.
+    where
+        The table of ranges, for the message.
+
+    Raises
+    ------
+    DataError
+        A parameter without a range; the message lists those there are.
+    """
+    by_meaning = {canonical_name(name): entry for name, entry in ranges.items()}
+    matched = {}
+    for name in names:
+        if canonical_name(name) not in by_meaning:
+            raise DataError(where, f"a range for parameter {name!r}", f"only {_shorten(ranges)}")
+        matched[name] = by_meaning[canonical_name(name)]
+    return matched
+
+
+def canonical_name(name: str) -> str:
+    """One spelling of a parameter's name, for comparisons."""
+    return SPELLINGS.get(name, name)
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise DataError(path, "a text table", "no such file")
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(path, "a text table", f"other bytes ({error})") from error
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise DataError(where, "a number", repr(text)) from error
+    if not math.isfinite(value):
+        raise DataError(where, "a finite number", repr(text))
+    return value
+
+
+def _shorten(names: Iterable[str], limit: int = 12) -> str:
+    names = list(names)
+    rest = f", ... ({len(names)} in all)" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest if names else "none"

@@ -1,0 +1,1 @@
+"""Variational diffusion, written in gamma = -log SNR alone; functions of tensors and denoisers."""

@@ -1,0 +1,50 @@
+"""Provenance: who wrote a file, from what, with which versions.
+
+Attributes are plain scalars and strings, so that every HDF5 or netCDF reader can show them. No time
+stamp is written: the same inputs give the same bytes.
+"""
+
+import hashlib
+import json
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+SURROGATE_NOTICE = (
+    "surrogate hydro: N-body gravity plus baryonification by the embedded suite; "
+    "not a hydrodynamic simulation"
+)
+
+
+def package_version() -> str:
+    """Version of this package as installed, or ``"unknown"`` from an uninstalled source tree."""
+    try:
+        return version("emulator-pipeline")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def provenance(stage: str, **facts: Any) -> dict[str, str]:
+    """Attributes that say which stage wrote a file and from what.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage, as in the command line (``simulate``, ``project``, ...).
+    facts
+        Anything JSON can hold: seeds, source files, hashes.
+
+    Returns
+    -------
+    Mapping of attribute names to strings, to be merged into ``attrs``.
+    """
+    return {
+        "emulator_version": package_version(),
+        "stage": stage,
+        "provenance": json.dumps(facts, sort_keys=True, default=str),
+    }
+
+
+def fingerprint(value: Any, *, length: int = 12) -> str:
+    """First ``length`` hex digits of the SHA-256 of a JSON-able value with sorted keys."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -1,0 +1,1 @@
+"""Statistics of physical fields: spectra, one-point functions, calibration of ensembles."""

@@ -1,0 +1,212 @@
+r"""Two-dimensional power spectra of square maps, in shells of wave number.
+
+For a map :math:`f` of :math:`n^2` pixels and side :math:`L`, with modes
+:math:`\hat f(\mathbf k) = \sum_x f(x) e^{-i k x}`,
+
+.. math:: P_{fg}(k) = \frac{L^2}{n^4} \langle \Re \hat f \hat g^* \rangle_{|\mathbf{k}| = k}
+
+so that white noise of unit pixel variance has :math:`P = (L/n)^2`, one pixel area. Shell ``s``
+holds the modes with ``|k| / (2 pi / L)`` rounded to ``s``, ``s = 1 ... n/2``; its wave number is
+the mean over its modes. Modes beyond the Nyquist shell and the mean of the map are left out.
+
+Not guaranteed: a window cut from a larger map is not periodic, and its spectrum is that of the
+field convolved with the window. Two maps cut alike are convolved alike, so ratios stay meaningful.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import fft
+
+from emulator.units import Unit
+
+Array = NDArray[np.floating]
+Modes = NDArray[np.complexfloating]
+
+
+@dataclass(frozen=True, eq=False)
+class Shells:
+    """Shells of ``|k|`` for maps of one size; build with :func:`build_shells`.
+
+    Attributes
+    ----------
+    index
+        ``(n * (n // 2 + 1),)`` shell of every half-plane mode; 0 is left out.
+    weight
+        The same shape: 1 or 2, how many modes of the full plane it stands for, 0 where left out.
+    k_hmpc
+        ``(n // 2,)`` mean wave number of each shell [h/Mpc].
+    n_modes
+        ``(n // 2,)`` modes of the full plane in each shell.
+    norm
+        ``L^2 / n^4`` [(Mpc/h)^2].
+    """
+
+    index: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    k_hmpc: NDArray[np.float64]
+    n_modes: NDArray[np.float64]
+    norm: float
+
+
+def shell_index(n_pixels: int) -> NDArray[np.int64]:
+    """``round(|k| / (2 pi / L))`` of each half-plane mode, shape ``(n, n // 2 + 1)``."""
+    rows = fft.fftfreq(n_pixels, 1.0 / n_pixels)
+    columns = np.arange(n_pixels // 2 + 1)
+    return np.rint(np.hypot(rows[:, None], columns[None, :])).astype(np.int64)
+
+
+def mode_weight(n_pixels: int) -> NDArray[np.float64]:
+    """How many modes of the full plane each half-plane mode stands for, ``(n, n // 2 + 1)``."""
+    # The half plane leaves out the conjugates of all columns but the first (and the Nyquist column
+    # of even sizes), which hold their own.
+    weight: NDArray[np.float64] = np.full((n_pixels, n_pixels // 2 + 1), 2.0)
+    weight[:, 0] = 1.0
+    if n_pixels % 2 == 0:
+        weight[:, -1] = 1.0
+    return weight
+
+
+@functools.lru_cache(maxsize=16)
+def build_shells(n_pixels: int, pixel_mpch: float) -> Shells:
+    """Shells of a map of ``n_pixels`` a side with pixels of ``pixel_mpch`` [Mpc/h].
+
+    Raises
+    ------
+    ValueError
+        If the map is smaller than 4 pixels a side.
+    """
+    if n_pixels < 4:
+        raise ValueError(f"a spectrum needs at least 4 pixels a side, got {n_pixels}")
+    index, weight = shell_index(n_pixels), mode_weight(n_pixels)
+    inside = (index >= 1) & (index <= n_pixels // 2)
+    index = (index * inside).ravel()
+    weight = np.where(inside, weight, 0.0).ravel()
+
+    fundamental = 2.0 * np.pi / (n_pixels * pixel_mpch)
+    rows = fft.fftfreq(n_pixels, 1.0 / n_pixels)
+    radius = np.hypot(rows[:, None], np.arange(n_pixels // 2 + 1)[None, :]).ravel()
+    size = n_pixels // 2 + 1
+    n_modes = np.bincount(index, weight, size)[1:].astype(np.float64)
+    k_hmpc = fundamental * np.bincount(index, weight * radius, size)[1:] / n_modes
+    return Shells(index, weight, k_hmpc, n_modes, (n_pixels * pixel_mpch) ** 2 / n_pixels**4)
+
+
+def fourier_modes(field: Array) -> Modes:
+    """Half-plane modes ``(..., n, n // 2 + 1)`` of maps ``(..., n, n)``, their means removed.
+
+    The mean is removed before the transform: in float32 a large mean would leave round-off in all
+    other modes.
+
+    Raises
+    ------
+    ValueError
+        If the maps are not square.
+    """
+    if field.ndim < 2 or field.shape[-1] != field.shape[-2]:
+        raise ValueError(f"expected square maps (..., n, n), got shape {field.shape}")
+    mean = field.mean(axis=(-2, -1), keepdims=True, dtype=np.float64)
+    return fft.rfft2(field - mean.astype(field.dtype), axes=(-2, -1))
+
+
+def shell_power(a: Modes, b: Modes, shells: Shells) -> NDArray[np.float64]:
+    """Cross power ``(..., n // 2)`` [(Mpc/h)^2 times the units of both maps] of two sets of modes.
+
+    Parameters
+    ----------
+    a, b
+        Modes from :func:`fourier_modes`; shapes broadcast. ``b = a`` gives the auto power.
+    shells
+        Shells of the same map size.
+    """
+    product = a.real * b.real + a.imag * b.imag
+    flat = product.reshape(-1, shells.index.size)
+    size = shells.k_hmpc.size + 1
+    sums = [np.bincount(shells.index, shells.weight * row, size)[1:] for row in flat]
+    power = np.asarray(sums) * (shells.norm / shells.n_modes)
+    return power.reshape(*product.shape[:-2], size - 1)
+
+
+def power_spectrum(
+    field: xr.DataArray, other: xr.DataArray | None = None, *, pixel_mpch: float
+) -> xr.DataArray:
+    r"""Auto spectrum of maps, or the cross spectrum of two sets of maps.
+
+    .. math:: P_{fg}(k) = \frac{L^2}{n^4} \langle \mathrm{Re}\, \hat f \hat g^* \rangle
+
+    Parameters
+    ----------
+    field, other
+        Dimensions ``(..., y, x)``, square, dimensionless (an overdensity, or mass in units of the
+        mean). The leading dimensions of both must be the same.
+    pixel_mpch
+        Side of a pixel [Mpc/h].
+
+    Returns
+    -------
+    Dimensions ``(..., k)``; units ``(Mpc/h)^2``; coordinates ``k`` [h/Mpc] (mean of the shell) and
+    ``n_modes``.
+
+    Raises
+    ------
+    ValueError
+        For maps that are not square or smaller than 4 pixels.
+
+    Notes
+    -----
+    Estimator: unweighted mean over the modes of a shell; unbiased for a periodic map, relative
+    scatter ``sqrt(2 / n_modes)`` for a Gaussian field. One map is enough. Members of an ensemble
+    must be transformed one by one: the spectrum of their mean misses their scatter.
+    """
+    field = field.transpose(..., "y", "x")
+    shells = build_shells(field.sizes["x"], float(pixel_mpch))
+    modes = fourier_modes(field.values)
+    second = modes if other is None else fourier_modes(other.transpose(*field.dims).values)
+    dims = field.dims[:-2]
+    return xr.DataArray(
+        shell_power(modes, second, shells),
+        dims=(*dims, "k"),
+        coords={
+            **{name: field[name] for name in dims if name in field.coords},
+            "k": ("k", shells.k_hmpc, {"units": str(Unit.WAVE_NUMBER)}),
+            "n_modes": ("k", shells.n_modes, {"units": str(Unit.DIMENSIONLESS)}),
+        },
+        attrs={"units": str(Unit.POWER_2D), "long_name": "power spectrum"},
+        name="power",
+    )
+
+
+def correlation_coefficient(
+    cross: xr.DataArray, power_a: xr.DataArray, power_b: xr.DataArray
+) -> xr.DataArray:
+    r"""``r(k) = P_ab / sqrt(P_aa P_bb)``, within [-1, 1]; NaN where there is no power.
+
+    Notes
+    -----
+    Average the three spectra over maps *before* the ratio: the mean of ratios is biased low.
+    """
+    product = power_a * power_b
+    ratio = cross / np.sqrt(product.where(product > 0))
+    ratio.attrs = {"units": str(Unit.DIMENSIONLESS), "long_name": "correlation coefficient"}
+    return ratio
+
+
+def transfer_function(cross: xr.DataArray, power_input: xr.DataArray) -> xr.DataArray:
+    r"""``T(k) = P_ab / P_aa``: the linear filter from ``a`` to ``b`` of least squared error."""
+    ratio = cross / power_input.where(power_input > 0)
+    ratio.attrs = {"units": str(Unit.DIMENSIONLESS), "long_name": "transfer function"}
+    return ratio
+
+
+def power_ratio(power: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
+    """``P / P_ref``, dimensionless: the suppression if ``reference`` is the DMO field.
+
+    Zero over zero is NaN; positive over zero is infinite (so that a median still counts it).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = power / reference
+    ratio.attrs = {"units": str(Unit.DIMENSIONLESS), "long_name": "power ratio"}
+    return ratio

@@ -1,0 +1,1 @@
+"""Networks: functions of (z, gamma, condition, context, params), without any diffusion inside."""

@@ -1,0 +1,1 @@
+"""Sampling: ensembles of fields from a bundle."""

@@ -1,0 +1,131 @@
+"""Ensembles of held-out simulations: windows, draws, and the truth beside them."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emulator.config import SamplingConfig
+from emulator.data.cutouts import Cutout, extract, grid_centres
+from emulator.data.maps import Maps, read_maps
+from emulator.io import DataError
+from emulator.sampling.ensemble import Emulator
+from emulator.units import Unit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def sample_simulation(
+    emulator: Emulator,
+    maps_path: Path,
+    redraw_paths: Sequence[Path],
+    options: SamplingConfig,
+    *,
+    split: str,
+) -> "xr.Dataset":
+    """Draw ensembles for windows of one simulation.
+
+    Windows are chosen without replacement from the non-overlapping tiling of the three projections,
+    by a stream that depends on the sampling seed and on the run.
+
+    Parameters
+    ----------
+    emulator
+        The model.
+    maps_path
+        ``maps/{simulation}.h5`` of the held-out simulation.
+    redraw_paths
+        Maps of re-drawn truths: same run, same parameters, other baryon seeds; may be empty.
+    options
+        Members, windows, solver.
+    split
+        Name of the split, kept in the file.
+
+    Returns
+    -------
+    The Dataset of :meth:`Emulator.sample` with ``truth``, ``centre``, ``projection`` and, if there
+    are re-draws, ``truth_redraw (draw, sample, channel, y, x)``.
+
+    Raises
+    ------
+    DataError
+        If the maps do not have the pixels, depth or redshift that the model was trained on.
+    """
+    maps = read_maps(maps_path)
+    _check_grid(maps, emulator)
+    places = _choose_windows(maps, emulator.card.grid.window, options)
+    cuts = _cut_all(maps, places, emulator)
+    names = emulator.params
+    missing = [name for name in names if name not in maps.params]
+    if missing:
+        raise DataError(f"{maps_path}:params", f"parameters {names}", f"{missing} missing")
+    ensemble = emulator.sample(
+        np.stack([cut.condition for cut in cuts]),
+        {name: maps.params[name] for name in names},
+        large_scale=np.stack([cut.large_scale for cut in cuts]),
+        n_members=options.n_members,
+        seed=options.seed,
+        sampling=options,
+        progress=True,
+    )
+    mass = {"units": str(Unit.MASS_PER_PIXEL)}
+    dims = ("sample", "channel", "y", "x")
+    ensemble["truth"] = (dims, np.stack([cut.target for cut in cuts]), mass)
+    pixel = {"units": str(Unit.PIXEL)}
+    ensemble["centre"] = (("sample", "axis"), np.array([p[1] for p in places]), pixel)
+    ensemble["projection"] = (("sample",), np.array([p[0] for p in places]))
+    if redraw_paths:
+        redraws = [_cut_all(read_maps(path), places, emulator) for path in redraw_paths]
+        targets = np.stack([[cut.target for cut in draw] for draw in redraws])
+        ensemble["truth_redraw"] = (("draw", *dims), targets, mass)
+    copied = ("simulation", "run", "set", "suite", "box_size_mpch", "omega_m", "omega_b", "hubble_h")
+    ensemble.attrs |= {name: maps.attrs[name] for name in copied} | {"split": split}
+    return ensemble
+
+
+def _cut_all(
+    maps: Maps, places: Sequence[tuple[int, tuple[int, int]]], emulator: Emulator
+) -> list[Cutout]:
+    return [
+        extract(
+            maps,
+            projection,
+            centre,
+            window=emulator.card.grid.window,
+            context_factors=emulator.card.normalisation.context_factors,
+            species=emulator.channels,
+        )
+        for projection, centre in places
+    ]
+
+
+def _choose_windows(
+    maps: Maps, window: int, options: SamplingConfig
+) -> list[tuple[int, tuple[int, int]]]:
+    centres = grid_centres(maps.n_pixels, window)
+    places = [(projection, centre) for projection in range(3) for centre in centres]
+    run = hashlib.sha256(str(maps.attrs["run"]).encode()).digest()[:4]
+    rng = np.random.default_rng([options.seed, int.from_bytes(run, "little")])
+    n_windows = min(options.windows_per_simulation, len(places))
+    chosen = rng.choice(len(places), size=n_windows, replace=False)
+    return [places[i] for i in sorted(chosen)]
+
+
+def _check_grid(maps: Maps, emulator: Emulator) -> None:
+    grid = emulator.card.grid
+    for name, expected in (
+        ("pixel_mpch", grid.pixel_mpch),
+        ("depth_mpch", grid.depth_mpch),
+        ("redshift", grid.redshift),
+    ):
+        found = float(maps.attrs[name])
+        if abs(found - expected) > 1e-6 * max(1.0, abs(expected)):
+            raise DataError(
+                f"{maps.path}:{name}",
+                f"{expected:g} as the model was trained",
+                f"{found:g}",
+                "Project the maps with the grid of the model, or train another one.",
+            )

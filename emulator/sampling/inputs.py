@@ -1,0 +1,154 @@
+"""What a user passes to ``sample``: brought to one form, or refused with a reason."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from emulator.data.cutouts import extract
+from emulator.data.maps import Maps
+from emulator.data.normalisation import Normalisation
+from emulator.io import EmulatorError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Policy = Literal["raise", "warn"]
+
+
+class Inputs(NamedTuple):
+    """Windows to sample: masses in Msun/h per pixel, parameters in physical units."""
+
+    condition: np.ndarray  # (sample, y, x)
+    large_scale: np.ndarray  # (sample, level, y, x)
+    params: np.ndarray  # (sample, param)
+
+
+def prepare_inputs(
+    condition: "np.ndarray | xr.Dataset",
+    params: Any,
+    normalisation: Normalisation,
+    window: int,
+    *,
+    large_scale: np.ndarray | None = None,
+    centres: Sequence[tuple[int, int]] | None = None,
+    out_of_range: Policy = "raise",
+) -> Inputs:
+    """Check and shape conditions, context and parameters.
+
+    Parameters
+    ----------
+    condition
+        DMO mass [Msun/h per pixel]: ``(y, x)`` or ``(sample, y, x)`` windows together with
+        ``large_scale``; a periodic whole-box map ``(y, x)`` together with ``centres``; or a Dataset
+        that holds ``condition`` and ``large_scale``.
+    params
+        Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's order,
+        or one mapping a sample.
+    normalisation, window
+        Of the bundle.
+    large_scale
+        Context windows, ``(level, y, x)`` or ``(sample, level, y, x)``: block means of the DMO mass
+        around the same centre, in the bundle's factors.
+    centres
+        ``(row, col)`` pixels in a whole-box map; the context is cut by the function that training
+        uses.
+    out_of_range
+        What to do with a parameter outside the trained range.
+
+    Raises
+    ------
+    EmulatorError
+        For wrong shapes, missing or unknown names, masses that are negative or not finite.
+    """
+    if not isinstance(condition, np.ndarray) and hasattr(condition, "data_vars"):
+        large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale
+        condition = _variable(condition, "condition")
+    fields = np.asarray(condition, np.float32)
+    factors = normalisation.context_factors
+    if centres is not None:
+        fields, large_scale = _cut(fields, centres, window, factors)
+    if fields.ndim == 2:
+        fields = fields[None]
+    if fields.ndim != 3 or fields.shape[1:] != (window, window):
+        raise EmulatorError(
+            f"condition: expected (sample, {window}, {window}) as the model was trained, got "
+            f"{fields.shape}; for a whole-box map pass centres="
+        )
+    if large_scale is None:
+        raise EmulatorError(
+            f"large_scale: the model needs context windows of factors {list(factors)}; pass "
+            "large_scale=, or a whole-box map with centres="
+        )
+    context = np.asarray(large_scale, np.float32)
+    context = context[None] if context.ndim == 3 else context
+    expected = (len(fields), len(factors), window, window)
+    if context.shape != expected:
+        raise EmulatorError(f"large_scale: expected shape {expected}, got {context.shape}")
+    for name, values in (("condition", fields), ("large_scale", context)):
+        if not np.isfinite(values).all() or (values < 0).any():
+            raise EmulatorError(f"{name}: expected finite masses >= 0, got NaN, inf or negative")
+    table = _parameter_table(params, normalisation, len(fields))
+    _check_range(table, normalisation, out_of_range)
+    return Inputs(fields, context, table)
+
+
+def _variable(dataset: "xr.Dataset", name: str) -> np.ndarray:
+    if name not in dataset:
+        raise EmulatorError(f"condition: the Dataset has no {name!r}, only {list(dataset)}")
+    return dataset[name].to_numpy()
+
+
+def _cut(
+    box: np.ndarray, centres: Sequence[tuple[int, int]], window: int, factors: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    maps = Maps.from_dmo(box, factors)
+    cuts = [
+        extract(maps, 0, (int(y), int(x)), window=window, context_factors=factors, species=())
+        for y, x in centres
+    ]
+    return np.stack([c.condition for c in cuts]), np.stack([c.large_scale for c in cuts])
+
+
+def _parameter_table(params: Any, normalisation: Normalisation, n_samples: int) -> np.ndarray:
+    names = list(normalisation.params)
+    if hasattr(params, "keys"):
+        table = _row(params, names)[None]
+    elif len(params) and hasattr(params[0], "keys"):
+        table = np.stack([_row(row, names) for row in params])
+    else:
+        table = np.atleast_2d(np.asarray(params, np.float64))
+    if table.shape[1] != len(names):
+        raise EmulatorError(f"params: expected {len(names)} values {names}, got {table.shape[1]}")
+    if len(table) not in (1, n_samples):
+        raise EmulatorError(f"params: expected 1 or {n_samples} rows, got {len(table)}")
+    if not np.isfinite(table).all():
+        raise EmulatorError("params: expected finite values, got NaN or inf")
+    return np.broadcast_to(table, (n_samples, len(names)))
+
+
+def _row(row: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
+    missing = [name for name in names if name not in row]
+    unknown = [name for name in row.keys() if name not in names]  # noqa: SIM118 - a table row
+    if missing or unknown:
+        raise EmulatorError(
+            f"params: the model is conditioned on {names}; missing {missing}, unknown {unknown}"
+        )
+    return np.array([float(row[name]) for name in names])
+
+
+def _check_range(table: np.ndarray, normalisation: Normalisation, policy: Policy) -> None:
+    faults = []
+    for index, (name, scale) in enumerate(normalisation.params.items()):
+        low, high = table[:, index].min(), table[:, index].max()
+        slack = 1e-6 * (scale.maximum - scale.minimum)
+        if low < scale.minimum - slack or high > scale.maximum + slack:
+            bad = low if low < scale.minimum - slack else high
+            faults.append(f"{name} = {bad:g} outside [{scale.minimum:g}, {scale.maximum:g}]")
+    if not faults:
+        return
+    message = f"params beyond the trained range: {'; '.join(faults)}"
+    if policy == "raise":
+        raise EmulatorError(f"{message}; pass out_of_range='warn' to extrapolate")
+    warnings.warn(message, stacklevel=4)

@@ -1,0 +1,1 @@
+"""The embedded suite: N-body gravity and a baryonification with known randomness."""

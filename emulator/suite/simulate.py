@@ -1,0 +1,227 @@
+"""Run the embedded suite: one N-body run and every hydro outcome of it.
+
+What exists and was made from the same inputs is kept; files are whole or absent, so an interrupted
+run goes on where it stopped. Everything after the N-body run reads its snapshot and catalogue back
+from disk, so that a file made later has the same bytes.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.config import EmbeddedSuite
+from emulator.io import DataError, atomic_path, open_hdf5
+from emulator.metadata import SURROGATE_NOTICE, provenance
+from emulator.progress import Progress
+from emulator.suite.baryons import baryonify
+from emulator.suite.cosmology import Cosmology, Growth, LinearPower
+from emulator.suite.design import Simulation, build_design
+from emulator.suite.halos import build_tree, find_halos
+from emulator.suite.lpt import initial_particles, lagrangian_displacements, linear_density_modes
+from emulator.suite.neighbourhood import assign_members, shell_overdensity
+from emulator.suite.particle_mesh import MeshForce, evolve
+from emulator.suite.snapshots import (
+    read_catalogue,
+    read_positions,
+    write_catalogue,
+    write_dmo_snapshot,
+    write_hydro_snapshot,
+)
+from emulator.suite.tables import write_tables
+
+__all__ = ["simulate_run", "write_tables"]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One N-body run: what its files are called and what they are made from."""
+
+    suite: EmbeddedSuite
+    root: Path
+    simulations: list[Simulation]
+    cosmology: Cosmology
+
+    def path(self, kind: str, simulation: Simulation) -> Path:
+        return self.suite.path(kind, self.root, simulation.name)
+
+    def gravity_attrs(self) -> dict[str, str]:
+        suite = self.suite
+        facts = {
+            "ic_seed": self.simulations[0].ic_seed,
+            "omega_m": self.cosmology.omega_m,
+            "sigma_8": self.cosmology.sigma_8,
+            "box_size_mpch": suite.box_size_mpch,
+            "n_particles": suite.n_particles,
+            "mesh": suite.mesh,
+            "n_steps": suite.n_steps,
+            "a_start": suite.a_start,
+        }
+        return _attrs(facts)
+
+    def hydro_attrs(self, simulation: Simulation) -> dict[str, str]:
+        facts = {
+            "gravity": self.gravity_attrs()["provenance"],
+            "simulation": simulation.name,
+            "baryon_seed": simulation.baryon_seed,
+            "params": simulation.params,
+            "omega_b": self.cosmology.omega_b,
+            "environment_strength": self.suite.environment_strength,
+        }
+        return _attrs(facts)
+
+
+def simulate_run(suite: EmbeddedSuite, run: str, root: Path) -> list[Path]:
+    """Make all files of one N-body run: its snapshot, its catalogue, and its hydro outcomes.
+
+    Parameters
+    ----------
+    suite
+        The suite's section of the config.
+    run
+        A key of ``suite.runs()``.
+    root
+        Folder above the suite's layout.
+
+    Returns
+    -------
+    Paths of the dark-matter-only snapshot, catalogue and hydro snapshot of each simulation. The
+    first two are the same file (a hard link where the file system can) for all simulations.
+
+    Raises
+    ------
+    DataError
+        If the suite has no such run.
+    """
+    design = build_design(suite)
+    if run not in design:
+        raise DataError(root, f"one of the runs {', '.join(design)}", repr(run))
+    simulations = design[run]
+    params = simulations[0].params
+    cosmology = Cosmology(omega_m=params["Omega_m"], sigma_8=params["sigma_8"])
+    job = _Run(suite, Path(root), simulations, cosmology)
+
+    progress = Progress(f"simulate {run}", suite.n_steps + 1 + len(simulations))
+    snapshot = _share(job, "dmo_snapshot")
+    if snapshot is None:
+        _write_gravity(job, progress)
+        snapshot = _share(job, "dmo_snapshot")
+    else:
+        progress.advance(suite.n_steps, "snapshot exists")
+    paths = [job.path("dmo_snapshot", simulation) for simulation in simulations]
+    _write_halos_and_hydro(job, progress)
+    for kind in ("dmo_catalogue", "hydro_snapshot"):
+        paths += [job.path(kind, simulation) for simulation in simulations]
+    return paths
+
+
+def _write_gravity(job: _Run, progress: Progress) -> None:
+    """Run the N-body simulation and write the snapshot of the first simulation."""
+    suite, box = job.suite, job.suite.box_size_mpch
+    growth, power = Growth(job.cosmology), LinearPower(job.cosmology)
+    density = linear_density_modes(suite.n_particles, box, power, job.simulations[0].ic_seed)
+    displacements = lagrangian_displacements(density, box)
+    positions, momenta = initial_particles(displacements, box, suite.a_start, growth)
+    evolve(
+        positions,
+        momenta,
+        growth,
+        MeshForce(suite.mesh, box),
+        a_start=suite.a_start,
+        n_steps=suite.n_steps,
+        on_step=progress.advance,
+    )
+    write_dmo_snapshot(
+        job.path("dmo_snapshot", job.simulations[0]),
+        positions,
+        box_size_mpch=box,
+        cosmology=job.cosmology,
+        attrs=job.gravity_attrs(),
+    )
+
+
+def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
+    """Write the catalogue and the hydro snapshots that are missing."""
+    box, cosmology = job.suite.box_size_mpch, job.cosmology
+    missing = [
+        simulation
+        for simulation in job.simulations
+        if not _is_current(job.path("hydro_snapshot", simulation), job.hydro_attrs(simulation))
+    ]
+    catalogue = _share(job, "dmo_catalogue")
+    progress.advance(len(job.simulations) - len(missing))
+    if catalogue is not None and not missing:
+        progress.advance()
+        return
+    first = job.simulations[0]
+    positions = read_positions(job.path("dmo_snapshot", first))
+    mass = cosmology.mean_density * box**3 / len(positions)
+    tree = build_tree(positions, box)
+    if catalogue is None:
+        write_catalogue(
+            job.path("dmo_catalogue", first),
+            find_halos(tree, mass),
+            box_size_mpch=box,
+            cosmology=cosmology,
+            attrs=job.gravity_attrs(),
+        )
+        _share(job, "dmo_catalogue")
+    progress.advance()
+    halos = read_catalogue(job.path("dmo_catalogue", first))
+    members = assign_members(tree, halos)
+    surroundings = shell_overdensity(positions, halos.positions, box)
+    for simulation in missing:
+        particles = baryonify(
+            positions,
+            mass,
+            halos,
+            members,
+            surroundings,
+            simulation.params,
+            baryon_fraction=cosmology.baryon_fraction,
+            environment_strength=job.suite.environment_strength,
+            seeds=(simulation.ic_seed, simulation.baryon_seed),
+        )
+        write_hydro_snapshot(
+            job.path("hydro_snapshot", simulation),
+            particles,
+            box_size_mpch=box,
+            cosmology=cosmology,
+            attrs=job.hydro_attrs(simulation),
+        )
+        progress.advance()
+
+
+def _share(job: _Run, kind: str) -> Path | None:
+    """Give every simulation of the run the file that one of them has; None if none has it."""
+    expected = job.gravity_attrs()
+    paths = [job.path(kind, simulation) for simulation in job.simulations]
+    source = next((path for path in paths if _is_current(path, expected)), None)
+    if source is None:
+        return None
+    for path in paths:
+        if path == source or _is_current(path, expected):
+            continue
+        with atomic_path(path) as partial:
+            try:
+                os.link(source, partial)
+            except OSError:
+                # Some file systems have no hard links.
+                shutil.copyfile(source, partial)
+    return source
+
+
+def _attrs(facts: dict[str, Any]) -> dict[str, str]:
+    return {**provenance("simulate", **facts), "notice": SURROGATE_NOTICE}
+
+
+def _is_current(path: Path, attrs: dict[str, str]) -> bool:
+    """Whether ``path`` is a whole file that was made from the same inputs."""
+    if not path.is_file():
+        return False
+    try:
+        with open_hdf5(path) as handle:
+            return handle.attrs.get("provenance") == attrs["provenance"]
+    except DataError:
+        return False

@@ -1,0 +1,1 @@
+"""Training: a Lightning module that wires networks and diffusion, exact resume, the bundle."""

@@ -1,0 +1,119 @@
+"""The bundle: everything that sampling needs, in three files without pickle.
+
+``weights.safetensors`` holds the averaged (``ema.``) and the raw (``raw.``) weights, ``history.csv``
+the training log, ``model.json`` the rest: configuration, statistics, parameter table, grid and the
+SHA-256 of the weights. ``model.json`` is written last: without it, or with other weights beside it,
+there is no bundle.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from emulator.config import DiffusionConfig, NetworkConfig
+from emulator.data.normalisation import Normalisation
+from emulator.io import DataError, atomic_path, read_json, write_json, write_text
+from emulator.networks.unet import UNetVDM
+from emulator.training.build import build_network
+
+FORMAT_VERSION = 1
+
+
+class Grid(BaseModel):
+    """Geometry of the cutouts that the model was trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pixel_mpch: float
+    window: int
+    depth_mpch: float
+    redshift: float
+
+
+class ModelCard(BaseModel):
+    """Content of ``model.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    name: str
+    grid: Grid
+    network: NetworkConfig
+    diffusion: DiffusionConfig
+    normalisation: Normalisation
+    training: dict[str, Any]
+    metrics: dict[str, float]
+    attributes: dict[str, str]
+    weights_sha256: str
+
+
+def write_bundle(
+    folder: Path,
+    card: ModelCard,
+    *,
+    raw: dict[str, torch.Tensor],
+    ema: dict[str, torch.Tensor],
+    history: str,
+) -> None:
+    """Write a bundle; ``card.weights_sha256`` is filled in here."""
+    tensors = {f"raw.{name}": value.contiguous().cpu() for name, value in raw.items()}
+    tensors |= {f"ema.{name}": value.contiguous().cpu() for name, value in ema.items()}
+    blob = save(tensors)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").unlink(missing_ok=True)
+    with atomic_path(folder / "weights.safetensors") as partial:
+        partial.write_bytes(blob)
+    write_text(folder / "history.csv", history)
+    digest = hashlib.sha256(blob).hexdigest()
+    filled = card.model_copy(update={"weights_sha256": digest})
+    write_json(folder / "model.json", filled.model_dump(mode="json"))
+
+
+def read_bundle(
+    folder: str | Path, *, weights: Literal["ema", "raw"] = "ema"
+) -> tuple[ModelCard, UNetVDM]:
+    """Read a bundle and build its network in evaluation mode.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, if the weights are not those that ``model.json`` names, or
+        if any weight is missing, unknown or of another shape.
+    """
+    folder = Path(folder)
+    value = read_json(folder / "model.json")
+    version = value.get("format_version") if isinstance(value, dict) else None
+    if version != FORMAT_VERSION:
+        raise DataError(folder / "model.json", f"format_version {FORMAT_VERSION}", repr(version))
+    try:
+        card = ModelCard.model_validate(value)
+    except ValidationError as error:
+        raise DataError(folder / "model.json", "a model card", str(error)) from error
+    path = folder / "weights.safetensors"
+    if not path.is_file():
+        raise DataError(path, "the weights of the bundle", "no such file")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != card.weights_sha256:
+        raise DataError(path, f"SHA-256 {card.weights_sha256}", digest, "Export the bundle again.")
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise DataError(path, "safetensors", str(error)) from error
+    chosen = {
+        name.removeprefix(f"{weights}."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f"{weights}.")
+    }
+    network = build_network(card.network, card.diffusion, card.normalisation)
+    try:
+        network.load_state_dict(chosen, strict=True)
+    except RuntimeError as error:
+        raise DataError(path, "exactly the weights of the configured network", str(error)) from error
+    network = network.to(memory_format=torch.channels_last).requires_grad_(False).eval()
+    return card, network

@@ -1,0 +1,117 @@
+"""Lightning callbacks: resume state, history, progress."""
+
+import csv
+import io
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from emulator.io import atomic_path, write_text
+from emulator.progress import Progress
+
+COLUMNS = (
+    "step",
+    "epoch",
+    "train_loss",
+    "learning_rate",
+    "seconds",
+    "val_loss",
+    "val_bits_per_dimension",
+    "val_diffusion_nats",
+    "val_prior_nats",
+    "val_reconstruction_nats",
+)
+
+
+class History(pl.Callback):
+    """One row an epoch; part of the resume state, so that a resumed run has all of them."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.began = time.monotonic()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self.began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add a row from what was logged."""
+        now = time.monotonic()
+        self.seconds, self.began = self.seconds + now - self.began, now
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            "step": trainer.global_step,
+            "epoch": trainer.current_epoch,
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": round(self.seconds, 3),
+        }
+        self.rows.append(row | {name: logged[name] for name in COLUMNS if name in logged})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows and seconds so far."""
+        return {"rows": self.rows, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the rows of the interrupted run."""
+        self.rows, self.seconds = state_dict["rows"], state_dict["seconds"]
+
+    def to_csv(self) -> str:
+        """All rows; blank where a value was not measured."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+    def last(self) -> dict[str, float]:
+        """Return the last row's finite metrics."""
+        return {k: v for k, v in self.rows[-1].items() if math.isfinite(v)} if self.rows else {}
+
+
+class SaveState(pl.Callback):
+    """Write the resume state after every epoch: whole, or not at all."""
+
+    def __init__(self, path: Path, history: History, history_path: Path) -> None:
+        self.path, self.history, self.history_path = path, history, history_path
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save; must stand after :class:`History` in the list of callbacks."""
+        with atomic_path(self.path) as partial:
+            trainer.save_checkpoint(partial, weights_only=False)
+        if trainer.is_global_zero:
+            write_text(self.history_path, self.history.to_csv())
+
+
+class ProgressLine(pl.Callback):
+    """Step, loss and time left."""
+
+    def __init__(self, label: str, max_steps: int) -> None:
+        self.label, self.max_steps = label, max_steps
+        self.progress: Progress | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin at the step that training resumes from."""
+        self.progress = Progress(self.label, self.max_steps, start=trainer.global_step)
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Advance by one step; a loss that is not finite stops the run with a message."""
+        loss = float(outputs["loss"] if isinstance(outputs, dict) else torch.as_tensor(outputs))
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the training loss is {loss} at step {trainer.global_step}; lower "
+                "training.learning_rate or use training.precision: '32'"
+            )
+        if self.progress is not None and trainer.is_global_zero:
+            self.progress.advance(note=f"loss {loss:.4f}")

@@ -1,0 +1,212 @@
+"""The training stage: from maps and statistics to a bundle, resumable at every epoch."""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from torch.utils.data import DataLoader
+
+from emulator.config import ExperimentConfig
+from emulator.data.dataset import Batch, StepSampler, WindowDataset
+from emulator.data.maps import Maps, read_maps
+from emulator.data.normalisation import Normalisation
+from emulator.data.transforms import FieldTransform
+from emulator.io import DataError, EmulatorError
+from emulator.metadata import fingerprint, provenance
+from emulator.training.build import build_network
+from emulator.training.bundle import Grid, ModelCard, write_bundle
+from emulator.training.callbacks import History, ProgressLine, SaveState
+from emulator.training.module import EmulatorModule
+
+VALIDATION_BATCH = 64
+
+
+def train(
+    config: ExperimentConfig,
+    normalisation: Normalisation,
+    splits: Mapping[str, Sequence[str]],
+    *,
+    maps_dir: Path,
+    state_dir: Path,
+    output: Path,
+) -> None:
+    """Train, or go on training, and write the bundle.
+
+    The resume state lies in ``state_dir`` under a name that is a hash of the sections ``data, model,
+    diffusion, training``, of the statistics and of the split: a changed config never resumes a stale
+    state.
+
+    Parameters
+    ----------
+    config, normalisation, splits
+        What to train, fitted statistics, and simulation names by split.
+    maps_dir
+        Folder of ``{simulation}.h5``.
+    state_dir
+        Folder for resume states; outside what the workflow manager deletes.
+    output
+        Folder of the bundle.
+
+    Raises
+    ------
+    DataError
+        If maps disagree in their grid, or if a resume state is damaged.
+    """
+    key = fingerprint(
+        [
+            config.model_dump(mode="json", include={"data", "model", "diffusion", "training"}),
+            normalisation.model_dump(mode="json"),
+            {name: list(splits[name]) for name in ("train", "validation")},
+        ]
+    )
+    state = Path(state_dir) / f"train-{key}" / "state.ckpt"
+    training = [read_maps(Path(maps_dir) / f"{name}.h5") for name in splits["train"]]
+    validation = [read_maps(Path(maps_dir) / f"{name}.h5") for name in splits["validation"]]
+    grid = _common_grid([*training, *validation], config.data.window)
+
+    torch.manual_seed(config.training.seed)
+    network = build_network(config.model.network, config.diffusion, normalisation)
+    n_weights = sum(p.numel() for p in network.parameters())
+    print(f"train: {len(training)} simulations, {n_weights / 1e6:.2f} M weights", flush=True)
+    module = EmulatorModule(
+        network, FieldTransform(normalisation), config.diffusion, config.training
+    )
+    history = History()
+    trainer = _build_trainer(config, [
+        history,
+        SaveState(state, history, state.with_name("history.csv")),
+        ProgressLine("train", config.training.max_steps),
+    ])  # fmt: skip
+    resume = state if state.is_file() else None
+    if resume is not None:
+        print(f"train: going on from {resume}", flush=True)
+        _check_state(resume)
+    trainer.fit(
+        module,
+        _train_loader(config, training, normalisation, trainer),
+        _validation_loader(config, validation, normalisation),
+        ckpt_path=None if resume is None else str(resume),
+        weights_only=True,
+    )
+    if trainer.global_step < config.training.max_steps:
+        raise EmulatorError(
+            f"training was interrupted at step {trainer.global_step} of "
+            f"{config.training.max_steps}; the same command goes on from {state}"
+        )
+    if not trainer.is_global_zero:
+        return
+    facts = {"splits": dict(splits), "state": key, "torch": str(torch.__version__)}
+    card = ModelCard(
+        name=config.name,
+        grid=grid,
+        network=config.model.network,
+        diffusion=config.diffusion,
+        normalisation=normalisation,
+        training=config.training.model_dump(mode="json"),
+        metrics=history.last(),
+        attributes=provenance("train", **facts) | _notice(training),
+        weights_sha256="",
+    )
+    write_bundle(
+        output,
+        card,
+        raw=module.network.state_dict(),
+        ema=module.ema.module.state_dict(),
+        history=history.to_csv(),
+    )
+
+
+def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
+    # Lightning's start-up messages are about hardware and advertise; its warnings stay
+    for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    return pl.Trainer(
+        accelerator="auto",
+        devices=1,
+        # under Slurm one task of a Snakemake job would be taken for the whole world
+        plugins=[LightningEnvironment()],
+        precision="bf16-mixed" if config.training.precision == "bf16" else "32-true",
+        max_steps=config.training.max_steps,
+        gradient_clip_val=config.training.gradient_clip,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _train_loader(
+    config: ExperimentConfig,
+    maps: Sequence[Maps],
+    normalisation: Normalisation,
+    trainer: pl.Trainer,
+) -> DataLoader[Batch]:
+    dataset = WindowDataset(
+        maps,
+        normalisation,
+        window=config.data.window,
+        batch_size=config.training.batch_size,
+        seed=config.training.seed,
+        rank=trainer.global_rank,
+        mass_tilt=config.training.mass_tilt,
+    )
+    sampler = StepSampler(config.training.checkpoint_steps, lambda: trainer.global_step)
+    return DataLoader(dataset, batch_size=None, sampler=sampler)
+
+
+def _validation_loader(
+    config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation
+) -> DataLoader[Batch]:
+    """Fixed windows, drawn without tilt from a stream that training never uses."""
+    dataset = WindowDataset(
+        maps,
+        normalisation,
+        window=config.data.window,
+        batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
+        seed=config.training.seed,
+        rank=2**31,
+    )
+    n_batches = -(-config.training.validation_windows // VALIDATION_BATCH)
+    return DataLoader(dataset, batch_size=None, sampler=range(n_batches))
+
+
+def _check_state(path: Path) -> None:
+    """Open the state before anything long starts; a damaged one is named."""
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise DataError(
+            path, "a readable training state", f"{type(error).__name__}: {error}",
+            "Remove it to start this training anew.",
+        ) from error  # fmt: skip
+
+
+def _common_grid(maps: Sequence[Maps], window: int) -> Grid:
+    first = maps[0]
+    for name in ("pixel_mpch", "depth_mpch", "redshift"):
+        for other in maps[1:]:
+            if abs(float(other.attrs[name]) - float(first.attrs[name])) > 1e-6:
+                raise DataError(
+                    other.path, f"{name} = {first.attrs[name]} as in {first.path}",
+                    str(other.attrs[name]), "One model has one grid.",
+                )  # fmt: skip
+    attrs = first.attrs
+    return Grid(
+        pixel_mpch=float(attrs["pixel_mpch"]),
+        window=window,
+        depth_mpch=float(attrs["depth_mpch"]),
+        redshift=float(attrs["redshift"]),
+    )
+
+
+def _notice(maps: Sequence[Maps]) -> dict[str, str]:
+    notices = {str(m.attrs["notice"]) for m in maps if "notice" in m.attrs}
+    return {"notice": "; ".join(sorted(notices))} if notices else {}

@@ -1,0 +1,31 @@
+"""Unit labels: the closed set of units that may stand in ``attrs["units"]``.
+
+Units here are *labels*. General unit libraries read ``Mpc/h`` as "megaparsec per hour", so nothing
+is parsed: lengths are comoving Mpc/h, masses Msun/h, wave numbers h/Mpc throughout, and whatever
+changes a unit sets the label itself. Conversions happen once, where a file is read.
+"""
+
+from enum import StrEnum
+
+GADGET_MASS_MSUNH = 1.0e10
+"""GADGET and AREPO files store masses in 1e10 Msun/h."""
+
+KPCH_PER_MPCH = 1.0e3
+"""GADGET and AREPO files store positions in comoving kpc/h."""
+
+
+class Unit(StrEnum):
+    """Every unit label that this project writes."""
+
+    LENGTH = "Mpc/h"
+    MASS = "Msun/h"
+    MASS_PER_PIXEL = "Msun/h per pixel"
+    WAVE_NUMBER = "h/Mpc"
+    POWER_2D = "(Mpc/h)^2"
+    POWER_3D = "(Mpc/h)^3"
+    DENSITY_3D = "h^2 Msun/Mpc^3"
+    DIMENSIONLESS = "1"
+    PIXEL = "pixel"
+    NATS = "nats"
+    BITS_PER_DIMENSION = "bits per dimension"
+    SECONDS = "s"

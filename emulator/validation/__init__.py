@@ -1,0 +1,1 @@
+"""Validation: statistics of held-out ensembles, baselines, and the acceptance table."""

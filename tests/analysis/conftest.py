@@ -1,0 +1,27 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+# The fabricated suite is shared with the tests of validation.
+sys.path.insert(0, str(Path(__file__).parents[1] / "validation"))
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory):
+    """A results folder with all required files and no optional one, and its maps folder."""
+    import fabricated
+
+    from emulator.config import ValidationConfig
+    from emulator.validation.evaluate import validate
+
+    root = tmp_path_factory.mktemp("report")
+    paths, maps_dir, splits = fabricated.write_suite(root, n_cv=3, n_windows=3, n_draws=0)
+    folder = root / "results"
+    config = ValidationConfig(
+        k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=50, spread_skill=(1.9, 2.0)
+    )
+    files = (folder / "metrics.nc", folder / "acceptance.json")
+    validate(paths, maps_dir, splits, config, *files)
+    (folder / "splits.json").unlink()
+    return folder, maps_dir

@@ -1,0 +1,91 @@
+"""Figures draw the numbers of the file, not others."""
+
+import numpy as np
+import pytest
+
+from analysis.figures.box import plot_box
+from analysis.figures.correlation import plot_identity
+from analysis.figures.crps import plot_crps
+from analysis.figures.maps import plot_maps
+from analysis.figures.power import plot_power_ratio
+from analysis.figures.suppression import plot_suppression
+from analysis.figures.training import plot_training
+from emulator.io import read_dataset
+
+
+@pytest.fixture(scope="module")
+def metrics(results):
+    return read_dataset(results[0] / "metrics.nc")
+
+
+@pytest.fixture(scope="module")
+def ensemble(results):
+    return read_dataset(results[0] / "ensembles" / "test" / "CV_0.nc")
+
+
+def line(ax, label):
+    (found,) = [item for item in ax.get_lines() if item.get_label() == label]
+    return np.asarray(found.get_ydata())
+
+
+def test_power_ratio_lines_are_the_values_of_the_file(metrics):
+    figure = plot_power_ratio(metrics, {"gas": 0.25}, (2.0, 12.0))
+    for ax, name in zip(figure.axes, metrics["field"].values, strict=True):
+        expected = metrics["power_ratio_summed"].sel(estimate="value", field=name)
+        assert line(ax, "summed over windows") == pytest.approx(expected.values)
+    assert "bar: within 25%" in [t.get_text() for t in figure.axes[1].get_legend().get_texts()]
+
+
+def test_suppression_and_identity_lines(metrics):
+    ax = plot_suppression(metrics, (2.0, 12.0)).axes[0]
+    expected = metrics["suppression_truth"].sel(estimate="value").values
+    assert line(ax, "truth") == pytest.approx(expected)
+    ax = plot_identity(metrics, (2.0, 12.0)).axes[0]
+    expected = metrics["correlation_member_member"].sel(estimate="value")[0].values
+    assert line(ax, "member with member") == pytest.approx(expected)
+
+
+def test_truth_member_and_mean_share_one_scale(ensemble):
+    figure = plot_maps(ensemble, 1)
+    panels = [ax for ax in figure.axes if ax.images][:15]
+    window = ensemble.isel(sample=1)
+    for row, name in enumerate(ensemble["channel"].values):
+        truth, member, mean = (panels[5 * row + i].images[0] for i in (1, 2, 3))
+        assert truth.norm is member.norm is mean.norm
+        field = window["fields"].sel(channel=name)
+        floor = truth.norm.vmin
+        assert np.asarray(member.get_array()) == pytest.approx(np.maximum(field[0].values, floor))
+        assert np.asarray(mean.get_array()) == pytest.approx(
+            np.maximum(field.mean("member").values, floor), rel=1e-5
+        )
+
+
+def test_maps_of_an_empty_channel_can_be_drawn(ensemble):
+    empty = ensemble.copy(deep=True)
+    empty["truth"][:, 2] = 0.0
+    empty["fields"][:, :, 2] = 0.0
+    plot_maps(empty, 0).canvas.draw()
+
+
+def test_windows_are_outlined_on_their_own_projection(ensemble):
+    dmo = np.random.default_rng(0).lognormal(size=(3, 64, 64))
+    figure = plot_box(dmo, ensemble)
+    for axis in range(3):
+        count = int((ensemble["projection"].values == axis).sum())
+        assert len(figure.axes[axis].patches) == 4 * count
+
+
+def test_best_baseline_has_height_one(metrics):
+    figure = plot_crps(metrics, 0.1)
+    for ax, name in zip(figure.axes, metrics["channel"].values, strict=True):
+        heights = [bar.get_height() for bar in ax.patches]
+        gain = float(metrics["crps_gain"].sel(estimate="value", channel=name))
+        assert heights[0] == pytest.approx(1 - gain)
+        assert min(heights[1:]) == pytest.approx(1.0)
+
+
+def test_training_curves_skip_what_was_not_measured():
+    history = {"step": [1, 2, 3], "train_loss": [3, 2, 1], "val_loss": [np.nan, 2.0, np.nan]}
+    figure = plot_training(history)
+    assert list(line(figure.axes[0], "validation")) == [2.0]
+    assert list(line(figure.axes[0], "training")) == [3, 2, 1]

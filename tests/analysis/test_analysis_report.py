@@ -1,0 +1,145 @@
+"""The report: self-contained, honest about what is missing, and true to the files it reads."""
+
+import json
+import math
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from analysis.report.build import build_report
+from analysis.report.inputs import read_benchmarks, read_history
+from emulator.io import DataError, read_json
+
+VOID = {"meta", "img", "br", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags, checks that they nest, and joins the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.stack, self.text = [], [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, name):
+        return [attrs for tag, attrs in self.tags if tag == name]
+
+
+@pytest.fixture(scope="module")
+def html(results, tmp_path_factory):
+    folder, maps_dir = results
+    output = tmp_path_factory.mktemp("page") / "report.html"
+    build_report(folder, output, maps_dir=maps_dir)
+    return output.read_text(encoding="utf-8")
+
+
+def test_page_needs_no_network_and_is_small(html):
+    page = Page(html)
+    assert page.stack == []
+    assert not page.all("script")
+    assert not page.all("link")
+    assert all(image["src"].startswith("data:image/") for image in page.all("img"))
+    assert all(link["href"].startswith("#") for link in page.all("a"))
+    assert "@import" not in html
+    assert not re.search(r"url\(", html)
+    assert len(html) < 6e6
+
+
+def test_every_picture_has_an_alternative_text_and_a_caption(html):
+    page = Page(html)
+    pictures = page.all("img")
+    assert len(pictures) == len(page.all("figure")) == len(page.all("figcaption")) >= 12
+    assert all(len(image["alt"]) > 20 for image in pictures)
+
+
+def test_verdicts_come_first_and_are_those_of_the_file(html, results):
+    table = read_json(results[0] / "acceptance.json")
+    text = Page(html).text
+    missed = table["missed"]
+    assert missed >= 3
+    assert f"{table['met']} of {len(table['bars'])} bars are met; {missed} are missed" in text
+    assert text.count("✗ missed") == missed
+    assert text.count("✓ met") == table["met"]
+    assert all(bar["text"] in text for bar in table["bars"])
+    assert html.index('id="verdict"') < html.index("<figure>")
+    assert "fabricated fields for tests" in text
+
+
+def test_captions_quote_the_bars(html):
+    text = Page(html).text
+    assert "dark matter 10%, gas 25%, stars 50%, total matter 10%" in text
+    assert "Bar: 1.9 to 2" in text
+
+
+def test_missing_optional_inputs_are_said(html):
+    text = Page(html).text
+    for words in ("No benchmark tables", "history.csv was not found", "model.json was not found",
+                  "splits.json was not found", "there is no oracle"):  # fmt: skip
+        assert words in text
+
+
+def test_optional_inputs_are_shown_when_they_exist(results, tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(results[0], folder)
+    (folder / "model").mkdir()
+    (folder / "model" / "model.json").write_text(json.dumps({"channels": ["a <b>"]}))
+    history = "step,train_loss,val_loss,val_bits_per_dimension\n50,1.0,,\n100,0.5,0.6,3.1\n"
+    (folder / "model" / "history.csv").write_text(history)
+    benchmark = folder / "benchmarks" / "train" / "model.tsv"
+    benchmark.parent.mkdir(parents=True)
+    benchmark.write_text("s\th:m:s\tmax_rss\n90.0\t0:01:30\t2048.0\n")
+    build_report(folder, tmp_path / "a.html", maps_dir=tmp_path / "no_maps")
+    build_report(folder, tmp_path / "b.html", maps_dir=tmp_path / "no_maps")
+    html = (tmp_path / "a.html").read_text()
+    assert html == (tmp_path / "b.html").read_text()
+    text = Page(html).text
+    assert "No benchmark tables" not in text
+    assert "1.5 min in all" in text
+    assert '"a <b>"' in text
+    assert "maps file of BE" in text or "maps file of CV_0 was not found" in text
+
+
+def test_required_files_are_named_when_they_are_missing(results, tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(results[0], folder)
+    shutil.rmtree(folder / "ensembles")
+    with pytest.raises(DataError, match="ensembles"):
+        build_report(folder, tmp_path / "report.html", maps_dir=results[1])
+    (folder / "metrics.nc").unlink()
+    with pytest.raises(DataError, match=r"metrics\.nc"):
+        build_report(folder, tmp_path / "report.html", maps_dir=results[1])
+
+
+def test_benchmarks_are_summed_by_rule(tmp_path):
+    rows = {"sample/a.tsv": ("2.0", "100.0"), "sample/b.tsv": ("3.5", "-"), "fit.tsv": ("9", "NA")}
+    for name, (seconds, memory) in rows.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"s\tmax_rss\n{seconds}\t{memory}\n")
+    assert read_benchmarks(tmp_path) == [
+        {"rule": "fit", "jobs": 1, "seconds": 9.0, "max_rss_mb": None},
+        {"rule": "sample", "jobs": 2, "seconds": 5.5, "max_rss_mb": 100.0},
+    ]
+    assert read_benchmarks(tmp_path / "none") == []
+
+
+def test_blank_cells_of_the_history_are_not_zero(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("step,val_loss\n1,\n2,0.5\n")
+    history = read_history(path)
+    assert math.isnan(history["val_loss"][0])
+    assert history["val_loss"][1] == 0.5
+    assert read_history(tmp_path / "none.csv") is None

@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_samples import write_tiny_root
+
+from emulator.data.cutouts import extract, grid_centres, orient
+from emulator.data.maps import SPECIES, Maps, block_mean, project_simulation, read_maps
+from emulator.io import DataError
+
+N, WINDOW, FACTORS = 32, 8, (2, 4)
+TARGETS = ("stars", "gas")
+
+
+@pytest.fixture(scope="module")
+def maps():
+    rng = np.random.default_rng(3)
+    fields = rng.lognormal(20, 1, (3, 4, N, N)).astype(np.float32)
+    return Maps(
+        path=Path("random.h5"),
+        maps=fields,
+        context={f: block_mean(fields[:, 0].astype(np.float64), f) for f in FACTORS},
+        species=SPECIES,
+        halo_position=np.zeros((0, 3)),
+        halo_m200c=np.zeros(0),
+        halo_r200c=np.zeros(0),
+        params={},
+        param_ranges={},
+        attrs={"pixel_mpch": 25 / N},
+    )
+
+
+def cut(maps, centre, projection=1, **kwargs):
+    options = {"window": WINDOW, "context_factors": FACTORS, "species": TARGETS, **kwargs}
+    return extract(maps, projection, centre, **options)
+
+
+@pytest.mark.parametrize("centre", [(16, 16), (0, 0), (31, 3), (5, 30), (-1, 40), (13, 22)])
+@pytest.mark.parametrize("projection", [0, 2])
+def test_cutouts_against_roll(maps, centre, projection):
+    got = cut(maps, centre, projection)
+    half = WINDOW // 2
+    rolled = np.roll(maps.maps[projection], (half - centre[0], half - centre[1]), axis=(-2, -1))[
+        ..., :WINDOW, :WINDOW
+    ]
+    np.testing.assert_array_equal(got.condition, rolled[0])
+    np.testing.assert_array_equal(got.target, rolled[[3, 2]])
+    for level, factor in enumerate(FACTORS):
+        wide = WINDOW * factor
+        # fine pixel where the context starts: the block that holds the exact corner
+        corner = [(c - wide // 2) // factor * factor for c in centre]
+        fine = np.roll(maps.maps[projection, 0], (-corner[0], -corner[1]), axis=(0, 1))
+        expected = block_mean(fine[:wide, :wide].astype(np.float64), factor)
+        np.testing.assert_allclose(got.large_scale[level], expected, rtol=1e-6)
+        offset = np.array(centre) - wide // 2 - corner
+        assert ((offset >= 0) & (offset < factor)).all()
+
+
+def test_shapes_types_and_ownership(maps):
+    got = cut(maps, (3, 4))
+    assert [field.dtype for field in got] == [np.float32] * 3
+    assert [field.shape for field in got] == [(8, 8), (2, 8, 8), (2, 8, 8)]
+    assert not any(np.shares_memory(field, maps.maps) for field in got)
+    assert cut(maps, (3, 4), context_factors=()).large_scale.shape == (0, 8, 8)
+
+
+def test_context_is_exactly_centred_on_the_tiling(maps):
+    """The middle of a context window, refined by means, is the condition's own block mean."""
+    for centre in grid_centres(N, WINDOW):
+        got = cut(maps, centre)
+        for level, factor in enumerate(FACTORS):
+            inner = WINDOW // factor
+            low = (WINDOW - inner) // 2
+            middle = got.large_scale[level][low : low + inner, low : low + inner]
+            np.testing.assert_allclose(
+                middle, block_mean(got.condition.astype(np.float64), factor), rtol=1e-6
+            )
+
+
+def test_tiling_covers_every_pixel_once(maps):
+    centres = grid_centres(N, WINDOW)
+    assert len(centres) == (N // WINDOW) ** 2
+    total = sum(cut(maps, c).condition.sum(dtype=np.float64) for c in centres)
+    assert total == pytest.approx(maps.maps[1, 0].sum(dtype=np.float64), rel=1e-12)
+    with pytest.raises(ValueError, match="do not tile"):
+        grid_centres(30, 8)
+
+
+def test_orientations_are_the_dihedral_group():
+    field = np.arange(25.0).reshape(5, 5)
+    images = [orient(field, k) for k in range(8)]
+    keys = [image.tobytes() for image in images]
+    assert len(set(keys)) == 8
+    np.testing.assert_array_equal(images[0], field)
+    # closed under composition, and every element has an inverse
+    table = [[keys.index(orient(image, k).tobytes()) for k in range(8)] for image in images]
+    assert all(sorted(row) == list(range(8)) for row in table)
+    assert all(0 in row for row in table)
+
+
+@pytest.mark.parametrize("orientation", range(8))
+def test_one_orientation_for_all_fields(maps, orientation):
+    plain, turned = cut(maps, (9, 30)), cut(maps, (9, 30), orientation=orientation)
+    for before, after in zip(plain, turned, strict=True):
+        for one, other in zip(before.reshape(-1, 8, 8), after.reshape(-1, 8, 8), strict=True):
+            np.testing.assert_array_equal(other, orient(one, orientation))
+        assert after.flags.c_contiguous
+
+
+def test_lazy_maps_give_the_same_cutouts(tmp_path, tiny_suite, tiny_config):
+    root = write_tiny_root(tmp_path / "raw", tiny_suite)
+    project_simulation(tiny_suite, tiny_config, root, "CV_0", tmp_path / "CV_0.h5")
+    loaded, lazy = read_maps(tmp_path / "CV_0.h5"), read_maps(tmp_path / "CV_0.h5", lazy=True)
+    for centre in [(16, 16), (0, 31), (30, 2)]:
+        for one, other in zip(cut(loaded, centre), cut(lazy, centre), strict=True):
+            np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(loaded.select(TARGETS), lazy.select(TARGETS))
+    lazy.close()
+    assert not lazy.maps
+
+
+def test_what_cannot_be_cut(maps):
+    with pytest.raises(DataError, match="context_3, got only context_2, context_4"):
+        cut(maps, (0, 0), context_factors=(3,))
+    with pytest.raises(DataError, match="at least 64 pixels"):
+        cut(maps, (0, 0), window=16)
+    with pytest.raises(DataError, match="'dust'"):
+        cut(maps, (0, 0), species=("dust",))
+    with pytest.raises(ValueError, match="projection"):
+        cut(maps, (0, 0), projection=3)
+    with pytest.raises(ValueError, match="orientation"):
+        cut(maps, (0, 0), orientation=8)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from emulator.data.parameters import ParameterRange, match_ranges, read_parameters, read_ranges
+from emulator.io import DataError
+
+CAMELS_PAIRS = [
+    ("CosmoAstroSeed_IllustrisTNG_L25n256_LH.txt", "Info_IllustrisTNG_L25n256_6params.txt", 6),
+    ("CosmoAstroSeed_SIMBA_L25n256_LH.txt", "Info_SIMBA_L25n256_6params.csv", 6),
+    ("CosmoAstroSeed_IllustrisTNG_L50n512_SB35.txt", "Info_IllustrisTNG_L50n512_35params.csv", 35),
+    ("CosmoAstroSeed_IllustrisTNG_L50n512_CV.txt", "SB35_param_minmax.csv", 35),
+]
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_values_follow_names_not_columns(tmp_path):
+    one = write(tmp_path / "a.txt", "#Name A_SN1 A_AGN1 A_SN2 seed\nLH_0 1.5 2 3e-1 9\n")
+    other = write(tmp_path / "b.txt", "#Name A_SN2 seed A_SN1 A_AGN1\n\n LH_0 0.3 9 1.5 -2\n")
+    assert read_parameters(one, "LH_0") == {"A_SN1": 1.5, "A_AGN1": 2.0, "A_SN2": 0.3}
+    assert read_parameters(other, "LH_0") == {"A_SN2": 0.3, "A_SN1": 1.5, "A_AGN1": -2.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("LH_0 0.3 0.8\n", "header '#Name"),
+        ("", "header '#Name"),
+        ("#Name a b\nLH_0 1\n", r"table.txt:2: expected 2 values, got 1"),
+        ("#Name a\nLH_1 1\nLH_2 2\n", "LH_1, LH_2"),
+        ("#Name a\nLH_0 one\n", "LH_0:a: expected a number, got 'one'"),
+        ("#Name a\nLH_0 nan\n", "finite"),
+        ("#Name a\nLH_0 1\nLH_0 2\n", "one row for 'LH_0'"),
+        ("#Name a a\nLH_0 1 2\n", "named once"),
+    ],
+)
+def test_a_bad_table_is_refused(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read_parameters(write(tmp_path / "table.txt", text), "LH_0")
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.txt"):
+        read_parameters(tmp_path / "gone.txt", "LH_0")
+
+
+HEADER = "ParamName,LogFlag,MaxVal,MinVal,FiducialVal,Description\n"
+
+
+def test_ranges_by_column_name(tmp_path):
+    path = write(tmp_path / "r.csv", HEADER + "sigma8,0,1.0,0.6,.8,text\nASN1,1,4,.25,1,more\n")
+    ranges = read_ranges(path)
+    assert ranges == {
+        "sigma8": ParameterRange(0.6, 1.0, 0.8, False),
+        "ASN1": ParameterRange(0.25, 4.0, 1.0, True),
+    }
+    assert list(match_ranges(["A_SN1", "sigma_8"], ranges, path)) == ["A_SN1", "sigma_8"]
+    with pytest.raises(DataError, match=r"'A_SN2', got only sigma8, ASN1"):
+        match_ranges(["A_SN2"], ranges, path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ParamName,MinVal,MaxVal,LogFlag\na,0,1,0\n",
+        HEADER + "a,0,1,2,1,\n",
+        HEADER + "a,0,1,0,3,\n",
+        HEADER + "a,1,1,0,0.5,\n",
+        HEADER + "a,0,1,0,0.5,\na,0,1,0,0.5,\n",
+    ],
+)
+def test_bad_ranges_are_refused(tmp_path, text):
+    with pytest.raises(DataError, match=r"r\.csv"):
+        read_ranges(write(tmp_path / "r.csv", text))
+
+
+@pytest.mark.parametrize(("table", "range_table", "count"), CAMELS_PAIRS)
+def test_camels_tables(realdata, table, range_table, count):
+    folder = realdata / "camels_params"
+    name = (folder / table).read_text().splitlines()[1].split()[0]
+    params = read_parameters(folder / table, name)
+    ranges = match_ranges(params, read_ranges(folder / range_table), range_table)
+    assert len(params) == len(ranges) == count
+    assert "seed" not in params
+    for key, entry in ranges.items():
+        low, high = (entry.min, entry.max)
+        # one public table sets this parameter to 2000 where the other says 0; both lie inside
+        assert low - 1e-9 * abs(low) <= params[key] <= high + 1e-9 * abs(high), key
+
+
+def test_camels_values_agree_between_two_public_tables(realdata):
+    folder = realdata / "camels_params"
+    rows = np.loadtxt(folder / "params_LH_IllustrisTNG.txt")
+    named = read_parameters(folder / "CosmoAstroSeed_IllustrisTNG_L25n256_LH.txt", "LH_17")
+    assert list(named.values()) == list(rows[17])
+    with pytest.raises(DataError, match="header"):
+        read_parameters(folder / "params_LH_IllustrisTNG.txt", "LH_17")

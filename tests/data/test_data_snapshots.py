@@ -1,0 +1,274 @@
+import h5py
+import numpy as np
+import pytest
+from data_samples import BOX_KPCH, write_catalogue, write_snapshot
+
+from emulator.data.catalogs import read_halos
+from emulator.data.snapshots import open_snapshot
+from emulator.io import DataError
+
+
+def gather(snapshot, particle_type, block=1000, **kwargs):
+    blocks = [(p.copy(), m.copy()) for p, m in snapshot.blocks(particle_type, block, **kwargs)]
+    return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
+
+
+@pytest.fixture
+def gas(rng):
+    return {
+        "Coordinates": rng.uniform(0, BOX_KPCH, (257, 3)),
+        "Masses": rng.uniform(1, 2, 257).astype(np.float32),
+    }
+
+
+def write_family(folder, gas, edges, **kwargs):
+    """Split into files at ``edges``; an empty part has no group at all."""
+    parts = list(zip([0, *edges], [*edges, 257], strict=True))
+    for i, (start, stop) in enumerate(parts):
+        part = {key: values[start:stop] for key, values in gas.items()}
+        groups = {0: part} if stop > start else {}
+        path = folder / f"snap_099.{i}.hdf5"
+        write_snapshot(path, groups, n_files=len(parts), totals=[257, 0, 0, 0, 0, 0], **kwargs)
+    return folder / "snap_099.0.hdf5"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("block", [1, 100, 257, 10_000])
+def test_units_and_blocks(tmp_path, gas, dtype, block):
+    gas["Coordinates"] = gas["Coordinates"].astype(dtype)
+    snapshot = open_snapshot(write_snapshot(tmp_path / "s.hdf5", {0: gas}))
+    sizes = [len(m) for _, m in snapshot.blocks(0, block)]
+    assert max(sizes) <= block
+    position, mass = gather(snapshot, 0, block)
+    np.testing.assert_allclose(position, gas["Coordinates"].astype(float) / 1e3, rtol=1e-12)
+    np.testing.assert_allclose(mass, gas["Masses"].astype(float) * 1e10, rtol=1e-12)
+    assert snapshot.header.box_size_mpch == 25.0
+    assert snapshot.header.omega_b == 0.049
+
+
+def test_blocks_reuse_one_buffer(tmp_path, gas):
+    snapshot = open_snapshot(write_snapshot(tmp_path / "s.hdf5", {0: gas}))
+    bases = {id(position.base) for position, _ in snapshot.blocks(0, 50)}
+    assert len(bases) == 1
+
+
+def test_mass_table_and_counts_beyond_32_bits(tmp_path, gas):
+    path = write_snapshot(
+        tmp_path / "s.hdf5",
+        {1: {"Coordinates": gas["Coordinates"]}},
+        mass_table=(0, 0.5, 0, 0, 0, 0),
+    )
+    assert (gather(open_snapshot(path), 1)[1] == 5e9).all()
+    with h5py.File(path, "r+") as handle:
+        handle["Header"].attrs["NumPart_Total_HighWord"] = np.array([0, 1, 0, 0, 0, 0])
+    with pytest.raises(DataError, match=rf"got \[0, {257 + 2**32}"):
+        open_snapshot(path)
+
+
+def test_a_header_of_two_types_and_omega_in_parameters(tmp_path, gas):
+    path = write_snapshot(tmp_path / "s.hdf5", {1: gas}, drop=("Omega0", "OmegaBaryon"))
+    with h5py.File(path, "r+") as handle:
+        header = handle["Header"].attrs
+        for name in ("MassTable", "NumPart_ThisFile", "NumPart_Total", "NumPart_Total_HighWord"):
+            header[name] = header[name][:2]
+        handle.create_group("Parameters").attrs["Omega0"] = 0.25
+    snapshot = open_snapshot(path)
+    assert snapshot.header.omega_m == 0.25
+    assert snapshot.header.omega_b is None
+    assert snapshot.count(4) == 0
+    assert list(snapshot.blocks(4, 10)) == []
+    np.testing.assert_allclose(gather(snapshot, 1)[1], gas["Masses"] * 1e10, rtol=1e-6)
+
+
+def test_positions_are_wrapped(tmp_path):
+    x = np.array([BOX_KPCH, 0.0, -1e-12, -5.0, BOX_KPCH + 5.0, np.nextafter(BOX_KPCH, 0)])
+    gas = {"Coordinates": np.repeat(x[:, None], 3, axis=1), "Masses": np.ones(6)}
+    position, _ = gather(open_snapshot(write_snapshot(tmp_path / "s.hdf5", {0: gas})), 0)
+    assert position.min() >= 0
+    assert position.max() < 25.0
+    np.testing.assert_allclose(position[:5, 0], [0, 0, 0, 24.995, 0.005], atol=1e-9)
+
+
+def test_wind_is_not_stars(tmp_path, gas, rng):
+    times = rng.choice([-0.5, 0.0, 0.3], 257)
+    stars = {**gas, "GFM_StellarFormationTime": times}
+    snapshot = open_snapshot(write_snapshot(tmp_path / "s.hdf5", {4: stars}))
+    masses = gas["Masses"].astype(float) * 1e10
+    for block in (40, 1000):
+        np.testing.assert_array_equal(
+            gather(snapshot, 4, block, select="stars")[1], masses[times > 0]
+        )
+        position, mass = gather(snapshot, 4, block, select="wind")
+        np.testing.assert_array_equal(mass, masses[times <= 0])
+        np.testing.assert_allclose(position, gas["Coordinates"][times <= 0] / 1e3)
+    plain = open_snapshot(write_snapshot(tmp_path / "p.hdf5", {4: gas}))
+    assert len(gather(plain, 4, select="stars")[1]) == 257
+    assert len(gather(plain, 4, select="wind")[1]) == 0
+
+
+def test_a_family_is_one_snapshot(tmp_path, gas):
+    first = write_family(tmp_path, gas, [100, 100, 220])
+    whole = open_snapshot(write_snapshot(tmp_path / "whole.hdf5", {0: gas}))
+    expected = gather(whole, 0)
+    for path in (first, tmp_path / "snap_099.2.hdf5", tmp_path / "snap_099.hdf5"):
+        for got, want in zip(gather(open_snapshot(path), 0, 64), expected, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+def test_a_missing_file_of_the_family_is_named(tmp_path, gas):
+    first = write_family(tmp_path, gas, [100, 100, 220])
+    (tmp_path / "snap_099.2.hdf5").unlink()
+    with pytest.raises(DataError, match=r"snap_099\.2\.hdf5: expected all 4 files"):
+        open_snapshot(first)
+
+
+def test_a_family_needs_numbered_names(tmp_path, gas):
+    with pytest.raises(DataError, match=r"such as snap\.0\.hdf5"):
+        open_snapshot(write_snapshot(tmp_path / "snap.hdf5", {0: gas}, n_files=3))
+
+
+@pytest.mark.parametrize("name", ["BoxSize", "MassTable", "NumPart_Total", "Redshift", "Omega0"])
+def test_a_missing_header_attribute_is_named(tmp_path, gas, name):
+    path = write_snapshot(tmp_path / "s.hdf5", {0: gas}, drop=(name,))
+    with pytest.raises(DataError, match=rf"s\.hdf5:Header: expected attribute '{name}'.*Time"):
+        open_snapshot(path)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        open_snapshot(tmp_path / "s.hdf5")
+
+
+@pytest.mark.parametrize("keep", [10, 3000, 0.9])
+def test_a_truncated_file(tmp_path, gas, keep):
+    path = write_snapshot(tmp_path / "s.hdf5", {0: gas})
+    content = path.read_bytes()
+    path.write_bytes(content[: keep if keep > 1 else int(keep * len(content))])
+    with pytest.raises(DataError, match="truncated"):
+        open_snapshot(path)
+
+
+def damage(path, change):
+    with h5py.File(path, "r+") as handle:
+        change(handle)
+
+
+def set_value(name, index, value):
+    def change(handle):
+        handle[name][index] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h.pop("PartType0/Coordinates"), "PartType0/Coordinates: expected a dataset"),
+        (lambda h: h.pop("PartType0/Masses"), "PartType0/Masses.*MassTable"),
+        (lambda h: h.pop("PartType0"), "a group with 257 particles"),
+        (set_value("PartType0/Coordinates", (200, 1), np.nan), "finite coordinates, got NaN"),
+        (set_value("PartType0/Coordinates", (200, 1), np.inf), "finite coordinates, got NaN"),
+        (set_value("PartType0/Coordinates", (200, 1), 9e4), "within one box length"),
+        (set_value("PartType0/Masses", 256, np.nan), "finite masses"),
+        (set_value("PartType0/Masses", 256, -1.0), "finite masses"),
+    ],
+)
+def test_damaged_particles(tmp_path, gas, change, message):
+    path = write_snapshot(tmp_path / "s.hdf5", {0: gas})
+    damage(path, change)
+    snapshot = open_snapshot(path)
+    with pytest.raises(DataError, match=message):
+        gather(snapshot, 0, 100)
+
+
+def test_a_dataset_of_another_length(tmp_path, gas):
+    path = write_snapshot(tmp_path / "s.hdf5", {0: {**gas, "Masses": gas["Masses"][:-1]}})
+    with pytest.raises(DataError, match=r"shape \(257,\) \(NumPart_ThisFile\), got \(256,\)"):
+        gather(open_snapshot(path), 0)
+
+
+def test_damaged_compressed_data(tmp_path, gas):
+    path = write_snapshot(tmp_path / "s.hdf5", {0: gas})
+    with h5py.File(path, "r+") as handle:
+        del handle["PartType0/Coordinates"]
+        handle.create_dataset(
+            "PartType0/Coordinates", data=gas["Coordinates"], compression="gzip", fletcher32=True
+        )
+        offset = handle["PartType0/Coordinates"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[offset + 100] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"Coordinates: expected readable data"):
+        gather(open_snapshot(path), 0)
+
+
+def test_halos(tmp_path):
+    position = [[BOX_KPCH, -1.0, 3000.0], [1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]
+    path = write_catalogue(tmp_path / "g.hdf5", position, [100.0, 0.0, 7.0], [200.0, 0.0, 30.0])
+    halos = read_halos(path)
+    np.testing.assert_allclose(halos.position_mpch[0], [0.0, 24.999, 3.0], rtol=1e-6)
+    np.testing.assert_allclose(halos.m200c_msunh, [1e12, 7e10])
+    np.testing.assert_allclose(halos.r200c_mpch, [0.2, 0.03])
+
+
+def test_a_family_of_catalogues_and_none_at_all(tmp_path):
+    for i, mass in enumerate([[3.0, 2.0], [], [1.0]]):
+        path = tmp_path / f"tab.{i}.hdf5"
+        write_catalogue(path, np.ones((len(mass), 3)), mass, mass, NumFiles=3, Ngroups_Total=3)
+    np.testing.assert_allclose(read_halos(path).m200c_msunh, [3e10, 2e10, 1e10])
+    (tmp_path / "tab.1.hdf5").unlink()
+    with pytest.raises(DataError, match=r"tab\.1\.hdf5"):
+        read_halos(path)
+    empty = write_catalogue(tmp_path / "none.hdf5", np.ones((0, 3)), [], [])
+    assert read_halos(empty).position_mpch.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h.pop("Group/Group_M_Crit200"), "Group_M_Crit200: expected a dataset"),
+        (lambda h: h["Header"].attrs.pop("BoxSize"), "'BoxSize'"),
+        (lambda h: h["Header"].attrs.modify("Ngroups_Total", 5), r"5 groups.*got 2"),
+        (set_value("Group/GroupPos", (1, 1), np.nan), "GroupPos: expected finite"),
+    ],
+)
+def test_damaged_catalogues(tmp_path, change, message):
+    path = write_catalogue(tmp_path / "g.hdf5", np.ones((2, 3)), [1.0, 2.0], [1.0, 2.0])
+    damage(path, change)
+    with pytest.raises(DataError, match=message):
+        read_halos(path)
+
+
+def test_real_snapshot_with_a_missing_file(realdata):
+    with pytest.raises(DataError, match=r"snap_2332\.7\.hdf5.*1 missing"):
+        open_snapshot(realdata / "tng50-4_subbox0_snap2332" / "snap_2332.0.hdf5")
+
+
+def test_real_particles(realdata, tmp_path):
+    """The files that are there, as a snapshot of ten files whose totals fit."""
+    source = realdata / "tng50-4_subbox0_snap2332"
+    paths = [source / f"snap_2332.{i}.hdf5" for i in (0, 1, 2, 3, 4, 5, 6, 8, 9, 10)]
+    counts = []
+    for i, path in enumerate(paths):
+        target = tmp_path / f"snap.{i}.hdf5"
+        target.write_bytes(path.read_bytes())
+        with h5py.File(target) as handle:
+            counts.append(handle["Header"].attrs["NumPart_ThisFile"])
+    for i in range(10):
+        with h5py.File(tmp_path / f"snap.{i}.hdf5", "r+") as handle:
+            handle["Header"].attrs["NumFilesPerSnapshot"] = 10
+            handle["Header"].attrs["NumPart_Total"] = np.sum(counts, axis=0)
+    snapshot = open_snapshot(tmp_path / "snap.0.hdf5")
+    fractions = {}
+    for kind, number in (("gas", 0), ("dm", 1), ("stars", 4)):
+        position, mass = gather(snapshot, number, 4096)
+        assert len(mass) == np.sum(counts, axis=0)[number]
+        complete = (position[:, 0] > 26.25) & (position[:, 0] < 28.0)
+        fractions[kind] = mass[complete].sum()
+    baryons = fractions["gas"] + fractions["stars"]
+    assert baryons / (baryons + fractions["dm"]) == pytest.approx(0.157, abs=0.01)
+
+
+def test_real_galaxies_without_a_header(realdata):
+    with pytest.raises(DataError, match=r"camels_snap\.hdf5:Header: expected attribute"):
+        open_snapshot(realdata / "camels_tng_cv0_galaxies" / "camels_snap.hdf5")

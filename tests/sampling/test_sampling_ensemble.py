@@ -1,0 +1,218 @@
+"""A member is a function of its condition, the seed and its number, and of nothing else."""
+
+import fabricated
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from emulator.config import DiffusionConfig, ModelConfig, NetworkConfig, SamplingConfig
+from emulator.data.cutouts import extract
+from emulator.data.dataset import WindowDataset
+from emulator.data.maps import read_maps
+from emulator.data.normalisation import fit_normalisation
+from emulator.io import DataError, EmulatorError
+from emulator.sampling.ensemble import Emulator
+from emulator.sampling.held_out import sample_simulation
+from emulator.sampling.noise import MemberNoise, member_seed
+from emulator.training.build import build_network
+from emulator.training.bundle import Grid, ModelCard
+
+WINDOW, FACTORS = 16, (2, 4)
+PARAMS = {"Omega_m": 0.3, "A_SN1": 0.0125}
+FEW = SamplingConfig(n_steps=4, windows_per_simulation=5, n_members=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("maps")
+    for simulation in fabricated.simulations(n_train=1, n_cv=1, n_draws=2):
+        fabricated.write_maps(path, simulation)
+    return path
+
+
+@pytest.fixture(scope="module")
+def emulator(folder):
+    """An untrained network with random weights: every identity below must hold for it too."""
+    model = ModelConfig(params=("Omega_m", "A_SN1"))
+    normalisation = fit_normalisation(sorted(folder.glob("SB_*.h5")), model, FACTORS)
+    network_config = NetworkConfig(
+        widths=(8, 16), blocks=1, attention_levels=(1,), groups=4, heads=2, embedding=16
+    )
+    torch.manual_seed(0)
+    network = build_network(network_config, DiffusionConfig(), normalisation)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    card = ModelCard(
+        name="t", network=network_config, diffusion=DiffusionConfig(), normalisation=normalisation,
+        grid=Grid(pixel_mpch=fabricated.PIXEL, window=WINDOW, depth_mpch=12.8, redshift=0.0),
+        training={"precision": "32"}, metrics={}, attributes={}, weights_sha256="",
+    )  # fmt: skip
+    return Emulator(card, network.requires_grad_(False).eval(), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def box(folder):
+    return read_maps(folder / "CV_0.h5").select(["dmo"])[0, 0]
+
+
+CENTRES = [(8, 8), (40, 3), (63, 31)]
+
+
+def draw(emulator, box, centres=CENTRES, **options):
+    defaults = {"n_members": 3, "sampling": FEW}
+    return emulator.sample(box, PARAMS, centres=centres, **(defaults | options))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_batch_size_does_not_matter(emulator, box, batch_size):
+    reference = draw(emulator, box).fields
+    options = FEW.model_copy(update={"batch_size": batch_size})
+    again = draw(emulator, box, sampling=options).fields
+    np.testing.assert_allclose(again, reference, rtol=1e-3)
+
+
+def test_order_and_company_do_not_matter(emulator, box):
+    reference = draw(emulator, box).fields.values
+    reverse = draw(emulator, box, CENTRES[::-1]).fields.values[::-1]
+    alone = draw(emulator, box, CENTRES[1:2]).fields.values
+    np.testing.assert_allclose(reverse, reference, rtol=1e-3)
+    np.testing.assert_allclose(alone[0], reference[1], rtol=1e-3)
+
+
+def test_more_members_keep_the_first(emulator, box):
+    few, many = draw(emulator, box, n_members=2), draw(emulator, box, n_members=4)
+    np.testing.assert_allclose(many.fields[:, :2], few.fields, rtol=1e-3)
+
+
+def test_members_seeds_and_parameters_differ(emulator, box):
+    first = draw(emulator, box).fields.values
+    assert not np.allclose(first[:, 0], first[:, 1], rtol=1e-3)
+    assert not np.allclose(first, draw(emulator, box, seed=1).fields, rtol=1e-3)
+    other = emulator.sample(
+        box, PARAMS | {"A_SN1": 0.02}, centres=CENTRES, n_members=3, sampling=FEW
+    )
+    assert not np.allclose(first, other.fields, rtol=1e-3)
+
+
+def test_windows_of_one_seed_do_not_share_noise():
+    one, other = np.zeros((4, 4)), np.ones((4, 4))
+    assert member_seed([one], 0, 0) != member_seed([other], 0, 0)
+    assert member_seed([one], 0, 0) != member_seed([one], 0, 1)
+    assert member_seed([one], 0, 0) == member_seed([one.copy()], 0, 0)
+
+
+def test_member_noise_is_unit_and_uncorrelated():
+    noise = MemberNoise([member_seed([], 0, k) for k in range(50)], (4, 16, 16), torch.device("cpu"))
+    drawn = torch.stack([noise(), noise()], dim=1).flatten(2)
+    n = drawn.numel()
+    assert float(drawn.mean()) == pytest.approx(0.0, abs=4 / n**0.5)
+    assert float(drawn.var()) == pytest.approx(1.0, abs=4 * (2 / n) ** 0.5)
+    correlation = torch.corrcoef(drawn.flatten(0, 1)) - torch.eye(100)
+    assert float(correlation.abs().max()) < 6 / 1024**0.5
+
+
+def test_a_whole_map_is_cut_as_in_training(emulator, box, folder):
+    """`centres=` gives what the training batch holds, bit for bit."""
+    maps = read_maps(folder / "CV_0.h5")
+    result = draw(emulator, box)
+    for i, centre in enumerate(CENTRES):
+        cut = extract(maps, 0, centre, window=WINDOW, context_factors=FACTORS, species=["gas"])
+        np.testing.assert_array_equal(result.condition[i], cut.condition)
+        np.testing.assert_array_equal(result.large_scale[i], cut.large_scale)
+
+
+def test_training_and_sampling_call_one_function_to_cut():
+    from emulator.data import dataset
+    from emulator.sampling import held_out, inputs
+
+    assert dataset.extract is held_out.extract is inputs.extract is extract
+    assert WindowDataset._draw.__globals__["extract"] is extract
+
+
+def test_result_is_labelled_and_goes_to_a_file(emulator, box, tmp_path):
+    result = draw(emulator, box)
+    assert result.fields.dims == ("sample", "member", "channel", "y", "x")
+    assert result.fields.attrs["units"] == "Msun/h per pixel"
+    assert list(result.channel.values) == ["dm_hydro", "gas", "stars"]
+    assert (result.fields >= 0).all()
+    result.to_netcdf(tmp_path / "out.nc")
+    xr.testing.assert_allclose(xr.load_dataset(tmp_path / "out.nc"), result)
+
+
+def test_three_forms_of_the_same_input_agree(emulator, box):
+    from_box = draw(emulator, box)
+    arrays = emulator.sample(
+        from_box.condition.values, [0.3, 0.0125], large_scale=from_box.large_scale.values,
+        n_members=3, sampling=FEW,
+    )  # fmt: skip
+    dataset = emulator.sample(from_box, [PARAMS] * 3, n_members=3, sampling=FEW)
+    np.testing.assert_array_equal(arrays.fields, from_box.fields)
+    np.testing.assert_array_equal(dataset.fields, from_box.fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"params": {"Omega_m": 0.3}}, ["missing ['A_SN1']"]),
+        ({"params": PARAMS | {"A_XY": 1.0}}, ["unknown ['A_XY']"]),
+        ({"params": [0.3]}, ["expected 2 values", "got 1"]),
+        ({"params": PARAMS | {"Omega_m": np.nan}}, ["NaN"]),
+        ({"params": PARAMS | {"Omega_m": 1.7}}, ["Omega_m = 1.7 outside [0, 1]", "out_of_range"]),
+        ({"condition": np.ones((10, 10))}, ["(sample, 16, 16)", "(1, 10, 10)"]),
+        ({"large_scale": None}, ["large_scale", "[2, 4]"]),
+        ({"large_scale": np.ones((3, WINDOW, WINDOW))}, ["(1, 2, 16, 16)"]),
+        ({"condition": np.full((WINDOW, WINDOW), np.nan)}, ["condition", "NaN"]),
+        ({"condition": -np.ones((WINDOW, WINDOW))}, ["negative"]),
+        ({"condition": xr.Dataset()}, ["no 'large_scale'"]),
+    ],
+)
+def test_wrong_inputs_are_refused_with_a_reason(emulator, change, words):
+    arguments = {
+        "condition": np.full((WINDOW, WINDOW), 1e10),
+        "params": PARAMS,
+        "large_scale": np.full((2, WINDOW, WINDOW), 1e10),
+    } | change
+    if isinstance(change.get("condition"), xr.Dataset):
+        arguments["large_scale"] = None
+    with pytest.raises(EmulatorError) as error:
+        emulator.sample(
+            arguments.pop("condition"), arguments.pop("params"), **arguments,
+            n_members=1, sampling=FEW,
+        )  # fmt: skip
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_extrapolation_is_a_choice(emulator, box):
+    with pytest.warns(UserWarning, match="Omega_m = 1.7"):
+        emulator.sample(
+            box, PARAMS | {"Omega_m": 1.7}, centres=CENTRES[:1], n_members=1, sampling=FEW,
+            out_of_range="warn",
+        )  # fmt: skip
+
+
+# ---------------------------------------------------------------------- held-out simulations
+
+
+def test_held_out_ensemble_holds_its_truth(emulator, folder):
+    redraws = [folder / "BE_0.h5", folder / "BE_1.h5"]
+    result = sample_simulation(emulator, folder / "CV_0.h5", redraws, FEW, split="test")
+    assert dict(result.sizes) | {"sample": 5, "member": 3, "draw": 2} == dict(result.sizes)
+    maps = [read_maps(path) for path in (folder / "CV_0.h5", *redraws)]
+    for i in range(5):
+        row, col = result.centre.values[i]
+        rows, cols = ((np.arange(c - 8, c + 8)) % 64 for c in (row, col))
+        window = np.ix_([0, 1, 2, 3], rows, cols)
+        fields = [m.maps[result.projection.values[i]][window] for m in maps]
+        np.testing.assert_array_equal(result.condition[i], fields[0][0])
+        np.testing.assert_array_equal(result.truth[i], fields[0][1:])
+        np.testing.assert_array_equal(result.truth_redraw[:, i], [f[1:] for f in fields[1:]])
+    assert len({(int(p), *c) for p, c in zip(result.projection, result.centre.values)}) == 5
+
+
+def test_maps_of_another_grid_are_refused(emulator, folder, tmp_path):
+    with xr.open_dataset(folder / "CV_0.h5", engine="h5netcdf") as maps:
+        maps.load().assign_attrs(pixel_mpch=0.4).to_netcdf(tmp_path / "x.h5", engine="h5netcdf")
+    with pytest.raises(DataError, match="pixel_mpch"):
+        sample_simulation(emulator, tmp_path / "x.h5", [], FEW, split="test")

@@ -1,0 +1,84 @@
+"""The house: layers, light imports, one schema, one list of dependencies, every config valid."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emulator.config import json_schema, read_config
+
+ROOT = Path(__file__).parents[1]
+CONDA_NAMES = {"pytorch": "torch"}
+
+
+def requirement(text):
+    name, bound = re.match(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?(.*)", text).groups()
+    return CONDA_NAMES.get(name, name), bound
+
+
+def test_environment_is_in_step_with_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["workflow"]]
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
+    plain = [entry for entry in listed if isinstance(entry, str)]
+    conda = dict(requirement(entry) for entry in [*plain, *pip] if not entry.startswith("--"))
+    assert conda.pop("python") == project["requires-python"]
+    conda.pop("pip")
+    assert conda.pop("distributed") == conda["dask"]  # dask[distributed]
+    assert conda == dict(requirement(entry) for entry in wanted)
+
+
+def test_pins_lie_in_the_ranges():
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    ranges = {
+        r.name: r.specifier
+        for r in map(Requirement, project["dependencies"] + extras["workflow"] + extras["dev"])
+    }
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert pins["torch"] == "2.13.0"
+    for name, pin in pins.items():
+        if name in ranges:
+            assert Version(pin) in ranges[name], name
+
+
+def test_schema_file_is_the_models():
+    path = ROOT / "workflow/schemas/config.schema.yaml"
+    assert yaml.safe_load(path.read_text()) == json_schema(), "run `make schema`"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("configs/*.yaml")), ids=lambda p: p.name)
+def test_every_shipped_config_is_valid(path):
+    assert read_config(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("emulator", {"torch", "numpy", "xarray", "h5py", "snakemake"}),
+        ("emulator.config", {"torch", "numpy", "xarray", "h5py"}),
+        ("emulator.cli", {"torch", "numpy", "xarray", "h5py"}),
+        ("emulator.sampling.held_out", {"pytorch_lightning"}),
+        ("emulator.suite.simulate", {"torch", "astropy"}),
+    ],
+)
+def test_imports_are_light(module, forbidden):
+    code = f"import sys, {module}; print(*(set(sys.modules) & {forbidden!r}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
+
+
+def test_readme_names_the_commands_that_exist():
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make ([a-z-]+)`?", readme):
+        assert f"\n{target}:" in makefile, target

@@ -1,0 +1,69 @@
+# Facts that every rule shares: the validated config, folders, names, and one config file a stage.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate as validate_schema
+
+from emulator.config import ConfigError, expand_dotted_keys, parse_config, stage_yaml
+from emulator.data.splits import sampled_simulations, split_runs
+from emulator.io import DataError, write_text
+from emulator.manifest import check_manifest
+
+try:
+    EXPERIMENT = parse_config(config)
+    RUNS = EXPERIMENT.suite.runs()
+    SPLITS = split_runs(RUNS, EXPERIMENT.data.split)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+config = expand_dotted_keys(config)
+validate_schema(config, workflow.source_path("../schemas/config.schema.yaml"))
+
+NAME = EXPERIMENT.name
+EMBEDDED = EXPERIMENT.suite.kind == "embedded"
+RAW = f"data/raw/{NAME}" if EMBEDDED else EXPERIMENT.suite.root
+PROCESSED = f"data/processed/{NAME}"
+RESULTS = f"results/{NAME}"
+SAMPLED = sampled_simulations(SPLITS["test"])
+EMULATOR = f"{sys.executable} -m emulator"
+
+# Byte code halves the start-up of every job; BLAS and OpenMP take the threads of their rule.
+shell.prefix("unset PYTHONDONTWRITEBYTECODE; export OMP_NUM_THREADS={threads}; ")
+
+for manifest in (*Path(RAW).glob("manifests/*.json"), *Path(PROCESSED).glob("manifests/*.json")):
+    try:
+        check_manifest(manifest)
+    except DataError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def run_of(simulation):
+    """Run that a simulation belongs to."""
+    return next(run for run, members in RUNS.items() if simulation in members)
+
+
+def stage_config(stage):
+    """Resolved config file of one stage; it changes only with the sections that the stage reads."""
+    return f"{RESULTS}/config/{stage}.yaml"
+
+
+wildcard_constraints:
+    run="|".join(RUNS),
+    simulation="|".join(SAMPLED),
+
+
+localrules:
+    stage_config,
+    all,
+
+
+rule stage_config:
+    output:
+        f"{RESULTS}/config/{{stage}}.yaml",
+    log:
+        f"{RESULTS}/logs/config/{{stage}}.log",
+    params:
+        text=lambda wildcards: stage_yaml(EXPERIMENT, wildcards.stage),
+    run:
+        write_text(output[0], params.text)

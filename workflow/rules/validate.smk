@@ -1,0 +1,41 @@
+# Statistics against the truth and against baselines, the acceptance table, and the page.
+rule validate:
+    input:
+        expand(f"{RESULTS}/ensembles/test/{{simulation}}.nc", simulation=SAMPLED),
+        f"{RESULTS}/splits.json",
+        config=stage_config("validate"),
+    output:
+        f"{RESULTS}/metrics.nc",
+        report(f"{RESULTS}/acceptance.json", caption="../report/acceptance.rst", category="Verdict"),
+    log:
+        f"{RESULTS}/logs/validate.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/validate.tsv"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    shell:
+        "{EMULATOR} validate {input.config} --maps {PROCESSED}/maps --results {RESULTS}"
+        " 2>&1 | tee {log}"
+
+
+rule report:
+    input:
+        f"{RESULTS}/metrics.nc",
+        f"{RESULTS}/acceptance.json",
+        f"{RESULTS}/model/model.json",
+        config=stage_config("validate"),
+    output:
+        report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "{EMULATOR} report {input.config} --maps {PROCESSED}/maps --results {RESULTS}"
+        " --output {output} 2>&1 | tee {log}"
