@@ -7,7 +7,7 @@ min_version("9.0")
 
 if "name" not in config:
 
-    configfile: "configs/demo.yaml"
+    configfile: f"{workflow.basedir}/configs/demo.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -44,7 +45,7 @@ def plot_box(dmo: np.ndarray, ensemble: xr.Dataset) -> Figure:
     return figure
 
 
-def _outline(ax, corner: np.ndarray, window: float, side: float, label: str) -> None:
+def _outline(ax: Axes, corner: np.ndarray, window: float, side: float, label: str) -> None:
     """A window, repeated across the periodic edges."""
     for shift_y in (0.0, -side):
         for shift_x in (0.0, -side):

@@ -2,14 +2,20 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 from matplotlib.image import AxesImage
 from matplotlib.ticker import NullFormatter
 
 from analysis.figures import style
 
-COLUMNS = ("DMO (condition)", "truth", "one member", "ensemble mean", "ensemble std")
+TITLES = ("DMO (condition)", "truth", "one member", "ensemble mean", "ensemble std")
+# Columns of the grid: panels, colour bars and room for their labels. A fixed grid is quicker than
+# an automatic layout, and every colour bar has the height of its panel.
+PANELS, BARS = (0, 3, 4, 5, 8), {0: 1, 3: 6, 4: 9}
+WIDTHS = (1.0, 0.06, 0.42, 1.0, 1.0, 1.0, 0.06, 0.42, 1.0, 0.06)
 
 
 def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
@@ -30,28 +36,53 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     window = ensemble.isel(sample=sample)
     channels = [str(name) for name in window["channel"].values]
     side = window.sizes["x"] * float(ensemble.attrs["pixel_mpch"])
-    figure, axes = style.new_figure(
-        len(channels), 5, size=(13.5, 2.4 * len(channels)), sharex=True, sharey=True
+    figure = Figure(figsize=(13.5, 2.25 * len(channels) + 0.8))
+    inch = 1.0 / figure.get_figheight()
+    margins = {"left": 0.05, "right": 0.945, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
+    grid = figure.add_gridspec(
+        len(channels), len(WIDTHS), width_ratios=WIDTHS, wspace=0.06, hspace=0.1, **margins
     )
     for row, name in enumerate(channels):
-        truth = window["truth"].sel(channel=name).values
-        members = window["fields"].sel(channel=name).transpose("member", "y", "x").values
-        mean, std = members.mean(axis=0), members.std(axis=0, ddof=1)
-        scale = _scale(truth)
-        condition = window["condition"].values
-        image = _show(axes[row, 0], condition, side, _scale(condition))
-        _colour_bar(figure, image, axes[row, :1], "DMO  [Msun/h per pixel]")
-        for column, values in enumerate((truth, members[member], mean), start=1):
-            image = _show(axes[row, column], values, side, scale)
-        _colour_bar(figure, image, axes[row, 1:4], f"{style.LABELS[name]}  [Msun/h per pixel]")
-        image = _show(axes[row, 4], std, side, _scale(std), "cividis")
-        _colour_bar(figure, image, axes[row, 4:], "std  [Msun/h per pixel]")
-        axes[row, 0].set_ylabel(f"{style.LABELS[name]}\ny [Mpc/h]")
-    for ax, title in zip(axes[0], COLUMNS, strict=True):
-        ax.set_title(title)
-    for ax in axes[-1]:
-        ax.set_xlabel("x [Mpc/h]")
+        axes = _draw_row(figure, grid, row, window.sel(channel=name), member, side)
+        axes[0].set_ylabel(f"{style.LABELS[name]}\ny [Mpc/h]")
+        for ax, title in zip(axes, TITLES, strict=True):
+            if row == 0:
+                ax.set_title(title)
+            if row == len(channels) - 1:
+                ax.set_xlabel("x [Mpc/h]")
+            else:
+                ax.tick_params(labelbottom=False)
     return figure
+
+
+def _draw_row(
+    figure: Figure, grid: GridSpec, row: int, fields: xr.Dataset, member: int, side: float
+) -> list[Axes]:
+    """The five panels of one channel with their colour bars."""
+    label = style.LABELS[str(fields["channel"].item())]
+    members = fields["fields"].transpose("member", "y", "x").values
+    truth, condition = fields["truth"].values, fields["condition"].values
+    std, scale = members.std(axis=0, ddof=1), _scale(truth)
+    panels = (
+        (condition, _scale(condition), "viridis", "DMO"),
+        (truth, scale, "viridis", ""),
+        (members[member], scale, "viridis", ""),
+        (members.mean(axis=0), scale, "viridis", label),
+        (std, _scale(std), "cividis", f"std of {label}"),
+    )
+    axes = []
+    for place, (values, norm, cmap, what) in enumerate(panels):
+        ax = figure.add_subplot(grid[row, PANELS[place]])
+        image = _show(ax, values, side, norm, cmap)
+        if place > 0:
+            ax.tick_params(labelleft=False)
+        if place in BARS:
+            bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, BARS[place]]))
+            bar.set_label(f"{what}  [Msun/h per pixel]", fontsize=8)
+            bar.ax.tick_params(labelsize=8)
+            bar.ax.yaxis.set_minor_formatter(NullFormatter())
+        axes.append(ax)
+    return axes
 
 
 def _scale(values: np.ndarray) -> LogNorm:
@@ -62,22 +93,15 @@ def _scale(values: np.ndarray) -> LogNorm:
     return LogNorm(low, max(high, 1.01 * low))
 
 
-def _show(ax, values: np.ndarray, side: float, norm: LogNorm, cmap: str = "viridis") -> AxesImage:
+def _show(ax: Axes, values: np.ndarray, side: float, norm: LogNorm, cmap: str) -> AxesImage:
+    ax.spines[["top", "right"]].set_visible(True)
     # Below the scale everything looks alike; a logarithm of zero would leave holes.
-    image = ax.imshow(
+    return ax.imshow(
         np.maximum(values, norm.vmin),
         origin="lower",
         extent=(0, side, 0, side),
         norm=norm,
         cmap=cmap,
         interpolation="nearest",
+        aspect="auto",
     )
-    ax.spines[["top", "right"]].set_visible(True)
-    return image
-
-
-def _colour_bar(figure: Figure, image: AxesImage, axes: np.ndarray, label: str) -> None:
-    bar = figure.colorbar(image, ax=list(axes), fraction=0.05, pad=0.02, aspect=16, shrink=0.8)
-    bar.ax.yaxis.set_minor_formatter(NullFormatter())
-    bar.set_label(label, fontsize=8)
-    bar.ax.tick_params(labelsize=8)

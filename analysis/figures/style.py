@@ -5,6 +5,7 @@ and viridis, which also print in grey.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -30,7 +31,7 @@ FORECASTS = {
 K_LABEL = "$k$  [$h$/Mpc]"
 
 # Set once for the process: titles, legends and labels read these when they are made, not drawn.
-RC = {
+RC: dict[str, Any] = {
     "font.size": 10,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
@@ -41,15 +42,15 @@ RC = {
     "lines.linewidth": 1.8,
     "svg.hashsalt": "emulator",
 }
-mpl.rcParams.update(RC)
+mpl.rcParams.update(mpl.RcParams(RC))
 
 
 def new_figure(
-    rows: int, columns: int, *, size: tuple[float, float], **options: object
+    rows: int, columns: int, *, size: tuple[float, float], sharey: bool = False
 ) -> tuple[Figure, np.ndarray]:
     """Figure and ``(rows, columns)`` array of axes in the common style."""
     figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, figure.subplots(rows, columns, squeeze=False, sharey=sharey)
 
 
 def grid_for(count: int) -> tuple[int, int]:
@@ -64,7 +65,9 @@ def hide_unused(axes: np.ndarray, used: int) -> None:
         ax.remove()
 
 
-def band(ax: Axes, x: np.ndarray, values: xr.DataArray, color: str, label: str, **line) -> None:
+def band(
+    ax: Axes, x: np.ndarray, values: xr.DataArray, color: str, label: str, **line: Any
+) -> None:
     """Line of ``estimate=value`` with the interval from ``low`` to ``high``."""
     low, high = values.sel(estimate="low").values, values.sel(estimate="high").values
     ax.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import style
@@ -34,7 +35,9 @@ def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def _draw(ax, step: np.ndarray, column: Sequence[float] | None, color: str, label: str) -> None:
+def _draw(
+    ax: Axes, step: np.ndarray, column: Sequence[float] | None, color: str, label: str
+) -> None:
     if column is None:
         return
     values = np.asarray(column, dtype=float)

@@ -29,6 +29,9 @@ from emulator.suite.stirring import blow_bubbles, random_fields
 
 Floats = NDArray[np.float64]
 
+MODEL_VERSION = 1
+"""Raised with every change of a formula or constant of the suite: older files are then made anew."""
+
 MIN_MEMBERS = 8
 STAR_MASS = 0.08
 """Wanted mass of a star particle, in units of the dark-matter-only particle."""

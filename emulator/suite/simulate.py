@@ -15,7 +15,7 @@ from emulator.config import EmbeddedSuite
 from emulator.io import DataError, atomic_path, open_hdf5
 from emulator.metadata import SURROGATE_NOTICE, provenance
 from emulator.progress import Progress
-from emulator.suite.baryons import baryonify
+from emulator.suite.baryons import MODEL_VERSION, baryonify
 from emulator.suite.cosmology import Cosmology, Growth, LinearPower
 from emulator.suite.design import Simulation, build_design
 from emulator.suite.halos import build_tree, find_halos
@@ -62,6 +62,7 @@ class _Run:
 
     def hydro_attrs(self, simulation: Simulation) -> dict[str, str]:
         facts = {
+            "model_version": MODEL_VERSION,
             "gravity": self.gravity_attrs()["provenance"],
             "simulation": simulation.name,
             "baryon_seed": simulation.baryon_seed,

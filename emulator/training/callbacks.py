@@ -40,7 +40,9 @@ class History(pl.Callback):
         self.began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add a row from what was logged."""
+        """Add a row from what was logged; a resumed run passes the end of its last epoch again."""
+        if self.rows and self.rows[-1]["step"] == trainer.global_step:
+            return
         now = time.monotonic()
         self.seconds, self.began = self.seconds + now - self.began, now
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -124,7 +124,10 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
     # Lightning's start-up messages are about hardware and advertise; its warnings stay
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # batches take 2 % of a step without workers; the averaged copy is in eval mode on purpose; the
+    # last is Lightning's own use of torch
+    for message in ("does not have many workers", "in eval mode at the start", "LeafSpec"):
+        warnings.filterwarnings("ignore", message=f".*{message}.*")
     return pl.Trainer(
         accelerator="auto",
         devices=1,

@@ -95,7 +95,9 @@ def write_maps(folder: Path, simulation: Simulation, maps: np.ndarray | None = N
     values["maps"] = (("projection", "species", "y", "x"), maps.astype(np.float32))
     for f in (2, 4):
         n = N_PIXELS // f
-        blocks = maps[:, 0].astype(np.float32).astype(float).reshape(3, n, f, n, f).mean(axis=(2, 4))
+        blocks = (
+            maps[:, 0].astype(np.float32).astype(float).reshape(3, n, f, n, f).mean(axis=(2, 4))
+        )
         values[f"context_{f}"] = (("projection", f"y_{f}", f"x_{f}"), blocks.astype(np.float32))
     values["halo_position"] = (("halo", "axis"), np.full((1, 3), 1.0))
     values["halo_m200c"] = ("halo", np.array([1e13]))

@@ -1,0 +1,128 @@
+"""The test preset from nothing to a report, and what happens when it is asked again."""
+
+import json
+import re
+
+import pytest
+import xarray as xr
+
+import emulator
+from emulator.config import read_config
+from emulator.data.splits import sampled_simulations, split_runs
+from emulator.io import read_json
+
+pytestmark = pytest.mark.workflow
+
+
+def planned(done):
+    """Job counts of a dry run."""
+    table = re.findall(r"^([a-z_]+) +(\d+)$", done.stdout, flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in table if rule != "total"}
+
+
+def test_products_are_there(finished):
+    results = finished[0] / "results/test"
+    splits = read_json(results / "splits.json")
+    for name in sampled_simulations(splits["test"]):
+        ensemble = xr.load_dataset(results / f"ensembles/test/{name}.nc", engine="h5netcdf")
+        assert ensemble.fields.dims == ("sample", "member", "channel", "y", "x")
+        assert ensemble.fields.attrs["units"] == "Msun/h per pixel"
+        assert "surrogate" in ensemble.attrs["notice"]
+    bars = read_json(results / "acceptance.json")
+    assert "surrogate" in json.dumps(bars)
+    assert {"met", "missed"} >= set(re.findall(r'"verdict": "(\w+)"', json.dumps(bars)))
+
+
+def test_the_workflow_splits_as_the_config_says(finished):
+    config = read_config(finished[0] / "results/test/config/fit.yaml")
+    expected = split_runs(config.suite.runs(), config.data.split)
+    found = read_json(finished[0] / "results/test/splits.json")
+    assert found == {name: list(members) for name, members in expected.items()}
+
+
+def test_report_is_one_self_contained_page(finished):
+    page = (finished[0] / "results/test/report.html").read_text()
+    assert "surrogate" in page
+    assert not re.findall(r'(?:src|href)="https?://', page)
+    assert page.count("data:image/") >= 8
+    assert len(page) < 6_000_000
+
+
+def test_every_job_leaves_a_log_and_a_benchmark(finished):
+    results = finished[0] / "results/test"
+    for kind, suffix in (("logs", "log"), ("benchmarks", "tsv")):
+        for stage in ("fit", "train", "validate", "report"):
+            assert (results / kind / f"{stage}.{suffix}").stat().st_size
+        for stage in ("simulate", "project", "sample"):
+            assert list((results / kind / stage).glob(f"*.{suffix}"))
+
+
+def test_progress_with_time_left_reaches_the_terminal(finished):
+    assert re.search(r"train: 20/20 \(100%\), \S+ elapsed, \S+ left", finished[1])
+
+
+def test_the_bundle_is_ready_to_use(finished, monkeypatch):
+    folder = finished[0]
+    monkeypatch.setenv("EMULATOR_MODEL", str(folder / "results/test/model"))
+    ensemble = xr.load_dataset(
+        next((folder / "results/test/ensembles/test").glob("*.nc")), engine="h5netcdf"
+    )
+    params = dict(zip(ensemble.parameter.values, ensemble.params.values[0], strict=True))
+    fields = emulator.sample(ensemble.isel(sample=[0]), params, n_members=2)
+    assert fields.fields.sizes["member"] == 2
+
+
+def test_a_second_call_does_nothing(finished, snakemake):
+    done = snakemake(finished[0])
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_sampling_reruns_sampling_and_what_follows(finished, snakemake):
+    done = snakemake(finished[0], "--dry-run", "--config", "sampling.n_members=5")
+    jobs = planned(done)
+    assert jobs.pop("all") == 1
+    assert jobs.keys() == {"stage_config", "sample", "validate", "report"}
+
+
+def test_validation_reruns_validation_only(finished, snakemake):
+    done = snakemake(finished[0], "--dry-run", "--config", "validation.n_bootstrap=50")
+    assert planned(done).keys() - {"all"} == {"stage_config", "validate", "report"}
+
+
+def test_training_reruns_training(finished, snakemake):
+    jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training.seed=1"))
+    assert jobs.keys() - {"all"} == {"stage_config", "train", "sample", "validate", "report"}
+
+
+def test_a_removed_map_is_named_before_anything_runs(finished, snakemake):
+    path = finished[0] / "data/processed/test/maps/SB_0.h5"
+    kept = path.read_bytes()
+    path.unlink()
+    try:
+        done = snakemake(finished[0], check=False)
+    finally:
+        path.write_bytes(kept)
+    assert done.returncode != 0
+    assert "SB_0.h5" in done.stderr
+    assert "no such file" in done.stderr
+
+
+def test_snakemakes_own_report_works(finished, snakemake):
+    snakemake(finished[0], "--report", "snakemake-report.html")
+    assert (finished[0] / "snakemake-report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("suite.box_size_mpch=-25", ["suite.embedded.box_size_mpch", "greater than 0", "-25"]),
+        ("trainning.seed=1", ["trainning", "unknown key"]),
+        ("data.window=64", ["data", "must fit in n_pixels"]),
+    ],
+)
+def test_bad_configs_stop_the_workflow_at_once(tmp_path, snakemake, override, words):
+    done = snakemake(tmp_path, "--config", override, check=False)
+    assert done.returncode != 0
+    for word in words:
+        assert word in done.stdout + done.stderr
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,99 @@
+"""`kill -9` of a stage, then the same command: it goes on, and the result is the same."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors.torch import load_file
+
+pytestmark = pytest.mark.workflow
+
+
+def kill_when(condition, arguments, folder):
+    """Start a command, wait for ``condition``, kill it without mercy."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=folder, env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the stage ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """The finished run, to be damaged."""
+    shutil.copytree(finished[0], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def contents(folder, pattern):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob(pattern))}
+
+
+def test_training_goes_on_with_the_same_weights(copy, call):
+    results = copy / "results/test"
+    expected = load_file(results / "model/weights.safetensors")
+    shutil.rmtree(results / "model")
+    shutil.rmtree(results / ".state")
+    command = ["emulator", "train", "results/test/config/train.yaml"]
+    kill_when(lambda: list(results.glob(".state/*/state.ckpt")), command, copy)
+    assert not (results / "model/model.json").exists()
+    done = call(command, copy)
+    assert "going on from" in done.stdout
+    resumed = load_file(results / "model/weights.safetensors")
+    assert expected.keys() == resumed.keys()
+    assert all(expected[name].equal(resumed[name]) for name in expected)
+
+
+def test_simulation_goes_on_and_writes_the_same_bytes(copy, call):
+    raw = copy / "data/raw/test"
+    pattern = "Sims/*/*/*/CV_0/*.hdf5"
+    snapshots = {path: path.read_bytes() for path in sorted(raw.glob(pattern))}
+    assert len(snapshots) == 2
+    for path in raw.glob("*/*/*/*/[CB][VE]_*/*.hdf5"):
+        path.unlink()
+    command = ["emulator", "simulate", "results/test/config/simulate.yaml", "--run", "CV0"]
+    kill_when(lambda: list(raw.glob("Sims/*_DM/*/*/CV_0/*.hdf5")), command, copy)
+    call(command, copy)
+    assert {path: path.read_bytes() for path in sorted(raw.glob(pattern))} == snapshots
+
+
+def test_projection_goes_on_and_leaves_no_partial_file(copy, call):
+    maps = copy / "data/processed/test/maps"
+    expected = contents(maps, "SB_*.h5")
+    for path in maps.glob("SB_*.h5"):
+        path.unlink()
+    runs = [word for name in expected for word in ("--run", f"SB{name[3:-3]}")]
+    command = ["emulator", "project", "results/test/config/project.yaml", *runs]
+    kill_when(lambda: list(maps.glob("SB_*.h5")), command, copy)
+    call(command, copy)
+    assert contents(maps, "SB_*.h5") == expected
+
+
+def test_a_killed_stage_fails_the_workflow_and_the_same_command_completes_it(copy, snakemake):
+    ensembles = copy / "results/test/ensembles/test"
+    expected = sorted(path.name for path in ensembles.glob("*.nc"))
+    (copy / "results/test/model/model.json").unlink()
+    weights = copy / "results/test/model/weights.safetensors"
+    broken = copy / "results/test/.state"
+    (state,) = broken.glob("*/state.ckpt")
+    kept = state.read_bytes()
+    state.write_bytes(kept[:100])
+    failed = snakemake(copy, check=False)
+    assert failed.returncode != 0
+    assert "state.ckpt: expected a readable training state" in failed.stdout + failed.stderr
+    state.write_bytes(kept)
+    snakemake(copy)
+    assert weights.is_file()
+    assert sorted(path.name for path in ensembles.glob("*.nc")) == expected
