@@ -32,7 +32,9 @@ Manifest = Annotated[Path | None, typer.Option(help="List what was written in th
 @app.command()
 def simulate(
     config: Config,
-    run: Annotated[list[str] | None, typer.Option(help="Run to simulate [all]; repeatable.")] = None,
+    run: Annotated[
+        list[str] | None, typer.Option(help="Run to simulate [all]; repeatable.")
+    ] = None,
     raw: Raw = None,
     manifest: Manifest = None,
 ) -> None:

@@ -27,6 +27,7 @@ from pydantic import (
 
 from emulator.io import EmulatorError
 
+Padding = Literal["zeros", "circular", "reflect"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -203,9 +204,9 @@ class DataConfig(Section):
 class ChannelConfig(Section):
     """One field that the model draws, and how it looks to the network.
 
-    ``log_ratio``: ``log((x + floor) / (dmo + floor))``; ``log``: ``log(x + floor)``; ``hurdle``: two
-    network channels, occupancy and log-amplitude where occupied. All are z-scored with statistics of
-    the training split.
+    ``log_ratio``: log of the ratio to the DMO mass times the cosmic share of the field; ``log``:
+    ``log(x + floor)``; ``hurdle``: two network channels, occupancy and log-amplitude where
+    occupied. All are z-scored with statistics of the training split.
     """
 
     name: Literal["dm_hydro", "gas", "stars"]
@@ -230,7 +231,7 @@ class NetworkConfig(Section):
         (1.0,), description="frequencies (in units of pi) of the condition's Fourier features"
     )
     dropout: Fraction = 0.0
-    padding: Literal["zeros", "circular", "reflect"] = "zeros"
+    padding: Padding = "zeros"
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> "NetworkConfig":
@@ -345,7 +346,9 @@ class ValidationConfig(Section):
     k_min_hmpc: PositiveFloat = 1.0
     k_max_hmpc: PositiveFloat = 8.0
     n_bootstrap: PositiveInt = Field(200, description="bootstrap draws over simulations")
-    crps_gain: float = Field(0.10, description="CRPS at least this fraction below the best baseline")
+    crps_gain: float = Field(
+        0.10, description="CRPS at least this fraction below the best baseline"
+    )
     power_tolerance: dict[str, PositiveFloat] = Field(
         {"dm_hydro": 0.10, "gas": 0.25, "stars": 0.50, "total": 0.10},
         description="largest |P/P_truth - 1| in the k range, by field",

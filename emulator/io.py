@@ -82,7 +82,7 @@ def read_json(path: str | Path) -> Any:
 
 @contextmanager
 def open_hdf5(path: str | Path) -> Iterator["h5py.File"]:
-    """Open an HDF5 file for reading; a missing, truncated or foreign file is a :class:`DataError`."""
+    """Open an HDF5 file for reading; a missing, truncated or foreign one is a `DataError`."""
     import h5py
 
     path = Path(path)
@@ -127,4 +127,6 @@ def read_dataset(path: str | Path) -> "xr.Dataset":
     try:
         return xr.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(path, "a readable netCDF file", f"{type(error).__name__}: {error}") from error
+        raise DataError(
+            path, "a readable netCDF file", f"{type(error).__name__}: {error}"
+        ) from error

@@ -1,8 +1,8 @@
 """Manifests: what one block of the workflow has written, file by file.
 
 A block (one run of simulations) writes several files. Its manifest is written last and atomically,
-and is what the workflow tracks: the files themselves survive a killed job, and the same command goes
-on with those that are missing.
+and is what the workflow tracks: the files themselves survive a killed job, and the same command
+goes on with those that are missing.
 """
 
 from collections.abc import Sequence

@@ -62,7 +62,9 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
 
-def track(items: Iterable[Item], label: str, total: int, *, interval: float = 10.0) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], label: str, total: int, *, interval: float = 10.0
+) -> Iterator[Item]:
     """Iterate with a :class:`Progress` line."""
     progress = Progress(label, total, interval=interval)
     for item in items:

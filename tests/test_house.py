@@ -73,7 +73,8 @@ def test_every_shipped_config_is_valid(path):
 )
 def test_imports_are_light(module, forbidden):
     code = f"import sys, {module}; print(*(set(sys.modules) & {forbidden!r}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []
 
 

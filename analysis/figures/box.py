@@ -26,7 +26,7 @@ def plot_box(dmo: np.ndarray, ensemble: xr.Dataset) -> Figure:
     norm = LogNorm(*np.quantile(dmo[dmo > 0], (0.01, 0.9995)))
     for axis, ax in enumerate(axes[0]):
         image = ax.imshow(
-            np.maximum(dmo[axis], norm.vmin),
+            np.maximum(dmo[axis], norm.vmin or 0.0),
             origin="lower",
             extent=(0, side, 0, side),
             norm=norm,

@@ -97,7 +97,7 @@ def _show(ax: Axes, values: np.ndarray, side: float, norm: LogNorm, cmap: str) -
     ax.spines[["top", "right"]].set_visible(True)
     # Below the scale everything looks alike; a logarithm of zero would leave holes.
     return ax.imshow(
-        np.maximum(values, norm.vmin),
+        np.maximum(values, norm.vmin or 0.0),
         origin="lower",
         extent=(0, side, 0, side),
         norm=norm,

@@ -106,7 +106,7 @@ class Maps:
 
     @classmethod
     def from_dmo(cls, dmo: NDArray[Any], context_factors: Sequence[int]) -> "Maps":
-        """Maps of one DMO field alone: projection 0 of a periodic ``(y, x)`` map [Msun/h per pixel].
+        """Maps of one DMO field: projection 0 of a periodic map ``(y, x)`` [Msun/h per pixel].
 
         What :func:`~emulator.data.cutouts.extract` needs to cut a user's map.
         """

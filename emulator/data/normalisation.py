@@ -179,7 +179,9 @@ def fit_normalisation(
             values.add(round(float(maps.attrs[name]), 6))
         fraction = torch.tensor(maps.attrs["omega_b"] / maps.attrs["omega_m"]).double()
         dmo = torch.from_numpy(maps.select(["dmo"])[:, 0]).double()
-        target = torch.from_numpy(maps.select([channel.name for channel in model.channels])).double()
+        target = torch.from_numpy(
+            maps.select([channel.name for channel in model.channels])
+        ).double()
         features, defined = raw_features(target, dmo, fraction, model.channels)
         for index in range(len(names)):
             targets.add(index, features[:, index][defined[:, index]].numpy())

@@ -34,7 +34,8 @@ def split_runs(
     ConfigError
         If a split that training needs would be empty.
     """
-    held_out, pool = [], []
+    held_out: list[str] = []
+    pool: list[str] = []
     for run, simulations in runs.items():
         sets = {name.rsplit("_", 1)[0] for name in simulations}
         (held_out if sets & set(config.test_sets) else pool).append(run)

@@ -1,20 +1,21 @@
 r"""Between physical fields and what the network sees; every transform inverts on its domain.
 
-=========== ================= ============================================ =============================
-transform   network channels  forward                                      inverse
-=========== ================= ============================================ =============================
-log         1                 :math:`\log(x + f)`                          :math:`\max(0, e^u - f)`
-log_ratio   1                 :math:`\log(x + f) - \log(s d + f)`          :math:`\max(0, (sd+f)e^u - f)`
-hurdle      2                 occupancy :math:`\pm 1`; :math:`\log x`      :math:`e^a` where occupancy
-                              where occupied, its mean elsewhere           :math:`> 0`, else 0
-=========== ================= ============================================ =============================
+=========== ======== ========================================== ================================
+transform   channels forward                                    inverse
+=========== ======== ========================================== ================================
+log         1        :math:`\log(x + f)`                        :math:`\max(0, e^u - f)`
+log_ratio   1        :math:`\log(x + f) - \log(s d + f)`        :math:`\max(0, (sd+f) e^u - f)`
+hurdle      2        occupancy :math:`\pm 1`; :math:`\log x`    :math:`e^a` where occupancy
+                     where occupied, its mean elsewhere         :math:`> 0`, else 0
+=========== ======== ========================================== ================================
 
-``x`` is a mass [Msun/h per pixel], ``d`` the DMO mass, ``s`` the cosmic share of the field (``f_b`` of
-gas, ``1 - f_b`` of dark matter), ``f`` the floor. Without the share, the spread of ``f_b`` between
-cosmologies would hide what happens inside halos. A pixel is occupied when
+``x`` is a mass [Msun/h per pixel], ``d`` the DMO mass, ``s`` the cosmic share of the field
+(``f_b`` of gas, ``1 - f_b`` of dark matter), ``f`` the floor. Without the share, the spread of
+``f_b`` between cosmologies would hide what happens inside halos. A pixel is occupied when
 ``x > f``: less mass than the floor counts as empty (that is the hurdle's domain: 0 or above ``f``).
-The maximum with zero is part of the inverse: it projects onto masses, and never acts on the image of
-the forward transform. Then every network channel is z-scored with statistics of the training split.
+The maximum with zero is part of the inverse: it projects onto masses, and never acts on the image
+of the forward transform. Then every network channel is z-scored with statistics of the training
+split.
 """
 
 from collections.abc import Sequence

@@ -40,7 +40,8 @@ def training_loss(
     x, eps
         Normalised fields and unit noise, ``(batch, channel, ...)``.
     u
-        Quantiles in [0, 1), ``(batch,)``; see :func:`~emulator.diffusion.schedule.low_discrepancy_times`.
+        Quantiles in [0, 1), ``(batch,)``; see
+        :func:`~emulator.diffusion.schedule.low_discrepancy_times`.
     objective
         Distribution of gamma and cost of an error.
     kind
@@ -119,5 +120,7 @@ def variational_bound(
     mean_square = float(alpha_1**2) * (x**2).flatten(1).sum(1)
     prior = 0.5 * (mean_square + dimension * (variance - 1.0 + minus_log_variance))
 
-    nats = 0.5 * (math.log(2 * math.pi * data_noise**2) + math.exp(schedule.gamma_min) / data_noise**2)
+    nats = 0.5 * (
+        math.log(2 * math.pi * data_noise**2) + math.exp(schedule.gamma_min) / data_noise**2
+    )
     return Bound(diffusion, prior, torch.full_like(prior, dimension * nats), dimension)

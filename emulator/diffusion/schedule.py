@@ -1,7 +1,8 @@
 r"""The forward process :math:`q(z_t|x) = N(\alpha_t x, \sigma_t^2 I)` in terms of gamma.
 
-:math:`\gamma = -\log \mathrm{SNR}` increases with time: ``t = 0`` is the clean end, ``t = 1`` noise;
-:math:`\alpha^2 = \mathrm{sigmoid}(-\gamma)` and :math:`\sigma^2 = \mathrm{sigmoid}(\gamma)`, so the
+:math:`\gamma = -\log \mathrm{SNR}` increases with time: ``t = 0`` is the clean end, ``t = 1``
+noise; :math:`\alpha^2 = \mathrm{sigmoid}(-\gamma)` and
+:math:`\sigma^2 = \mathrm{sigmoid}(\gamma)`, so the
 process preserves variance. Nothing here is learned.
 
 References

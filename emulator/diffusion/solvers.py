@@ -13,6 +13,7 @@ Lu et al. (2022), arXiv:2211.01095, algorithm 2 (DPM-Solver++(2M)).
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -54,7 +55,7 @@ def ancestral(denoiser: Denoiser, z: Tensor, gammas: Sequence[float], noise: Noi
     noise
         Source of fresh unit noise.
     """
-    for gamma_t, gamma_s in zip(gammas[:-1], gammas[1:], strict=True):
+    for gamma_t, gamma_s in pairwise(gammas):
         alpha_t, sigma_t = _alpha_sigma(gamma_t)
         alpha_s, sigma_s = _alpha_sigma(gamma_s)
         c = -math.expm1(gamma_s - gamma_t)
@@ -74,10 +75,10 @@ def dpm_solver_pp_2m(
         z_{i+1} = \frac{\sigma_{i+1}}{\sigma_i} z_i - \alpha_{i+1}\,\mathrm{expm1}(-h_i) D_i,
         \qquad D_i = \hat x_i + \frac{h_i}{2 h_{i-1}} (\hat x_i - \hat x_{i-1})
 
-    The first step is of first order (:math:`D_0 = \hat x_0`). Deterministic: ``noise`` is not called.
+    The first step is of first order (:math:`D_0 = \hat x_0`). Deterministic: no ``noise`` is drawn.
     """
     previous, previous_h = None, 0.0
-    for gamma, following in zip(gammas[:-1], gammas[1:], strict=True):
+    for gamma, following in pairwise(gammas):
         _, sigma = _alpha_sigma(gamma)
         alpha_next, sigma_next = _alpha_sigma(following)
         h = 0.5 * (gamma - following)

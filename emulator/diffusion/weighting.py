@@ -1,7 +1,8 @@
 r"""Training objectives: which gammas are drawn, and what an error there costs.
 
-Every published diffusion loss is a choice of a density :math:`p(\gamma)` to draw from and a weight
-:math:`w(\gamma)`: :math:`L = \tfrac12 E_{\gamma\sim p}[(w/p)\,\|\epsilon-\hat\epsilon\|^2]`. Two are
+Every published diffusion loss is a choice of a density :math:`p(\gamma)` to draw from and of a
+weight :math:`w(\gamma)`:
+:math:`L = \tfrac12 E_{\gamma\sim p}[(w/p)\,\|\epsilon-\hat\epsilon\|^2]`. Two are
 offered:
 
 * ``bound``: :math:`w = 1`, gamma uniform; the variational bound of Kingma et al. (2021). It rewards
@@ -34,8 +35,15 @@ class BoundObjective:
         """Gamma at quantile ``u`` of the training distribution, here uniform."""
         return self.schedule.gamma(u)
 
-    def error(self, kind: Kind, output: Tensor, prediction: Prediction, x: Tensor, eps: Tensor,
-              gamma: Tensor) -> Tensor:
+    def error(
+        self,
+        kind: Kind,
+        output: Tensor,
+        prediction: Prediction,
+        x: Tensor,
+        eps: Tensor,
+        gamma: Tensor,
+    ) -> Tensor:
         r"""Pointwise loss :math:`\tfrac12 \gamma' (\epsilon - \hat\epsilon)^2`, shape of ``x``."""
         return 0.5 * self.schedule.span * (eps - prediction.eps) ** 2
 
@@ -66,8 +74,15 @@ class LogisticObjective:
         gamma = self.loc + self.scale * torch.logit(quantile, eps=1e-12)
         return gamma.clamp(self.schedule.gamma_min, self.schedule.gamma_max).to(u.dtype)
 
-    def error(self, kind: Kind, output: Tensor, prediction: Prediction, x: Tensor, eps: Tensor,
-              gamma: Tensor) -> Tensor:
+    def error(
+        self,
+        kind: Kind,
+        output: Tensor,
+        prediction: Prediction,
+        x: Tensor,
+        eps: Tensor,
+        gamma: Tensor,
+    ) -> Tensor:
         """Pointwise squared error of the network's output, shape of ``x``."""
         return (output - prediction_target(kind, x, eps, gamma)) ** 2
 

@@ -19,6 +19,8 @@ class GammaEmbedding(nn.Module):
         Number of output features; even.
     """
 
+    frequencies: Tensor
+
     def __init__(self, gamma_min: float, gamma_max: float, width: int) -> None:
         super().__init__()
         self.gamma_min, self.span = gamma_min, gamma_max - gamma_min
@@ -62,7 +64,7 @@ class ParameterEmbedding(nn.Module):
 def fourier_features(
     fields: Float[Tensor, "batch channel *space"], frequencies: Sequence[float]
 ) -> Float[Tensor, "batch features *space"]:
-    r"""Fields followed by :math:`\sin(\pi f x)` and :math:`\cos(\pi f x)` for each frequency ``f``."""
+    r"""Fields, then :math:`\sin(\pi f x)` and :math:`\cos(\pi f x)` for each frequency ``f``."""
     scaled = [math.pi * frequency * fields for frequency in frequencies]
     waves = [wave(s) for s in scaled for wave in (torch.sin, torch.cos)]
     return torch.cat([fields, *waves], dim=1)

@@ -1,12 +1,10 @@
 """Building blocks of the U-Net: padded convolutions, FiLM residual blocks, attention."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Padding = Literal["zeros", "circular", "reflect"]
+from emulator.config import NetworkConfig, Padding
 
 
 def conv3(n_in: int, n_out: int, padding: Padding, *, stride: int = 1) -> nn.Conv2d:
@@ -30,7 +28,14 @@ class ResidualBlock(nn.Module):
     """
 
     def __init__(
-        self, n_in: int, n_out: int, *, embedding: int, groups: int, dropout: float, padding: Padding
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        embedding: int,
+        groups: int,
+        dropout: float,
+        padding: Padding,
     ) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(groups if n_in % groups == 0 else 1, n_in)
@@ -69,6 +74,30 @@ class SelfAttention(nn.Module):
         return h + self.out(mixed)
 
 
+class Unit(nn.Module):
+    """Residual block, followed by self-attention where the config asks for it."""
+
+    def __init__(self, n_in: int, n_out: int, config: NetworkConfig, *, attention: bool) -> None:
+        super().__init__()
+        self.block = ResidualBlock(
+            n_in,
+            n_out,
+            embedding=config.embedding,
+            groups=config.groups,
+            dropout=config.dropout,
+            padding=config.padding,
+        )
+        self.attention = (
+            SelfAttention(n_out, heads=config.heads, groups=config.groups)
+            if attention
+            else nn.Identity()
+        )
+
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """Apply to ``h (batch, n_in, y, x)``."""
+        return self.attention(self.block(h, embedding))
+
+
 class Downsample(nn.Module):
     """Strided convolution: half the resolution."""
 
@@ -76,8 +105,8 @@ class Downsample(nn.Module):
         super().__init__()
         self.conv = conv3(width, width, padding, stride=2)
 
-    def forward(self, h: Tensor) -> Tensor:
-        """Halve ``(y, x)``."""
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """Halve ``(y, x)``; the embedding is not used."""
         return self.conv(h)
 
 
@@ -88,8 +117,8 @@ class Upsample(nn.Module):
         super().__init__()
         self.conv = conv3(width, width, padding)
 
-    def forward(self, h: Tensor) -> Tensor:
-        """Double ``(y, x)``."""
+    def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """Double ``(y, x)``; the embedding is not used."""
         doubled = functional.interpolate(h, scale_factor=2.0, mode="nearest")
         # interpolate loses channels_last on some builds; convolutions want it back
         return self.conv(doubled.contiguous(memory_format=torch.channels_last))

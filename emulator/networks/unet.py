@@ -2,9 +2,9 @@ r"""`UNetVDM`: residual U-Net for conditional diffusion of fields.
 
 Input: the noised target ``z`` and, concatenated, the condition and its context windows, each with
 Fourier features. Every residual block is modulated by an embedding of gamma and of the parameters
-(FiLM). The output has the channels of ``z``; the last layer starts at zero. With ``patch`` above one,
-blocks of pixels are folded into channels first (space to depth) and unfolded last: the same field at
-a fraction of the cost, for small machines.
+(FiLM). The output has the channels of ``z``; the last layer starts at zero. With ``patch`` above
+one, blocks of pixels are folded into channels first (space to depth) and unfolded last: the same
+field at a fraction of the cost, for small machines.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from emulator.config import NetworkConfig
 from emulator.networks.embeddings import GammaEmbedding, ParameterEmbedding, fourier_features
 from emulator.networks.layers import (
     Downsample,
-    ResidualBlock,
-    SelfAttention,
+    Unit,
     Upsample,
     conv3,
     zero_init,
@@ -60,51 +60,33 @@ class UNetVDM(nn.Module):
         self.parameter_embedding = ParameterEmbedding(n_params, embedding)
         n_fields = (1 + n_context) * (1 + 2 * len(config.fourier_frequencies))
         self.patch = config.patch
+        self.factor = config.patch * 2 ** (len(widths) - 1)
         folded = config.patch**2
         self.stem = conv3((n_channels + n_fields) * folded, widths[0], config.padding)
 
-        def block(n_in: int, n_out: int) -> ResidualBlock:
-            return ResidualBlock(
-                n_in,
-                n_out,
-                embedding=embedding,
-                groups=config.groups,
-                dropout=config.dropout,
-                padding=config.padding,
-            )
-
-        def attention(level: int) -> nn.Module:
-            if level not in config.attention_levels:
-                return nn.Identity()
-            return SelfAttention(widths[level], heads=config.heads, groups=config.groups)
+        def unit(n_in: int, level: int) -> Unit:
+            return Unit(n_in, widths[level], config, attention=level in config.attention_levels)
 
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        self.downsample, self.upsample = nn.ModuleList(), nn.ModuleList()
-        self.down_attention, self.up_attention = nn.ModuleList(), nn.ModuleList()
         skips, width = [widths[0]], widths[0]
         for level, n_out in enumerate(widths):
-            self.down.append(nn.ModuleList())
-            self.down_attention.append(nn.ModuleList())
             for _ in range(config.blocks):
-                self.down[level].append(block(width, n_out))
-                self.down_attention[level].append(attention(level))
+                self.down.append(unit(width, level))
                 width = n_out
                 skips.append(width)
             if level < len(widths) - 1:
-                self.downsample.append(Downsample(width, config.padding))
+                self.down.append(Downsample(width, config.padding))
                 skips.append(width)
-        self.middle = block(width, width)
+        self.middle = unit(width, len(widths) - 1)
         for level in reversed(range(len(widths))):
-            self.up.append(nn.ModuleList())
-            self.up_attention.append(nn.ModuleList())
             for _ in range(config.blocks + 1):
-                self.up[-1].append(block(width + skips.pop(), widths[level]))
-                self.up_attention[-1].append(attention(level))
+                self.up.append(unit(width + skips.pop(), level))
                 width = widths[level]
             if level > 0:
-                self.upsample.append(Upsample(width, config.padding))
+                self.up.append(Upsample(width, config.padding))
         self.norm = nn.GroupNorm(config.groups, width)
         self.out = zero_init(conv3(width, n_channels * folded, config.padding))
+        convert_conv2d_weight_memory_format(self, torch.channels_last)
 
     def forward(
         self,
@@ -116,10 +98,10 @@ class UNetVDM(nn.Module):
     ) -> Float[Tensor, "batch channel y x"]:
         """Predict from ``z`` at ``gamma`` given condition, context and scaled parameters.
 
-        ``condition`` holds the normalised condition followed by its context windows. ``y`` and ``x``
-        must be multiples of ``patch * 2**(levels - 1)``.
+        ``condition`` holds the normalised condition followed by its context windows. ``y`` and
+        ``x`` must be multiples of ``patch * 2**(levels - 1)``.
         """
-        factor = self.patch * 2 ** len(self.downsample)
+        factor = self.factor
         if z.shape[-1] % factor or z.shape[-2] % factor:
             raise ValueError(f"field {tuple(z.shape[-2:])} is not a multiple of {factor} pixels")
         embedding = functional.silu(
@@ -129,19 +111,11 @@ class UNetVDM(nn.Module):
         fields = functional.pixel_unshuffle(fields, self.patch)
         h = self.stem(fields.contiguous(memory_format=torch.channels_last))
         skips = [h]
-        for level, (blocks, attentions) in enumerate(
-            zip(self.down, self.down_attention, strict=True)
-        ):
-            for block, attention in zip(blocks, attentions, strict=True):
-                h = attention(block(h, embedding))
-                skips.append(h)
-            if level < len(self.downsample):
-                h = self.downsample[level](h)
-                skips.append(h)
+        for layer in self.down:
+            h = layer(h, embedding)
+            skips.append(h)
         h = self.middle(h, embedding)
-        for index, (blocks, attentions) in enumerate(zip(self.up, self.up_attention, strict=True)):
-            for block, attention in zip(blocks, attentions, strict=True):
-                h = attention(block(torch.cat([h, skips.pop()], dim=1), embedding))
-            if index < len(self.upsample):
-                h = self.upsample[index](h)
+        for layer in self.up:
+            joined = h if isinstance(layer, Upsample) else torch.cat([h, skips.pop()], dim=1)
+            h = layer(joined, embedding)
         return functional.pixel_shuffle(self.out(functional.silu(self.norm(h))), self.patch)

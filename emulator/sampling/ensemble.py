@@ -212,10 +212,8 @@ def load(path: str | Path, *, device: str | torch.device | None = None) -> Emula
 def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) -> "xr.Dataset":
     """Draw from the default model; see :meth:`Emulator.sample` for ``options``.
 
-    The model is the bundle named by the environment variable ``EMULATOR_MODEL``, or that of the demo.
+    The model is the bundle named by the variable ``EMULATOR_MODEL``, or else that of the demo.
     """
     return load(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL)).sample(
         condition, params, **options
     )
-
-

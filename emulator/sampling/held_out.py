@@ -81,7 +81,16 @@ def sample_simulation(
         redraws = [_cut_all(read_maps(path), places, emulator) for path in redraw_paths]
         targets = np.stack([[cut.target for cut in draw] for draw in redraws])
         ensemble["truth_redraw"] = (("draw", *dims), targets, mass)
-    copied = ("simulation", "run", "set", "suite", "box_size_mpch", "omega_m", "omega_b", "hubble_h")
+    copied = (
+        "simulation",
+        "run",
+        "set",
+        "suite",
+        "box_size_mpch",
+        "omega_m",
+        "omega_b",
+        "hubble_h",
+    )
     ensemble.attrs |= {name: maps.attrs[name] for name in copied} | {"split": split}
     return ensemble
 

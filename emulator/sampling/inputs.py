@@ -44,8 +44,8 @@ def prepare_inputs(
         ``large_scale``; a periodic whole-box map ``(y, x)`` together with ``centres``; or a Dataset
         that holds ``condition`` and ``large_scale``.
     params
-        Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's order,
-        or one mapping a sample.
+        Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
+        order, or one mapping a sample.
     normalisation, window
         Of the bundle.
     large_scale

@@ -1,8 +1,8 @@
 """Noise of ensemble members: a function of (condition, params, seed, member) alone.
 
-A member's stream is seeded by a hash of what it is conditioned on, of the seed and of its number, so
-that it depends neither on the batch it is computed in, nor on the order, nor on the device; and two
-windows never share noise, although they share the seed.
+A member's stream is seeded by a hash of what it is conditioned on, of the seed and of its number,
+so that it depends neither on the batch it is computed in, nor on the order, nor on the device; and
+two windows never share noise, although they share the seed.
 """
 
 import hashlib

@@ -30,7 +30,7 @@ from emulator.suite.stirring import blow_bubbles, random_fields
 Floats = NDArray[np.float64]
 
 MODEL_VERSION = 1
-"""Raised with every change of a formula or constant of the suite: older files are then made anew."""
+"""Raised with every change of a formula or constant of the suite: older files are made anew."""
 
 MIN_MEMBERS = 8
 STAR_MASS = 0.08

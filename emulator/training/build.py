@@ -1,9 +1,9 @@
 """From config sections and fitted statistics to objects."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from emulator.config import ChannelConfig, DiffusionConfig, NetworkConfig
 from emulator.data.normalisation import Normalisation
@@ -51,7 +51,7 @@ def channel_weights(channels: Sequence[ChannelConfig]) -> list[float]:
     ]
 
 
-def bind_condition(network: nn.Module, fields: Tensor, params: Tensor) -> Network:
+def bind_condition(network: Callable[..., Tensor], fields: Tensor, params: Tensor) -> Network:
     """``network(z, gamma)`` with condition, context and known parameters bound to it."""
     mask = torch.ones_like(params)
 

@@ -1,6 +1,6 @@
 """The bundle: everything that sampling needs, in three files without pickle.
 
-``weights.safetensors`` holds the averaged (``ema.``) and the raw (``raw.``) weights, ``history.csv``
+``weights.safetensors`` holds the averaged (``ema.``) and raw (``raw.``) weights, ``history.csv``
 the training log, ``model.json`` the rest: configuration, statistics, parameter table, grid and the
 SHA-256 of the weights. ``model.json`` is written last: without it, or with other weights beside it,
 there is no bundle.
@@ -114,6 +114,7 @@ def read_bundle(
     try:
         network.load_state_dict(chosen, strict=True)
     except RuntimeError as error:
-        raise DataError(path, "exactly the weights of the configured network", str(error)) from error
-    network = network.to(memory_format=torch.channels_last).requires_grad_(False).eval()
-    return card, network
+        raise DataError(
+            path, "exactly the weights of the configured network", str(error)
+        ) from error
+    return card, network.requires_grad_(False).eval()

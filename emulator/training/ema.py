@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+ParamList = tuple[torch.Tensor, ...] | list[torch.Tensor]
+
 
 def warmup_decay(n_updates: int, ceiling: float) -> float:
     """Decay of update ``n_updates`` (0 for the first)."""
@@ -15,10 +17,10 @@ def warmup_decay(n_updates: int, ceiling: float) -> float:
 
 
 def build_ema(network: nn.Module, ceiling: float) -> AveragedModel:
-    """Averaged copy of ``network``; call ``update_parameters(network)`` after each optimiser step."""
+    """Averaged copy of ``network``; call ``update_parameters`` after each optimiser step."""
 
     @torch.no_grad()
-    def average(averaged: list, current: list, n_averaged: torch.Tensor) -> None:
+    def average(averaged: ParamList, current: ParamList, n_averaged: torch.Tensor | int) -> None:
         decay = warmup_decay(int(n_averaged), ceiling)
         torch._foreach_lerp_(averaged, current, 1.0 - decay)
 

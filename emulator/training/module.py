@@ -14,7 +14,13 @@ from emulator.diffusion.loss import training_loss, variational_bound
 from emulator.diffusion.parameterization import Network
 from emulator.diffusion.schedule import low_discrepancy_times
 from emulator.networks.unet import UNetVDM
-from emulator.training.build import bind_condition, build_objective, build_schedule, channel_weights, denoiser
+from emulator.training.build import (
+    bind_condition,
+    build_objective,
+    build_schedule,
+    channel_weights,
+    denoiser,
+)
 from emulator.training.ema import build_ema
 
 
@@ -39,7 +45,7 @@ class EmulatorModule(pl.LightningModule):
         training: TrainingConfig,
     ) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network
         self.ema = build_ema(self.network, training.ema_decay)
         self.field_transform, self.diffusion, self.training_config = transform, diffusion, training
         self.objective = build_objective(diffusion)
@@ -47,9 +53,7 @@ class EmulatorModule(pl.LightningModule):
 
     def _bind(self, network: torch.nn.Module, batch: Batch) -> tuple[Network, Tensor]:
         """Network with this batch's condition bound to it, and the normalised target."""
-        x = self.field_transform.transform(
-            batch.target, batch.condition, batch.baryon_fraction
-        )
+        x = self.field_transform.transform(batch.target, batch.condition, batch.baryon_fraction)
         fields = self.field_transform.transform_condition(batch.condition, batch.large_scale)
         return bind_condition(network, fields, batch.params), x
 
@@ -76,7 +80,9 @@ class EmulatorModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and bound of the averaged network on fixed windows, noise and times."""
-        generator = torch.Generator().manual_seed(_step_seed(self.training_config.seed, 1, batch_idx))
+        generator = torch.Generator().manual_seed(
+            _step_seed(self.training_config.seed, 1, batch_idx)
+        )
         network, x = self._bind(self.ema, batch)
         eps = torch.randn(x.shape, generator=generator).to(x)
         u = low_discrepancy_times(len(x), generator).to(x)

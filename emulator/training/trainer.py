@@ -36,9 +36,9 @@ def train(
 ) -> None:
     """Train, or go on training, and write the bundle.
 
-    The resume state lies in ``state_dir`` under a name that is a hash of the sections ``data, model,
-    diffusion, training``, of the statistics and of the split: a changed config never resumes a stale
-    state.
+    The resume state lies in ``state_dir`` under a name that is a hash of the sections ``data,
+    model, diffusion, training``, of the statistics and of the split: a changed config never resumes
+    a stale state.
 
     Parameters
     ----------

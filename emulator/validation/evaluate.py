@@ -1,15 +1,12 @@
 """Evaluate ensembles of held-out simulations: from ``ensembles/*.nc`` to ``metrics.nc``.
 
 One file is in memory at a time, and of each only what :mod:`emulator.validation.statistics` keeps
-remains. Files of one run are handled together, because simulations of one run with the same
-parameters and windows are draws of one truth: the others are then an *oracle* ensemble for each,
-the best that any forecast can do.
+remains. Where a file holds re-drawn truths (``truth_redraw``), these are an *oracle* ensemble: the
+best that any forecast can do.
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +14,7 @@ import xarray as xr
 
 from emulator.config import ValidationConfig
 from emulator.data.maps import read_maps
-from emulator.io import DataError, open_hdf5, read_dataset, require_attribute, write_dataset
+from emulator.io import DataError, read_dataset, require_attribute, write_dataset
 from emulator.metadata import provenance
 from emulator.metrics import calibration
 from emulator.progress import Progress
@@ -38,16 +35,11 @@ DIMS = {
     "fields": ("sample", "member", "channel", "y", "x"),
     "truth": ("sample", "channel", "y", "x"),
     "condition": ("sample", "y", "x"),
+    "params": ("sample", "parameter"),
+    "centre": ("sample", "axis"),
+    "projection": ("sample",),
 }
-
-
-@dataclass(frozen=True)
-class _Truth:
-    """What the oracle needs of one simulation."""
-
-    simulation: str
-    truth: xr.DataArray
-    key: tuple[bytes, ...]
+MASSES = ("fields", "truth", "condition")
 
 
 def read_ensemble(path: str | Path) -> xr.Dataset:
@@ -64,6 +56,8 @@ def read_ensemble(path: str | Path) -> xr.Dataset:
             raise DataError(path, f"variable {name!r}", ", ".join(map(str, ensemble.data_vars)))
         if set(ensemble[name].dims) != set(dims):
             raise DataError(f"{path}:{name}", f"dimensions {dims}", f"{ensemble[name].dims}")
+        if name not in MASSES:
+            continue
         values = ensemble[name].values
         # A NaN makes the minimum NaN, and every comparison with NaN is false.
         if not (values.min() >= 0 and values.max() < np.inf):
@@ -121,50 +115,43 @@ def evaluate(
         raise DataError(
             "ensembles", "at least one held-out simulation", "none", "Is the test split empty?"
         )
-    by_run = _group_by_run(sorted(map(Path, ensembles)), set(splits.get("train", ())))
     progress = Progress("validate", len(ensembles))
     baselines: Baselines | None = None
     shape: tuple[object, ...] | None = None
     rows, first = [], {}
-    for paths in by_run.values():
-        truths = []
-        for path in paths:
-            ensemble = read_ensemble(path)
-            found = _shape(ensemble)
-            if baselines is None or shape is None:
-                shape, first = found, dict(ensemble.attrs)
-                baselines = fit_baselines(
-                    splits.get("train", ()),
-                    Path(maps_dir),
-                    channels=[str(name) for name in ensemble["channel"].values],
-                    window=ensemble.sizes["x"],
-                    seed=SEED,
-                )
-            elif found != shape:
-                raise DataError(path, f"channels, members, window, pixel {shape}", f"{found}")
-            rows.append(_evaluate_one(ensemble, Path(maps_dir), baselines))
-            truths.append(_truth(ensemble))
-            progress.advance()
-        _add_oracle(rows[-len(paths) :], truths)
+    for path in sorted(map(Path, ensembles)):
+        ensemble = read_ensemble(path)
+        _require_held_out(ensemble, path, splits)
+        found = _shape(ensemble)
+        if baselines is None or shape is None:
+            shape, first = found, dict(ensemble.attrs)
+            baselines = fit_baselines(
+                splits.get("train", ()),
+                Path(maps_dir),
+                channels=[str(name) for name in ensemble["channel"].values],
+                window=ensemble.sizes["x"],
+                seed=SEED,
+            )
+        elif found != shape:
+            raise DataError(path, f"channels, members, window, pixel {shape}", f"{found}")
+        rows.append(_evaluate_one(ensemble, Path(maps_dir), baselines))
+        progress.advance()
     stats = xr.concat(rows, "simulation", join="outer", coords="minimal", compat="equals")
     summary = summarise(stats, n_bootstrap=config.n_bootstrap, seed=SEED)
     return _describe(xr.merge([stats, summary], compat="no_conflicts"), first, config)
 
 
-def _group_by_run(paths: Sequence[Path], train: set[str]) -> dict[str, list[Path]]:
-    by_run: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        with open_hdf5(path) as handle:
-            simulation = str(require_attribute(handle.attrs, "simulation", str(path)))
-            by_run[str(require_attribute(handle.attrs, "run", str(path)))].append(path)
-        if simulation in train:
-            raise DataError(
-                path,
-                "a held-out simulation",
-                f"{simulation}, which is in the training split",
-                "Validate on simulations that the model has not seen.",
-            )
-    return dict(by_run)
+def _require_held_out(
+    ensemble: xr.Dataset, path: Path, splits: Mapping[str, Sequence[str]]
+) -> None:
+    simulation = str(ensemble.attrs["simulation"])
+    if simulation in splits.get("train", ()):
+        raise DataError(
+            path,
+            "a held-out simulation",
+            f"{simulation}, which is in the training split",
+            "Validate on simulations that the model has not seen.",
+        )
 
 
 def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
@@ -193,8 +180,7 @@ def _evaluate_one(ensemble: xr.Dataset, maps_dir: Path, baselines: Baselines) ->
         ),
         rng=rng,
     )
-    n_channels = ensemble.sizes["channel"]
-    stats["score_oracle"] = ("channel", np.full(n_channels, np.nan))
+    stats["score_oracle"] = ("channel", _oracle_score(ensemble))
     stats = stats.assign_coords(
         sample=np.arange(ensemble.sizes["sample"]), member=np.arange(ensemble.sizes["member"])
     )
@@ -203,23 +189,12 @@ def _evaluate_one(ensemble: xr.Dataset, maps_dir: Path, baselines: Baselines) ->
     )
 
 
-def _truth(ensemble: xr.Dataset) -> _Truth:
-    parts = [ensemble[name].values for name in ("params", "centre", "projection")]
-    return _Truth(
-        str(ensemble.attrs["simulation"]),
-        ensemble["truth"],
-        tuple(np.ascontiguousarray(part).tobytes() for part in parts),
-    )
-
-
-def _add_oracle(rows: list[xr.Dataset], truths: Sequence[_Truth]) -> None:
-    """Score each truth against the other draws of the same run, parameters and windows."""
-    for row, item in zip(rows, truths, strict=True):
-        others = [t.truth for t in truths if t.key == item.key and t.simulation != item.simulation]
-        if len(others) >= calibration.MIN_MEMBERS:
-            draws = xr.concat(others, "member", coords="minimal", compat="override")
-            score = calibration.crps(draws, item.truth).mean(("sample", "y", "x"))
-            row["score_oracle"] = (("simulation", "channel"), score.values[None])
+def _oracle_score(ensemble: xr.Dataset) -> np.ndarray:
+    """Fair CRPS of the re-drawn truths by channel; NaN with fewer than two of them."""
+    if ensemble.sizes.get("draw", 0) < calibration.MIN_MEMBERS:
+        return np.full(ensemble.sizes["channel"], np.nan)
+    draws = ensemble["truth_redraw"].rename(draw="member")
+    return calibration.crps(draws, ensemble["truth"]).mean(("sample", "y", "x")).values
 
 
 def _describe(

@@ -104,9 +104,7 @@ def test_bound_is_close_to_the_entropy_where_the_data_noise_is_matched():
     """With a perfect denoiser the bound is tight: it converges to E[-log p(x)]."""
     x, eps, t = gaussian_draws(8192, seed=2)
     noise = math.exp(SCHEDULE.gamma_min / 2)
-    bound = variational_bound(
-        gaussian_denoiser, x, eps, t, schedule=SCHEDULE, data_noise=noise
-    )
+    bound = variational_bound(gaussian_denoiser, x, eps, t, schedule=SCHEDULE, data_noise=noise)
     entropy = float((0.5 * torch.log(2 * math.pi * math.e * TAU2)).sum() * 16)
     error = float(bound.total.std()) / math.sqrt(len(x))
     assert float(bound.total.mean()) == pytest.approx(entropy, abs=4 * error)
@@ -120,7 +118,9 @@ def test_reconstruction_term_is_its_expectation():
     read = math.exp(SCHEDULE.gamma_min / 2) * noise  # z_0/alpha_0 - x
     sampled = -torch.distributions.Normal(0.0, s).log_prob(read)
     error = float(sampled.std()) / math.sqrt(len(noise))
-    assert float(bound.reconstruction[0]) / 32 == pytest.approx(float(sampled.mean()), abs=4 * error)
+    assert float(bound.reconstruction[0]) / 32 == pytest.approx(
+        float(sampled.mean()), abs=4 * error
+    )
 
 
 def test_bound_objective_is_the_bound_a_dimension():

@@ -7,7 +7,9 @@ from emulator.config import NetworkConfig
 from emulator.networks.embeddings import ParameterEmbedding, fourier_features
 from emulator.networks.unet import UNetVDM
 
-SMALL = NetworkConfig(widths=(8, 16), blocks=1, attention_levels=(1,), groups=4, heads=2, embedding=16)
+SMALL = NetworkConfig(
+    widths=(8, 16), blocks=1, attention_levels=(1,), groups=4, heads=2, embedding=16
+)
 
 
 def build(config=SMALL, n_params=2):
@@ -83,7 +85,9 @@ def test_no_parameters_is_allowed():
 def test_fourier_features_of_a_known_field():
     field = torch.full((1, 1, 2, 2), 0.5)
     features = fourier_features(field, [1.0])
-    torch.testing.assert_close(features[0, :, 0, 0], torch.tensor([0.5, 1.0, 0.0]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        features[0, :, 0, 0], torch.tensor([0.5, 1.0, 0.0]), atol=1e-6, rtol=0
+    )
 
 
 def test_sizes_that_do_not_divide_are_refused():

@@ -1,4 +1,4 @@
-"""The command line and the workflow as a user meets them: subprocesses, in a folder of their own."""
+"""The command line and the workflow as a user meets them: subprocesses in their own folder."""
 
 import os
 import subprocess

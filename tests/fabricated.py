@@ -7,6 +7,7 @@ are other draws: an ensemble that is calibrated by construction, for every stati
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -135,9 +136,14 @@ def attributes(simulation: Simulation) -> dict:
 
 
 def make_ensemble(
-    simulation: Simulation, *, n_members: int = 8, n_windows: int = 4, scatter: float = 1.0
+    simulation: Simulation,
+    *,
+    redraws: Sequence[Simulation] = (),
+    n_members: int = 8,
+    n_windows: int = 4,
+    scatter: float = 1.0,
 ) -> xr.Dataset:
-    """An ensemble of the contract; the windows depend on the run alone."""
+    """An ensemble of the contract, with re-drawn truths if there are any."""
     maps = truth_maps(simulation)
     dmo = maps[:, 0]
     members = np.stack(
@@ -155,6 +161,9 @@ def make_ensemble(
         return field[..., rows[:, None], columns[None, :]].astype(np.float32)
 
     samples = range(n_windows)
+    others = [truth_maps(redraw) for redraw in redraws]
+    redrawn = [[cut(other[projection[i], 1:], i) for i in samples] for other in others]
+    oracle = {"truth_redraw": (("draw", "sample", "channel", "y", "x"), redrawn)} if others else {}
     return xr.Dataset(
         {
             "fields": (
@@ -176,6 +185,7 @@ def make_ensemble(
             "centre": (("sample", "axis"), centre),
             "projection": ("sample", projection),
             "seed": ("member", np.arange(n_members)),
+            **oracle,
         },
         coords={"channel": list(CHANNELS), "parameter": ["Omega_m", "A_SN1"]},
         attrs={
@@ -197,8 +207,10 @@ def write_suite(root: Path, *, n_draws: int = 0, n_cv: int = 3, scatter: float =
         write_maps(root / "maps", simulation)
         held_out = not simulation.name.startswith("SB")
         splits["test" if held_out else "train"].append(simulation.name)
-        if held_out:
+        if simulation.name.startswith("CV"):
+            same_run = [s for s in suite if s.run == simulation.run and s != simulation]
             paths.append(root / "results" / "ensembles" / "test" / f"{simulation.name}.nc")
-            write_dataset(make_ensemble(simulation, scatter=scatter, **ensemble), paths[-1])
+            drawn = make_ensemble(simulation, redraws=same_run, scatter=scatter, **ensemble)
+            write_dataset(drawn, paths[-1])
     write_json(root / "results" / "splits.json", splits)
     return paths, root / "maps", splits
