@@ -205,8 +205,8 @@ class ChannelConfig(Section):
     """One field that the model draws, and how it looks to the network.
 
     ``log_ratio``: log of the ratio to the DMO mass times the cosmic share of the field; ``log``:
-    ``log(x + floor)``; ``hurdle``: two network channels, occupancy and log-amplitude where
-    occupied. All are z-scored with statistics of the training split.
+    ``log(x + floor)``; ``hurdle``: two network channels, occupancy and log ratio where occupied.
+    All are z-scored with statistics of the training split.
     """
 
     name: Literal["dm_hydro", "gas", "stars"]

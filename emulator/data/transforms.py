@@ -5,8 +5,9 @@ transform   channels forward                                    inverse
 =========== ======== ========================================== ================================
 log         1        :math:`\log(x + f)`                        :math:`\max(0, e^u - f)`
 log_ratio   1        :math:`\log(x + f) - \log(s d + f)`        :math:`\max(0, (sd+f) e^u - f)`
-hurdle      2        occupancy :math:`\pm 1`; :math:`\log x`    :math:`e^a` where occupancy
-                     where occupied, its mean elsewhere         :math:`> 0`, else 0
+hurdle      2        occupancy :math:`o = \pm 1`; and          :math:`(sd+f) e^a` where
+                     :math:`a = \log x - \log(s d + f)` where   :math:`o > 0`, else 0
+                     occupied, its mean elsewhere
 =========== ======== ========================================== ================================
 
 ``x`` is a mass [Msun/h per pixel], ``d`` the DMO mass, ``s`` the cosmic share of the field
@@ -78,14 +79,15 @@ def raw_features(
     features, defined = [], []
     for index, channel in enumerate(channels):
         x, floor = target[..., index, :, :], channel.floor_msunh
+        log_reference = (cosmic_reference(condition, baryon_fraction, channel.name) + floor).log()
         everywhere = torch.ones_like(x, dtype=torch.bool)
         if channel.transform == "hurdle":
             occupied = x > floor
-            features += [occupied.to(x.dtype) * 2 - 1, torch.where(occupied, x, 1.0).log()]
+            amplitude = torch.where(occupied, x, 1.0).log() - log_reference
+            features += [occupied.to(x.dtype) * 2 - 1, torch.where(occupied, amplitude, 0.0)]
             defined += [everywhere, occupied]
         elif channel.transform == "log_ratio":
-            reference = cosmic_reference(condition, baryon_fraction, channel.name)
-            features.append((x + floor).log() - (reference + floor).log())
+            features.append((x + floor).log() - log_reference)
             defined.append(everywhere)
         else:
             features.append((x + floor).log())
@@ -120,14 +122,14 @@ class FieldTransform:
         fields, index = [], 0
         for channel in self.channels:
             floor, first = channel.floor_msunh, features[..., index, :, :]
+            reference = cosmic_reference(condition, baryon_fraction, channel.name) + floor
             if channel.transform == "hurdle":
-                mass = features[..., index + 1, :, :].exp()
+                mass = reference * features[..., index + 1, :, :].exp()
                 fields.append(torch.where(first > 0, mass, 0.0))
                 index += 2
                 continue
             if channel.transform == "log_ratio":
-                reference = cosmic_reference(condition, baryon_fraction, channel.name)
-                fields.append(((reference + floor) * first.exp() - floor).clamp(min=0.0))
+                fields.append((reference * first.exp() - floor).clamp(min=0.0))
             else:
                 fields.append((first.exp() - floor).clamp(min=0.0))
             index += 1

@@ -42,7 +42,7 @@ def paint(universe: tuple[np.ndarray, HaloTable], **changes: object) -> HydroPar
         "environment_strength": 0.2,
         "seeds": (1, 1),
     } | changes
-    return baryonify(positions, PARTICLE_MASS, halos, members, **arguments)  # type: ignore[arg-type]
+    return baryonify(positions, PARTICLE_MASS, halos, members, **arguments)
 
 
 def test_without_baryons_the_total_is_the_dark_matter_only_run(universe) -> None:

@@ -2,16 +2,20 @@
 
 import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 
 import emulator
 from emulator.config import read_config
+from emulator.data.maps import read_maps
 from emulator.data.splits import sampled_simulations, split_runs
 from emulator.io import read_json
 
 pytestmark = pytest.mark.workflow
+ROOT = Path(__file__).parents[2]
 
 
 def planned(done):
@@ -70,6 +74,19 @@ def test_the_bundle_is_ready_to_use(finished, monkeypatch):
     params = dict(zip(ensemble.parameter.values, ensemble.params.values[0], strict=True))
     fields = emulator.sample(ensemble.isel(sample=[0]), params, n_members=2)
     assert fields.fields.sizes["member"] == 2
+
+
+def test_the_readme_snippet_runs(finished, tmp_path, monkeypatch):
+    """With the bundle of this run where the README has that of the demo, and a map of this run."""
+    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/demo").symlink_to(finished[0] / "results/test")
+    maps = read_maps(finished[0] / "data/processed/test/maps/CV_0.h5")
+    np.save(tmp_path / "dmo_map.npy", maps.select(["dmo"])[0, 0])
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(block, names)
+    assert names["fields"].fields.sizes["member"] == 16
 
 
 def test_a_second_call_does_nothing(finished, snakemake):

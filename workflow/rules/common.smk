@@ -67,3 +67,20 @@ rule stage_config:
         text=lambda wildcards: stage_yaml(EXPERIMENT, wildcards.stage),
     run:
         write_text(output[0], params.text)
+
+
+onstart:
+    print(
+        f"{NAME}: {len(RUNS)} runs of {sum(map(len, RUNS.values()))} simulations -> {RESULTS}/report.html\n"
+        "Every stage prints its progress and the time it still needs; logs are in "
+        f"{RESULTS}/logs. Interrupt at any time: the same command goes on.",
+        file=sys.stderr,
+    )
+
+
+onerror:
+    print(
+        f"{NAME}: stopped before the end. The message above says why; the same command goes on "
+        "with what is missing.",
+        file=sys.stderr,
+    )
