@@ -211,7 +211,11 @@ class ChannelConfig(Section):
 
     name: Literal["dm_hydro", "gas", "stars"]
     transform: Literal["log_ratio", "log", "hurdle"]
-    floor_msunh: PositiveFloat = Field(1.0e8, description="added before the logarithm [Msun/h]")
+    floor_msunh: PositiveFloat = Field(
+        1.0e8,
+        description="added before the logarithm; less than this is an empty pixel of a hurdle "
+        "field [Msun/h per pixel]",
+    )
     loss_weight: PositiveFloat = 1.0
 
 
@@ -249,7 +253,7 @@ class ModelConfig(Section):
     channels: tuple[ChannelConfig, ...] = (
         ChannelConfig(name="dm_hydro", transform="log_ratio"),
         ChannelConfig(name="gas", transform="log_ratio"),
-        ChannelConfig(name="stars", transform="hurdle", loss_weight=1.0),
+        ChannelConfig(name="stars", transform="hurdle", floor_msunh=1.0e9, loss_weight=3.0),
     )
     params: tuple[str, ...] = Field(
         ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2"),
@@ -345,6 +349,9 @@ class ValidationConfig(Section):
 
     k_min_hmpc: PositiveFloat = 1.0
     k_max_hmpc: PositiveFloat = 8.0
+    occupied_msunh: NonNegativeFloat = Field(
+        1.0e9, description="a pixel with more mass counts as occupied [Msun/h per pixel]"
+    )
     n_bootstrap: PositiveInt = Field(200, description="bootstrap draws over simulations")
     crps_gain: float = Field(
         0.10, description="CRPS at least this fraction below the best baseline"

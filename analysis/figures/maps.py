@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.image import AxesImage
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from analysis.figures import style
 
@@ -95,6 +95,9 @@ def _scale(values: np.ndarray) -> LogNorm:
 
 def _show(ax: Axes, values: np.ndarray, side: float, norm: LogNorm, cmap: str) -> AxesImage:
     ax.spines[["top", "right"]].set_visible(True)
+    for axis in (ax.xaxis, ax.yaxis):
+        # without the last tick the labels of neighbouring panels do not meet
+        axis.set_major_locator(MaxNLocator(nbins=4, prune="upper"))
     # Below the scale everything looks alike; a logarithm of zero would leave holes.
     return ax.imshow(
         np.maximum(values, norm.vmin or 0.0),

@@ -9,13 +9,13 @@ from analysis.figures import style
 
 
 def plot_occupancy(metrics: xr.Dataset, channel: str = "stars") -> Figure:
-    """Left: share of pixels with mass. Right: mean mass per pixel. One point a simulation."""
+    """Left: share of occupied pixels. Right: mean mass per pixel. One point a simulation."""
     figure, axes = style.new_figure(1, 2, size=(8.2, 3.8))
     _scatter(
         axes[0, 0],
         metrics["occupancy_truth"].sel(channel=channel).values,
         metrics["occupancy_members"].sel(channel=channel).values,
-        "share of pixels with stars" if channel == "stars" else "share of pixels with mass",
+        "share of occupied pixels",
     )
     _scatter(
         axes[0, 1],

@@ -36,7 +36,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
         _maps(inputs),
         _spectra(inputs.metrics, config),
         _calibration(inputs.metrics, config),
-        _one_point(inputs.metrics),
+        _one_point(inputs.metrics, config),
         _scores(inputs.metrics, config),
         _training(inputs),
         _cost(inputs),
@@ -165,7 +165,7 @@ def _calibration(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     )
 
 
-def _one_point(metrics: xr.Dataset) -> Section:
+def _one_point(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     ratio = metrics["mass_ratio"]
     rows = [
         [style.LABELS[str(name)], _with_interval(ratio.sel(field=name).values)]
@@ -177,8 +177,9 @@ def _one_point(metrics: xr.Dataset) -> Section:
             encode_figure(
                 plot_occupancy(metrics),
                 alt="Stars: occupied share of pixels and mean mass, members against truth",
-                caption="Stars are sparse. Left: share of pixels that hold any; right: mean mass. "
-                "One point a simulation. Good: points on the diagonal. No bar.",
+                caption="Stars are sparse. Left: share of pixels that hold more than "
+                f"{config['occupied_msunh']:.0e} Msun/h; right: mean mass. One point a simulation. "
+                "Good: points on the diagonal. No bar.",
             )
         )
     section.pictures.append(

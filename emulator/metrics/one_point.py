@@ -47,10 +47,10 @@ def log_mass_pdf(field: xr.DataArray, edges: np.ndarray = LOG_MASS_EDGES) -> xr.
     )
 
 
-def occupancy(field: xr.DataArray) -> xr.DataArray:
-    """Share of pixels ``(y, x)`` that hold any mass."""
-    share = (field > 0).mean(("y", "x"))
-    share.attrs = {"units": str(Unit.DIMENSIONLESS), "long_name": "share of pixels with mass"}
+def occupancy(field: xr.DataArray, threshold_msunh: float = 0.0) -> xr.DataArray:
+    """Share of pixels ``(y, x)`` that hold more than ``threshold_msunh`` [Msun/h per pixel]."""
+    share = (field > threshold_msunh).mean(("y", "x"))
+    share.attrs = {"units": str(Unit.DIMENSIONLESS), "long_name": "share of occupied pixels"}
     return share
 
 

@@ -134,7 +134,7 @@ def evaluate(
             )
         elif found != shape:
             raise DataError(path, f"channels, members, window, pixel {shape}", f"{found}")
-        rows.append(_evaluate_one(ensemble, Path(maps_dir), baselines))
+        rows.append(_evaluate_one(ensemble, Path(maps_dir), baselines, config.occupied_msunh))
         progress.advance()
     stats = xr.concat(rows, "simulation", join="outer", coords="minimal", compat="equals")
     summary = summarise(stats, n_bootstrap=config.n_bootstrap, seed=SEED)
@@ -163,7 +163,9 @@ def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
     )
 
 
-def _evaluate_one(ensemble: xr.Dataset, maps_dir: Path, baselines: Baselines) -> xr.Dataset:
+def _evaluate_one(
+    ensemble: xr.Dataset, maps_dir: Path, baselines: Baselines, occupied_msunh: float
+) -> xr.Dataset:
     simulation = str(ensemble.attrs["simulation"])
     maps = read_maps(maps_dir / f"{simulation}.h5")
     n_pixels = int(maps.maps.shape[-1])
@@ -172,6 +174,7 @@ def _evaluate_one(ensemble: xr.Dataset, maps_dir: Path, baselines: Baselines) ->
     stats = compute_statistics(
         ensemble,
         mean_dmo_msunh=float(maps.attrs["mass_map_dmo"]) / n_pixels**2,
+        occupied_msunh=occupied_msunh,
         forecasts=forecast_windows(baselines, maps, ensemble),
         climatology=(
             draw_climatology(baselines, ensemble, rng)

@@ -36,6 +36,7 @@ def compute_statistics(
     ensemble: xr.Dataset,
     *,
     mean_dmo_msunh: float,
+    occupied_msunh: float,
     forecasts: Mapping[str, xr.DataArray],
     climatology: xr.DataArray | None,
     rng: np.random.Generator,
@@ -48,6 +49,8 @@ def compute_statistics(
         ``fields, truth, condition`` of the ensemble contract [Msun/h per pixel].
     mean_dmo_msunh
         Mean DMO mass per pixel of the whole box [Msun/h per pixel], the unit of the spectra.
+    occupied_msunh
+        A pixel with more mass is occupied [Msun/h per pixel].
     forecasts
         Deterministic baselines by name, ``(sample, channel, y, x)`` [Msun/h per pixel]; a baseline
         may leave out channels.
@@ -63,7 +66,7 @@ def compute_statistics(
     parts = [
         _spectra(ensemble, mean_dmo_msunh),
         _calibration(ensemble, mean_dmo_msunh, rng),
-        _one_point(ensemble),
+        _one_point(ensemble, occupied_msunh),
         _scores(ensemble, forecasts, climatology).to_dataset(name="score"),
     ]
     return xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="override")
@@ -154,14 +157,18 @@ def _calibration(
     ).drop_vars("member", errors="ignore")
 
 
-def _one_point(ensemble: xr.Dataset) -> xr.Dataset:
+def _one_point(ensemble: xr.Dataset, occupied_msunh: float) -> xr.Dataset:
     fields, truth = ensemble["fields"], ensemble["truth"]
+    occupied = {
+        name: one_point.occupancy(values, occupied_msunh)
+        for name, values in (("truth", truth), ("members", fields))
+    }
     return xr.Dataset(
         {
             "mass_truth": one_point.mean_mass(with_total(truth)).mean("sample"),
             "mass_members": one_point.mean_mass(with_total(fields)).mean(("sample", "member")),
-            "occupancy_truth": one_point.occupancy(truth).mean("sample"),
-            "occupancy_members": one_point.occupancy(fields).mean(("sample", "member")),
+            "occupancy_truth": occupied["truth"].mean("sample"),
+            "occupancy_members": occupied["members"].mean(("sample", "member")),
             "pdf_truth": one_point.log_mass_pdf(truth),
             "pdf_members": one_point.log_mass_pdf(fields),
         }

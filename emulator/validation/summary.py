@@ -231,7 +231,7 @@ def _one_point(boot: _Resampler) -> dict[str, xr.DataArray]:
     results = {"mass_ratio": boot.estimate(ratio, "total mass, members over truth")}
     for kind in ("truth", "members"):
         occupancy, pdf = boot[f"occupancy_{kind}"], boot[f"pdf_{kind}"]
-        results[f"occupied_{kind}"] = boot.estimate(occupancy, "share of pixels with mass")
+        results[f"occupied_{kind}"] = boot.estimate(occupancy, "share of occupied pixels")
         results[f"density_{kind}"] = boot.estimate(pdf, "share of pixels per dex of mass")
     return results
 

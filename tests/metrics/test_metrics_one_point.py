@@ -29,6 +29,8 @@ def test_pdf_falls_short_of_one_by_the_empty_share():
     widths = np.diff(one_point.LOG_MASS_EDGES)
     assert float((pdf[0] * widths).sum()) == pytest.approx(0.7)
     assert float(one_point.occupancy(channel(values))[0]) == pytest.approx(0.7)
+    values[3:5] = 1e8
+    assert float(one_point.occupancy(channel(values), 5e8)[0]) == pytest.approx(0.5)
 
 
 def test_mass_ratio_of_sums_and_units():

@@ -7,7 +7,7 @@ from snakemake.utils import validate as validate_schema
 
 from emulator.config import ConfigError, expand_dotted_keys, parse_config, stage_yaml
 from emulator.data.splits import sampled_simulations, split_runs
-from emulator.io import DataError, write_text
+from emulator.io import DataError
 from emulator.manifest import check_manifest
 
 try:
@@ -28,8 +28,8 @@ RESULTS = f"results/{NAME}"
 SAMPLED = sampled_simulations(SPLITS["test"])
 EMULATOR = f"{sys.executable} -m emulator"
 
-# Byte code halves the start-up of every job; BLAS and OpenMP take the threads of their rule.
-shell.prefix("unset PYTHONDONTWRITEBYTECODE; export OMP_NUM_THREADS={threads}; ")
+# Byte code halves the start-up of every job.
+shell.prefix("unset PYTHONDONTWRITEBYTECODE; ")
 
 for manifest in (*Path(RAW).glob("manifests/*.json"), *Path(PROCESSED).glob("manifests/*.json")):
     try:
@@ -65,8 +65,8 @@ rule stage_config:
         f"{RESULTS}/logs/config/{{stage}}.log",
     params:
         text=lambda wildcards: stage_yaml(EXPERIMENT, wildcards.stage),
-    run:
-        write_text(output[0], params.text)
+    shell:
+        "printf '%s' {params.text:q} > {output}"
 
 
 onstart:
