@@ -62,7 +62,7 @@ def project(
     manifest: Manifest = None,
 ) -> None:
     """Project snapshots to periodic full-box maps (maps/SIMULATION.h5)."""
-    from emulator.data.maps import project_simulation
+    from emulator.data.mapmaking import project_simulation
     from emulator.manifest import write_manifest
     from emulator.progress import track
 
@@ -82,7 +82,7 @@ def project(
 @app.command()
 def fit(config: Config, maps: MapsDir = None, results: Results = None) -> None:
     """Split the suite by run and fit the statistics of the training split."""
-    from emulator.data.normalisation import fit_normalisation
+    from emulator.data.fit import fit_normalisation
     from emulator.data.splits import split_runs
     from emulator.io import write_json
 

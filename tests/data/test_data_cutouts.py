@@ -5,7 +5,8 @@ import pytest
 from data_samples import write_tiny_root
 
 from emulator.data.cutouts import extract, grid_centres, orient
-from emulator.data.maps import SPECIES, Maps, block_mean, project_simulation, read_maps
+from emulator.data.mapmaking import project_simulation
+from emulator.data.maps import SPECIES, Maps, block_mean, read_maps
 from emulator.io import DataError
 
 N, WINDOW, FACTORS = 32, 8, (2, 4)

@@ -10,7 +10,8 @@ import xarray as xr
 from data_samples import write_catalogue, write_snapshot, write_tiny_root
 
 from emulator.config import DataConfig
-from emulator.data.maps import SPECIES, block_mean, project_simulation, read_maps
+from emulator.data.mapmaking import project_simulation
+from emulator.data.maps import SPECIES, block_mean, read_maps
 from emulator.data.projection import project_species
 from emulator.data.snapshots import open_snapshot
 from emulator.io import DataError

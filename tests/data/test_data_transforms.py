@@ -7,13 +7,12 @@ import torch
 
 from emulator.config import ChannelConfig, ModelConfig
 from emulator.data.dataset import StepSampler, WindowDataset
+from emulator.data.fit import RunningMoments, fit_normalisation
 from emulator.data.maps import read_maps
 from emulator.data.normalisation import (
     CosmicShare,
     Normalisation,
     ParameterScale,
-    RunningMoments,
-    fit_normalisation,
 )
 from emulator.data.transforms import FieldTransform, network_channels
 from emulator.io import DataError, EmulatorError

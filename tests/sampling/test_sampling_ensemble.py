@@ -9,8 +9,8 @@ import xarray as xr
 from emulator.config import DiffusionConfig, ModelConfig, NetworkConfig, SamplingConfig
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
+from emulator.data.fit import fit_normalisation
 from emulator.data.maps import read_maps
-from emulator.data.normalisation import fit_normalisation
 from emulator.io import DataError, EmulatorError
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.held_out import sample_simulation

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 import emulator
 from emulator.config import parse_config
+from emulator.data.fit import fit_normalisation
 from emulator.data.maps import read_maps
-from emulator.data.normalisation import fit_normalisation
 from emulator.io import DataError, EmulatorError
 from emulator.training import trainer as trainer_module
 from emulator.training.bundle import read_bundle
