@@ -33,10 +33,10 @@ dry-run: $(VENV)/.installed  ## what `make demo` would run
 	@$(SNAKEMAKE) --configfile configs/demo.yaml --dry-run
 
 test: $(VENV)/.installed  ## all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 test-fast: $(VENV)/.installed  ## tests that take seconds
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not workflow"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "not slow and not workflow"
 
 lint: $(VENV)/.installed  ## style, types, layers, workflow format
 	$(BIN)/ruff check .

@@ -388,26 +388,10 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
 """Sections that each stage reads. A stage is rerun only when one of its sections changes."""
 
 
-def expand_dotted_keys(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn ``{"sampling.n_members": 32}`` (Snakemake's ``--config``) into nested mappings."""
-    nested: dict[str, Any] = {}
-    for key, value in raw.items():
-        if "." not in key:
-            nested[key] = expand_dotted_keys(value) if isinstance(value, Mapping) else value
-    for key, value in raw.items():
-        if "." in key:
-            *parents, leaf = key.split(".")
-            target = nested
-            for parent in parents:
-                target = target.setdefault(parent, {})
-            target[leaf] = value
-    return nested
-
-
 def parse_config(raw: Mapping[str, Any], *, source: str = "config") -> ExperimentConfig:
     """Validate a mapping; a fault is a :class:`ConfigError` that names every bad key."""
     try:
-        return ExperimentConfig.model_validate(expand_dotted_keys(raw))
+        return ExperimentConfig.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(_explain(error, source)) from error
 

@@ -7,7 +7,6 @@ from emulator.config import (
     STAGE_SECTIONS,
     ConfigError,
     ExperimentConfig,
-    expand_dotted_keys,
     parse_config,
     read_config,
     stage_yaml,
@@ -28,7 +27,10 @@ from emulator.config import (
         ({"name": "a", "data": {"n_pixels": 64, "context_factors": [2, 4]}}, ["context factor 4"]),
         ({"name": "a", "diffusion": {"gamma_min": 5.0, "gamma_max": -5.0}}, ["clean"]),
         ({"name": "a", "training": {"max_steps": 7, "checkpoint_steps": 5}}, ["multiple"]),
-        ({"name": "a", "sampling.n_members": 1}, ["sampling.n_members", "greater than or equal"]),
+        (
+            {"name": "a", "sampling": {"n_members": 1}},
+            ["sampling.n_members", "greater than or equal"],
+        ),
         ({"name": "a/b"}, ["name", "pattern"]),
         ({}, ["name", "required"]),
     ],
@@ -38,11 +40,6 @@ def test_faults_are_named(raw, words):
         parse_config(raw, source="my.yaml")
     for word in ["my.yaml", *words]:
         assert word in str(error.value)
-
-
-def test_dotted_keys_override_only_their_leaf():
-    raw = {"sampling": {"n_members": 4, "seed": 1}, "sampling.n_members": 32}
-    assert expand_dotted_keys(raw) == {"sampling": {"n_members": 32, "seed": 1}}
 
 
 def test_a_missing_file_and_bad_yaml_are_named(tmp_path):
@@ -64,7 +61,7 @@ def test_configs_cannot_be_changed():
 
 @pytest.mark.parametrize("stage", STAGE_SECTIONS)
 def test_a_stage_file_says_all_that_the_stage_reads(stage, tmp_path):
-    config = parse_config({"name": "a", "sampling.n_members": 5, "training.seed": 3})
+    config = parse_config({"name": "a", "sampling": {"n_members": 5}, "training": {"seed": 3}})
     path = tmp_path / "stage.yaml"
     path.write_text(stage_yaml(config, stage))
     again = read_config(path)
@@ -73,7 +70,7 @@ def test_a_stage_file_says_all_that_the_stage_reads(stage, tmp_path):
 
 
 def test_a_change_of_sampling_changes_only_the_file_of_its_stage():
-    one, other = (parse_config({"name": "a", "sampling.seed": seed}) for seed in (0, 1))
+    one, other = (parse_config({"name": "a", "sampling": {"seed": seed}}) for seed in (0, 1))
     changed = {s for s in STAGE_SECTIONS if stage_yaml(one, s) != stage_yaml(other, s)}
     assert changed == {"sample"}
 

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 def call():
     """Run a command; returns the finished process with its output as text."""
 
-    def run(arguments, folder, *, check=True):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    def run(arguments, folder, *, check=True, threads=1):
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         done = subprocess.run(
             [sys.executable, "-m", *map(str, arguments)],
             cwd=folder, env=environment, capture_output=True, text=True, check=False,

@@ -95,19 +95,19 @@ def test_a_second_call_does_nothing(finished, snakemake):
 
 
 def test_sampling_reruns_sampling_and_what_follows(finished, snakemake):
-    done = snakemake(finished[0], "--dry-run", "--config", "sampling.n_members=5")
+    done = snakemake(finished[0], "--dry-run", "--config", "sampling={n_members: 5}")
     jobs = planned(done)
     assert jobs.pop("all") == 1
     assert jobs.keys() == {"stage_config", "sample", "validate", "report"}
 
 
 def test_validation_reruns_validation_only(finished, snakemake):
-    done = snakemake(finished[0], "--dry-run", "--config", "validation.n_bootstrap=50")
+    done = snakemake(finished[0], "--dry-run", "--config", "validation={n_bootstrap: 50}")
     assert planned(done).keys() - {"all"} == {"stage_config", "validate", "report"}
 
 
 def test_training_reruns_training(finished, snakemake):
-    jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training.seed=1"))
+    jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training={seed: 1}"))
     assert jobs.keys() - {"all"} == {"stage_config", "train", "sample", "validate", "report"}
 
 
@@ -132,9 +132,9 @@ def test_snakemakes_own_report_works(finished, snakemake):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("suite.box_size_mpch=-25", ["suite.embedded.box_size_mpch", "greater than 0", "-25"]),
-        ("trainning.seed=1", ["trainning", "unknown key"]),
-        ("data.window=64", ["data", "must fit in n_pixels"]),
+        ("suite={box_size_mpch: -25}", ["suite.embedded.box_size_mpch", "greater than 0", "-25"]),
+        ("trainning={seed: 1}", ["trainning", "unknown key"]),
+        ("data={window: 64}", ["data", "must fit in n_pixels"]),
     ],
 )
 def test_bad_configs_stop_the_workflow_at_once(tmp_path, snakemake, override, words):

@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate as validate_schema
 
-from emulator.config import ConfigError, expand_dotted_keys, parse_config, stage_yaml
+from emulator.config import ConfigError, parse_config, stage_yaml
 from emulator.data.splits import sampled_simulations, split_runs
 from emulator.io import DataError
 from emulator.manifest import check_manifest
@@ -17,8 +17,10 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-config = expand_dotted_keys(config)
-validate_schema(config, workflow.source_path("../schemas/config.schema.yaml"))
+# The schema is what editors and other tools read; it must agree with what is run.
+validate_schema(
+    EXPERIMENT.model_dump(mode="json"), workflow.source_path("../schemas/config.schema.yaml")
+)
 
 NAME = EXPERIMENT.name
 EMBEDDED = EXPERIMENT.suite.kind == "embedded"
