@@ -15,6 +15,8 @@ TITLES = ("DMO (condition)", "truth", "one member", "ensemble mean", "ensemble s
 # Columns of the grid: panels, colour bars and room for their labels. A fixed grid is quicker than
 # an automatic layout, and every colour bar has the height of its panel.
 PANELS, BARS = (0, 3, 4, 5, 8), {0: 1, 3: 6, 4: 9}
+MAX_DECADES = 4
+"""Longest colour scale: the edges of star particles reach down to masses that mean nothing."""
 WIDTHS = (1.0, 0.06, 0.42, 1.0, 1.0, 1.0, 0.06, 0.42, 1.0, 0.06)
 
 
@@ -31,7 +33,8 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     Notes
     -----
     Truth, member and mean of a channel share one logarithmic colour scale (2 to 99.9 % of the
-    truth's occupied pixels); pixels below it, empty ones included, take its darkest colour.
+    truth's occupied pixels, at most four decades); pixels below it, empty ones included, take its
+    darkest colour.
     """
     window = ensemble.isel(sample=sample)
     channels = [str(name) for name in window["channel"].values]
@@ -90,14 +93,16 @@ def _scale(values: np.ndarray) -> LogNorm:
     if occupied.size == 0:
         return LogNorm(1.0, 10.0)
     low, high = np.quantile(occupied, (0.02, 0.999))
+    low = max(low, 10.0**-MAX_DECADES * high)
     return LogNorm(low, max(high, 1.01 * low))
 
 
 def _show(ax: Axes, values: np.ndarray, side: float, norm: LogNorm, cmap: str) -> AxesImage:
     ax.spines[["top", "right"]].set_visible(True)
-    for axis in (ax.xaxis, ax.yaxis):
-        # without the last tick the labels of neighbouring panels do not meet
-        axis.set_major_locator(MaxNLocator(nbins=4, prune="upper"))
+    # without a tick at the far end the labels of neighbouring panels do not meet
+    ticks = [tick for tick in MaxNLocator(nbins=4).tick_values(0, side) if 0 <= tick < 0.9 * side]
+    ax.set_xticks(ticks)
+    ax.set_yticks(ticks)
     # Below the scale everything looks alike; a logarithm of zero would leave holes.
     return ax.imshow(
         np.maximum(values, norm.vmin or 0.0),

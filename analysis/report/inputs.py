@@ -49,7 +49,10 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         If ``metrics.nc``, ``acceptance.json`` or the ensembles are missing or damaged.
     """
     metrics = read_dataset(results / "metrics.nc")
-    shown = choose_windows(sorted((results / "ensembles" / "test").glob("*.nc")), results)
+    folder = results / "ensembles" / str(metrics.attrs.get("split", "test"))
+    # only those that were evaluated: the folder may hold others of an earlier config
+    paths = [folder / f"{name}.nc" for name in sorted(metrics["simulation"].values.astype(str))]
+    shown = choose_windows(paths, results)
     model, splits = results / "model" / "model.json", results / "splits.json"
     return Inputs(
         metrics=metrics,

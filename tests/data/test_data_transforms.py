@@ -17,7 +17,15 @@ from emulator.data.normalisation import (
 from emulator.data.transforms import FieldTransform, network_channels
 from emulator.io import DataError, EmulatorError
 
-MODEL = ModelConfig(params=("Omega_m", "A_SN1"))
+FLOOR = 1.0e8
+MODEL = ModelConfig(
+    channels=(
+        ChannelConfig(name="dm_hydro", transform="log_ratio"),
+        ChannelConfig(name="gas", transform="log_ratio"),
+        ChannelConfig(name="stars", transform="hurdle", floor_msunh=FLOOR),
+    ),
+    params=("Omega_m", "A_SN1"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +59,7 @@ def all_fields(paths):
 
 def test_inverse_undoes_transform(normalisation, paths):
     target, dmo, fraction = all_fields(paths)
-    floor = 1e8
-    target[:, 2][target[:, 2] <= floor] = 0.0  # the domain of the hurdle
+    target[:, 2][target[:, 2] <= FLOOR] = 0.0  # the domain of the hurdle
     transform = FieldTransform(normalisation)
     z = transform.transform(target, dmo, fraction)
     back = transform.inverse_transform(z, dmo, fraction)
@@ -80,7 +87,7 @@ def test_training_features_have_zero_mean_and_unit_variance(normalisation, paths
     for index in range(3):
         assert float(z[:, index].mean()) == pytest.approx(0.0, abs=1e-6)
         assert float(z[:, index].std(correction=0)) == pytest.approx(1.0, rel=1e-6)
-    occupied = all_fields(paths)[0][:, 2] > 1e8
+    occupied = all_fields(paths)[0][:, 2] > FLOOR
     assert float(z[:, 3][occupied].std(correction=0)) == pytest.approx(1.0, rel=1e-6)
     assert (z[:, 3][~occupied] == 0).all()
 

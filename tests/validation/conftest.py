@@ -15,7 +15,7 @@ def config():
 def calibrated_suite(tmp_path_factory):
     """Ensembles that are calibrated by construction, with re-drawn truths."""
     return fabricated.write_suite(
-        tmp_path_factory.mktemp("calibrated"), n_cv=4, n_draws=3, n_windows=6
+        tmp_path_factory.mktemp("calibrated"), n_cv=14, n_draws=3, n_windows=6
     )
 
 
