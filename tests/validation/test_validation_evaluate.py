@@ -27,12 +27,10 @@ def test_calibrated_ensemble_passes_every_test_of_calibration(metrics):
 
 
 def test_calibrated_ensemble_has_the_power_and_the_mass_of_the_truth(metrics):
-    names = ["dm_hydro", "gas", "total"]
-    for name in ("power_ratio_summed", "power_ratio_median"):
-        ratio = metrics[name].sel(field=names)
-        sigma = 0.5 * (ratio.sel(estimate="high") - ratio.sel(estimate="low"))
-        assert float(sigma.max()) < 0.1
-        assert float((abs(ratio.sel(estimate="value") - 1.0) / sigma).max()) < 4.0
+    # 84 windows of lognormal noise: 0.25 in the logarithm for gas, 0.05 for dark matter
+    for field, tolerance in {"dm_hydro": 0.05, "gas": 0.15, "total": 0.05}.items():
+        for name in ("power_ratio_summed", "power_ratio_median"):
+            assert value(metrics, name, field=field) == pytest.approx(1.0, abs=tolerance)
     assert value(metrics, "mass_ratio") == pytest.approx(1.0, abs=0.08)
     assert value(metrics, "suppression_members") == pytest.approx(
         value(metrics, "suppression_truth"), rel=0.06
