@@ -26,6 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 install: $(VENV)/.installed  ## create .venv and install everything
 
 demo: $(VENV)/.installed  ## the whole pipeline on the embedded suite: about ten minutes on two cores
+	@echo "about ten minutes on two cores: two for simulations and maps, six for training, two for the rest"
 	@$(SNAKEMAKE) --configfile configs/demo.yaml
 	@echo "report: results/demo/report.html"
 

@@ -17,7 +17,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
     help="Learn how a dark-matter-only field maps to hydrodynamic ones, and draw ensembles.",
     epilog="The whole pipeline: snakemake --profile workflow/profiles/local",
 )

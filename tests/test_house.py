@@ -29,7 +29,6 @@ def test_environment_is_in_step_with_pyproject():
     conda = dict(requirement(entry) for entry in [*plain, *pip] if not entry.startswith("--"))
     assert conda.pop("python") == project["requires-python"]
     conda.pop("pip")
-    assert conda.pop("distributed") == conda["dask"]  # dask[distributed]
     assert conda == dict(requirement(entry) for entry in wanted)
 
 

@@ -31,7 +31,8 @@ def plot_spread_skill(metrics: xr.Dataset, bar: tuple[float, float]) -> Figure:
             color=style.CHANNEL_COLORS[name],
             capsize=3,
         )
-        ax.annotate(f"{values[0]:.2f}", (values[0], row + 0.36), ha="center", fontsize=9)
+        label = ax.annotate(f"{values[0]:.2f}", (values[0], row + 0.36), ha="center", fontsize=9)
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
     ax.set_yticks(range(len(channels)), [style.LABELS[name] for name in channels])
     ax.set_ylim(-0.6, len(channels) - 0.45)
     ax.set_xlim(left=0)

@@ -16,5 +16,5 @@ def plot_suppression(metrics: xr.Dataset, k_range: tuple[float, float]) -> Figur
     style.band(ax, k, metrics["suppression_truth"], style.TRUTH, "truth")
     style.band(ax, k, metrics["suppression_members"], style.MODEL, "members", linestyle="--")
     ax.set_ylabel("$P_{total} / P_{DMO}$")
-    ax.legend()
+    ax.legend(loc="lower left")
     return figure

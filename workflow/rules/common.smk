@@ -65,10 +65,16 @@ rule stage_config:
         f"{RESULTS}/config/{{stage}}.yaml",
     log:
         f"{RESULTS}/logs/config/{{stage}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/config/{{stage}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=5,
     params:
         text=lambda wildcards: stage_yaml(EXPERIMENT, wildcards.stage),
     shell:
-        "printf '%s' {params.text:q} > {output}"
+        "printf '%s' {params.text:q} > {output} 2> {log}"
 
 
 onstart:
