@@ -124,6 +124,11 @@ def test_a_removed_map_is_named_before_anything_runs(finished, snakemake):
     assert "no such file" in done.stderr
 
 
+def test_the_cluster_command_parses_from_the_root(call, tmp_path):
+    done = call(["snakemake", "--profile", "slurm", "--dry-run", "--directory", tmp_path], ROOT)
+    assert planned(done)["train"] == 1
+
+
 def test_snakemakes_own_report_works(finished, snakemake):
     snakemake(finished[0], "--report", "snakemake-report.html")
     assert (finished[0] / "snakemake-report.html").stat().st_size > 10_000
