@@ -5,8 +5,10 @@ sibling and rename it. Readers raise :class:`DataError` that names file, key, wh
 what was found.
 """
 
+import glob
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,12 +45,17 @@ class DataError(EmulatorError):
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path``; rename it to ``path`` only if the block succeeds.
 
-    The temporary name keeps the suffix (netCDF writers look at it) and holds the process number, so
-    that two writers never share it. A killed writer leaves at most a ``.partial`` file behind.
+    The temporary name keeps the suffix (netCDF writers look at it) and holds machine and process,
+    so that two writers never share it. What a killed writer left is removed by the next writer of
+    the same file on the same machine.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    prefix, end = f".{path.stem}.{platform.node()}-", f".partial{path.suffix}"
+    for orphan in path.parent.glob(f"{glob.escape(prefix)}*{glob.escape(end)}"):
+        if not _is_running(int(orphan.name.removeprefix(prefix).removesuffix(end))):
+            orphan.unlink(missing_ok=True)
+    partial = path.with_name(f"{prefix}{os.getpid()}{end}")
     try:
         yield partial
         with partial.open("rb") as handle:
@@ -56,6 +63,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

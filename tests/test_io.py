@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -52,9 +53,14 @@ def test_a_killed_writer_leaves_no_final_name(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert done.returncode == -9
     assert not path.exists()
+    (orphan,) = path.parent.iterdir()
+    # another writer that is alive (this process's parent) keeps its file
+    alive = orphan.with_name(re.sub(r"-\d+\.partial", f"-{os.getppid()}.partial", orphan.name))
+    alive.write_text("in the making")
     with atomic_path(path) as partial:
         partial.write_text("whole")
     assert path.read_text() == "whole"
+    assert sorted(path.parent.iterdir()) == sorted([alive, path])
 
 
 def test_json_refuses_nan_and_names_damage(tmp_path):
