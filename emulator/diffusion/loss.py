@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from emulator.diffusion.parameterization import Denoiser, Kind, Network, interpret
+from emulator.diffusion.parameterization import Denoiser, Kind, Network, prediction_target
 from emulator.diffusion.schedule import FixedLinear, alpha_sigma, diffuse
 from emulator.diffusion.weighting import Objective
 
@@ -54,10 +54,8 @@ def training_loss(
     ``(batch,)``.
     """
     gamma = objective.gamma(u)
-    z = diffuse(x, eps, gamma)
-    output = network(z, gamma)
-    error = objective.error(kind, output, interpret(kind, output, z, gamma), x, eps, gamma)
-    per_channel = error.flatten(2).mean(-1)
+    error = network(diffuse(x, eps, gamma), gamma) - prediction_target(kind, x, eps, gamma)
+    per_channel = (error**2).flatten(2).mean(-1) * objective.weight(kind, gamma)[:, None]
     return (per_channel * (channel_weights / channel_weights.mean())).mean(-1)
 
 

@@ -18,6 +18,7 @@ Salimans & Ho (2022), arXiv:2202.00512, section 4; Kingma & Gao (2023), arXiv:23
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from emulator.diffusion.schedule import alpha_sigma, expand
@@ -47,6 +48,18 @@ def prediction_target(kind: Kind, x: Tensor, eps: Tensor, gamma: Tensor) -> Tens
         return x
     alpha, sigma = alpha_sigma(expand(gamma, x))
     return alpha * eps - sigma * x
+
+
+def eps_error_scale(kind: Kind, gamma: Tensor) -> Tensor:
+    r"""Size of the eps error for a unit error of the output, shape of ``gamma``.
+
+    From the table above: 1 for eps, :math:`\alpha/\sigma` for x, :math:`\alpha` for v.
+    """
+    if kind == "eps":
+        return torch.ones_like(gamma)
+    if kind == "x":
+        return torch.exp(-0.5 * gamma)
+    return alpha_sigma(gamma)[0]
 
 
 def interpret(kind: Kind, output: Tensor, z: Tensor, gamma: Tensor) -> Prediction:

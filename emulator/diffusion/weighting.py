@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from emulator.diffusion.parameterization import Kind, Prediction, prediction_target
+from emulator.diffusion.parameterization import Kind, eps_error_scale
 from emulator.diffusion.schedule import FixedLinear
 
 
@@ -35,17 +35,9 @@ class BoundObjective:
         """Gamma at quantile ``u`` of the training distribution, here uniform."""
         return self.schedule.gamma(u)
 
-    def error(
-        self,
-        kind: Kind,
-        output: Tensor,
-        prediction: Prediction,
-        x: Tensor,
-        eps: Tensor,
-        gamma: Tensor,
-    ) -> Tensor:
-        r"""Pointwise loss :math:`\tfrac12 \gamma' (\epsilon - \hat\epsilon)^2`, shape of ``x``."""
-        return 0.5 * self.schedule.span * (eps - prediction.eps) ** 2
+    def weight(self, kind: Kind, gamma: Tensor) -> Tensor:
+        r"""Weight of the squared output error: :math:`\tfrac12 \gamma'` times that of eps."""
+        return 0.5 * self.schedule.span * eps_error_scale(kind, gamma) ** 2
 
 
 @dataclass(frozen=True)
@@ -74,17 +66,9 @@ class LogisticObjective:
         gamma = self.loc + self.scale * torch.logit(quantile, eps=1e-12)
         return gamma.clamp(self.schedule.gamma_min, self.schedule.gamma_max).to(u.dtype)
 
-    def error(
-        self,
-        kind: Kind,
-        output: Tensor,
-        prediction: Prediction,
-        x: Tensor,
-        eps: Tensor,
-        gamma: Tensor,
-    ) -> Tensor:
-        """Pointwise squared error of the network's output, shape of ``x``."""
-        return (output - prediction_target(kind, x, eps, gamma)) ** 2
+    def weight(self, kind: Kind, gamma: Tensor) -> Tensor:
+        """Weight of the squared output error: one, whatever the network predicts."""
+        return torch.ones_like(gamma)
 
 
 Objective = BoundObjective | LogisticObjective

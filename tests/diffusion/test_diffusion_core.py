@@ -123,12 +123,18 @@ def test_reconstruction_term_is_its_expectation():
     )
 
 
-def test_bound_objective_is_the_bound_a_dimension():
+@pytest.mark.parametrize("kind", ["eps", "x", "v"])
+def test_bound_objective_is_the_bound_a_dimension(kind):
     """Averaged over gamma, the training loss `bound` is the diffusion term over its dimension."""
     x, eps, u = gaussian_draws(8192, seed=4)
+
+    def network(z, gamma):
+        read = gaussian_denoiser(z, gamma)
+        return prediction_target(kind, read.x, read.eps, gamma)
+
     loss = training_loss(
-        lambda z, g: gaussian_denoiser(z, g).eps, x, eps, u,
-        objective=BoundObjective(SCHEDULE), kind="eps", channel_weights=torch.ones(2).double(),
+        network, x, eps, u,
+        objective=BoundObjective(SCHEDULE), kind=kind, channel_weights=torch.ones(2).double(),
     )  # fmt: skip
     error = float(loss.std()) / math.sqrt(len(x))
     assert float(loss.mean()) == pytest.approx(exact_diffusion_nats(SCHEDULE) / 32, abs=4 * error)
