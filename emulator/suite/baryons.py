@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.suite import profiles
-from emulator.suite.halos import HaloTable
-from emulator.suite.neighbourhood import Members
+from emulator.suite.neighbourhood import DarkMatterRun
 from emulator.suite.stars import HaloStars, place_stars
 from emulator.suite.stirring import blow_bubbles, random_fields
 
@@ -98,11 +97,7 @@ def draw_halo(
 
 
 def baryonify(
-    positions: Floats,
-    particle_mass_msunh: float,
-    halos: HaloTable,
-    members: Members,
-    shell_overdensity: Floats,
+    run: DarkMatterRun,
     params: Mapping[str, float],
     *,
     baryon_fraction: float,
@@ -113,10 +108,8 @@ def baryonify(
 
     Parameters
     ----------
-    positions
-        ``(particle, 3)`` of the dark-matter-only run [Mpc/h].
-    halos, members, shell_overdensity
-        Its halos, the particles they own, and their surroundings.
+    run
+        The dark-matter-only run.
     params
         A_SN1, A_AGN1, A_SN2, A_AGN2.
     environment_strength
@@ -135,12 +128,13 @@ def baryonify(
     """
     if seeds[1] < 1:
         raise ValueError(f"baryon_seed must be at least 1, got {seeds[1]}: 0 repeats the phases")
-    dark_matter, gas = positions.copy(), positions.copy()
-    gas_mass = baryon_fraction * particle_mass_msunh
-    gas_masses = np.full(len(positions), gas_mass)
+    halos, members = run.halos, run.members
+    dark_matter, gas = run.positions.copy(), run.positions.copy()
+    gas_mass = baryon_fraction * run.particle_mass_msunh
+    gas_masses = np.full(len(gas), gas_mass)
     stars: list[HaloStars] = []
     hosts: list[int] = []
-    environment = -environment_strength * np.tanh(shell_overdensity)
+    environment = -environment_strength * np.tanh(run.shell_overdensity)
     for halo, (mass, r200c) in enumerate(zip(halos.m200c, halos.r200c, strict=True)):
         own = members.of(halo)
         particles, centre = members.particles[own], halos.positions[halo]
@@ -154,13 +148,13 @@ def baryonify(
         dark_matter[particles], gas[particles] = centre + halo_dark, centre + halo_gas
         star_mass = draw.stellar * gas_mass * len(particles)
         gas_masses[particles] = (gas_mass * len(particles) - star_mass) * shares
-        made = place_stars(rng, star_mass, mass, r200c, halo_dark, STAR_MASS * particle_mass_msunh)
-        stars.append(made)
+        wanted = STAR_MASS * run.particle_mass_msunh
+        stars.append(place_stars(rng, star_mass, mass, r200c, halo_dark, wanted))
         hosts.append(halo)
     empty = np.empty(0)
     return HydroParticles(
         dark_matter=dark_matter,
-        dark_matter_mass=(1.0 - baryon_fraction) * particle_mass_msunh,
+        dark_matter_mass=(1.0 - baryon_fraction) * run.particle_mass_msunh,
         gas=gas,
         gas_masses=gas_masses,
         stars=np.concatenate(

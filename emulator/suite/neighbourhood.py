@@ -1,6 +1,7 @@
 r"""What surrounds a halo: the particles it owns, and the large-scale overdensity about it.
 
-Both depend on the dark-matter-only run alone, so the hydro outcomes of a run share them.
+Both depend on the dark-matter-only run alone, so the hydro outcomes of a run share them
+(:class:`DarkMatterRun`).
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,33 @@ class Members:
     def of(self, halo: int) -> slice:
         """Slice of the member arrays that belongs to ``halo``."""
         return slice(int(self.starts[halo]), int(self.starts[halo + 1]))
+
+
+@dataclass(frozen=True)
+class DarkMatterRun:
+    """A dark-matter-only run as its hydro outcomes see it.
+
+    ``positions`` ``(particle, 3)`` [Mpc/h], mass of each particle [Msun/h], halos, the particles
+    that they own, and the overdensity around them ``(halo,)``.
+    """
+
+    positions: NDArray[np.float64]
+    particle_mass_msunh: float
+    halos: HaloTable
+    members: Members
+    shell_overdensity: NDArray[np.float64]
+
+
+def survey(tree: cKDTree, particle_mass_msunh: float, halos: HaloTable) -> DarkMatterRun:
+    """Find out, once a run, all that its hydro outcomes share."""
+    positions = np.asarray(tree.data)
+    return DarkMatterRun(
+        positions,
+        particle_mass_msunh,
+        halos,
+        assign_members(tree, halos),
+        shell_overdensity(positions, halos.positions, float(tree.boxsize[0])),
+    )
 
 
 def assign_members(tree: cKDTree, halos: HaloTable) -> Members:

@@ -16,12 +16,11 @@ from emulator.io import DataError, atomic_path, open_hdf5
 from emulator.metadata import SURROGATE_NOTICE, provenance
 from emulator.progress import Progress
 from emulator.suite.baryons import MODEL_VERSION, baryonify
-from emulator.suite.cosmology import Cosmology, Growth, LinearPower
+from emulator.suite.cosmology import Cosmology
 from emulator.suite.design import Simulation, build_design
+from emulator.suite.gravity import run_gravity
 from emulator.suite.halos import build_tree, find_halos
-from emulator.suite.lpt import initial_particles, lagrangian_displacements, linear_density_modes
-from emulator.suite.neighbourhood import assign_members, shell_overdensity
-from emulator.suite.particle_mesh import MeshForce, evolve
+from emulator.suite.neighbourhood import survey
 from emulator.suite.snapshots import (
     read_catalogue,
     read_positions,
@@ -119,24 +118,13 @@ def simulate_run(suite: EmbeddedSuite, run: str, root: Path) -> list[Path]:
 
 def _write_gravity(job: _Run, progress: Progress) -> None:
     """Run the N-body simulation and write the snapshot of the first simulation."""
-    suite, box = job.suite, job.suite.box_size_mpch
-    growth, power = Growth(job.cosmology), LinearPower(job.cosmology)
-    density = linear_density_modes(suite.n_particles, box, power, job.simulations[0].ic_seed)
-    displacements = lagrangian_displacements(density, box)
-    positions, momenta = initial_particles(displacements, box, suite.a_start, growth)
-    evolve(
-        positions,
-        momenta,
-        growth,
-        MeshForce(suite.mesh, box),
-        a_start=suite.a_start,
-        n_steps=suite.n_steps,
-        on_step=progress.advance,
+    positions = run_gravity(
+        job.suite, job.cosmology, job.simulations[0].ic_seed, progress.advance
     )
     write_dmo_snapshot(
         job.path("dmo_snapshot", job.simulations[0]),
         positions,
-        box_size_mpch=box,
+        box_size_mpch=job.suite.box_size_mpch,
         cosmology=job.cosmology,
         attrs=job.gravity_attrs(),
     )
@@ -170,15 +158,10 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
         _share(job, "dmo_catalogue")
     progress.advance()
     halos = read_catalogue(job.path("dmo_catalogue", first))
-    members = assign_members(tree, halos)
-    surroundings = shell_overdensity(positions, halos.positions, box)
+    dark_matter = survey(tree, mass, halos)
     for simulation in missing:
         particles = baryonify(
-            positions,
-            mass,
-            halos,
-            members,
-            surroundings,
+            dark_matter,
             simulation.params,
             baryon_fraction=cosmology.baryon_fraction,
             environment_strength=job.suite.environment_strength,

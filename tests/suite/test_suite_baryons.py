@@ -1,5 +1,7 @@
 """Baryonification: conservation, limits, and the scatter that it promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -9,7 +11,7 @@ from emulator.suite.baryons import HydroParticles, baryonify, draw_halo
 from emulator.suite.cosmology import CRITICAL_DENSITY
 from emulator.suite.design import FIDUCIAL
 from emulator.suite.halos import HaloTable, build_tree
-from emulator.suite.neighbourhood import assign_members
+from emulator.suite.neighbourhood import assign_members, survey
 from emulator.suite.stars import place_stars
 from emulator.suite.stirring import CLUMPING, TURBULENCE, blow_bubbles, random_fields
 
@@ -33,16 +35,15 @@ def universe() -> tuple[np.ndarray, HaloTable]:
 
 
 def paint(universe: tuple[np.ndarray, HaloTable], **changes: object) -> HydroParticles:
-    positions, halos = universe
-    members = assign_members(build_tree(positions, BOX), halos)
+    run = survey(build_tree(universe[0], BOX), PARTICLE_MASS, universe[1])
+    overdensity = changes.pop("shell_overdensity", np.array([1.0, 1.0, -0.4]))
     arguments = {
-        "shell_overdensity": np.array([1.0, 1.0, -0.4]),
         "params": FIDUCIAL,
         "baryon_fraction": F_B,
         "environment_strength": 0.2,
         "seeds": (1, 1),
     } | changes
-    return baryonify(positions, PARTICLE_MASS, halos, members, **arguments)
+    return baryonify(replace(run, shell_overdensity=overdensity), **arguments)
 
 
 def test_without_baryons_the_total_is_the_dark_matter_only_run(universe) -> None:
