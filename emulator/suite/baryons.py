@@ -28,7 +28,7 @@ from emulator.suite.stirring import blow_bubbles, random_fields
 
 Floats = NDArray[np.float64]
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 """Raised with every change of a formula or constant of the suite: older files are made anew."""
 
 MIN_MEMBERS = 8

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 N_MODES = 12
-WAVELENGTHS = (0.7, 3.0)
+WAVELENGTHS = (0.8, 3.0)
 """Shortest and longest wave [R200c]."""
 
-TURBULENCE = 0.15
+TURBULENCE = 0.2
 """Standard deviation of the displacement along each axis [R200c]."""
 
-CLUMPING = 0.9
+CLUMPING = 1.2
 """Standard deviation of the natural logarithm of the clumping."""
 
 
