@@ -25,6 +25,15 @@ Config = Annotated[Path, typer.Argument(help="Config file (configs/*.yaml) or a 
 Raw = Annotated[Path | None, typer.Option(help="Folder of the suite [data/raw/NAME].")]
 MapsDir = Annotated[Path | None, typer.Option(help="Folder of maps [data/processed/NAME/maps].")]
 Results = Annotated[Path | None, typer.Option(help="Folder of results [results/NAME].")]
+Redraws = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Also N more hydro outcomes of each simulation: same dark matter and parameters, other "
+        "baryons.",
+    ),
+]
 Manifest = Annotated[Path | None, typer.Option(help="List what was written in this file.")]
 
 
@@ -34,6 +43,7 @@ def simulate(
     run: Annotated[
         list[str] | None, typer.Option(help="Run to simulate [all]; repeatable.")
     ] = None,
+    redraw_baryons: Redraws = 0,
     raw: Raw = None,
     manifest: Manifest = None,
 ) -> None:
@@ -47,7 +57,7 @@ def simulate(
         raise EmulatorError(f"{config}: suite.kind is {suite.kind!r}; only 'embedded' is simulated")
     files = write_tables(suite, root)
     for name in _known(run, list(suite.runs()), "run"):
-        files += simulate_run(suite, name, root)
+        files += simulate_run(suite, name, root, n_redraws=redraw_baryons)
     if manifest is not None:
         write_manifest(manifest, files)
 
@@ -56,12 +66,14 @@ def simulate(
 def project(
     config: Config,
     run: Annotated[list[str] | None, typer.Option(help="Run to project [all]; repeatable.")] = None,
+    redraw_baryons: Redraws = 0,
     raw: Raw = None,
     maps: MapsDir = None,
     manifest: Manifest = None,
 ) -> None:
-    """Project snapshots to periodic full-box maps (maps/SIMULATION.h5)."""
+    """Project snapshots to periodic full-box maps (maps/SIMULATION.h5, SIMULATION_redraw_N.h5)."""
     from emulator.data.mapmaking import project_simulation
+    from emulator.data.splits import sampled_simulations
     from emulator.manifest import write_manifest
     from emulator.progress import track
 
@@ -69,11 +81,18 @@ def project(
     suite, root, folder = experiment.suite, _raw(experiment, raw), _maps(experiment, maps)
     runs = suite.runs()
     chosen = _known(run, list(runs), "run")
-    names = [(name, simulation) for name in chosen for simulation in runs[name]]
+    simulations = [simulation for name in chosen for simulation in runs[name]]
+    names = [(simulation, 0) for simulation in simulations]
+    names += [
+        (simulation, redraw + 1)
+        for simulation in sampled_simulations(simulations)
+        for redraw in range(redraw_baryons)
+    ]
     files = []
-    for _, simulation in track(names, f"project {' '.join(chosen)}", len(names)):
-        files.append(folder / f"{simulation}.h5")
-        project_simulation(suite, experiment.data, root, simulation, files[-1])
+    for simulation, redraw in track(names, f"project {' '.join(chosen)}", len(names)):
+        suffix = f"_redraw_{redraw:04d}" if redraw else ""
+        files.append(folder / f"{simulation}{suffix}.h5")
+        project_simulation(suite, experiment.data, root, simulation, files[-1], redraw=redraw)
     if manifest is not None:
         write_manifest(manifest, files)
 

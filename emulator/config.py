@@ -47,11 +47,15 @@ class Section(BaseModel):
 class Layout(Section):
     """Where the files of one simulation lie below the suite's root (CAMELS folders).
 
-    Placeholders: ``{suite}``, ``{box}``, ``{set}``, ``{simulation}``.
+    Placeholders: ``{suite}``, ``{box}``, ``{set}``, ``{simulation}``; ``{redraw}`` counts the draws
+    of ``emulator simulate --redraw-baryons``.
     """
 
     dmo_snapshot: str = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_090.hdf5"
     hydro_snapshot: str = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    redrawn_snapshot: str = (
+        "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_090.hdf5"
+    )
     dmo_catalogue: str = "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
     parameters: str = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
     ranges: str = "Parameters/{suite}/Info_{suite}_{box}.csv"
@@ -69,6 +73,12 @@ class DesignConfig(Section):
     cv_runs: NonNegativeInt = Field(4, description="runs of the set CV: fiducial, other phases")
     be_draws: NonNegativeInt = Field(
         0, description="re-drawn baryons (set BE) of each CV run: same phases, same parameters"
+    )
+    one_p_steps: NonNegativeInt = Field(
+        0, description="set 1P: steps on each side of the fiducial, one parameter at a time"
+    )
+    fiducial: dict[str, float] = Field(
+        {}, description="parameters of CV, BE and 1P that differ from the default fiducial point"
     )
 
 
@@ -108,7 +118,9 @@ class EmbeddedSuite(Section):
         """Map each N-body run to the simulations that share its phases.
 
         SB run ``j`` holds ``SB_{j*p} ... SB_{j*p+p-1}`` with ``p = sb_per_run``; CV run ``j`` holds
-        ``CV_j`` and its re-drawn baryons ``BE_{j*d} ... BE_{j*d+d-1}`` with ``d = be_draws``.
+        ``CV_j`` and its re-drawn baryons ``BE_{j*d} ... BE_{j*d+d-1}`` with ``d = be_draws``. The
+        set 1P has the names of CAMELS, ``1P_p3_n1`` one step below the fiducial in the third
+        parameter; a change of cosmology (p1, p2) needs a run of its own, the others share ``1P0``.
         """
         design = self.design
         sb, be = design.sb_per_run, design.be_draws
@@ -119,11 +131,17 @@ class EmbeddedSuite(Section):
         for run in range(design.cv_runs):
             redraws = tuple(f"BE_{run * be + i}" for i in range(be))
             runs[f"CV{run}"] = (f"CV_{run}", *redraws)
+        if design.one_p_steps:
+            sides = [f"{side}{i + 1}" for side in ("n", "") for i in range(design.one_p_steps)]
+            astrophysics = [f"1P_p{p}_{side}" for p in range(3, 7) for side in sides]
+            runs["1P0"] = ("1P_p1_0", *astrophysics)
+            cosmology = [f"1P_p{p}_{side}" for p in (1, 2) for side in sides]
+            runs |= {f"1P{i + 1}": (name,) for i, name in enumerate(cosmology)}
         return runs
 
-    def path(self, kind: str, root: str | Path, simulation: str) -> Path:
+    def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
         """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
-        return _layout_path(self, kind, root, simulation)
+        return _layout_path(self, kind, root, simulation, redraw)
 
 
 class FilesSuite(Section):
@@ -133,7 +151,9 @@ class FilesSuite(Section):
     name: str = Field(description="name of the suite, {suite} in the layout")
     root: str = Field(description="folder above the layout")
     box: str = Field(description="name of the box folder, {box} in the layout")
-    sets: dict[str, PositiveInt] = Field(description="set name -> number of simulations")
+    sets: dict[Annotated[str, Field(pattern=r"^[^_/]+$")], PositiveInt] = Field(
+        description="set name (without underscores) -> number of simulations"
+    )
     layout: Layout = Layout()
 
     def runs(self) -> dict[str, tuple[str, ...]]:
@@ -141,16 +161,29 @@ class FilesSuite(Section):
         names = (f"{name}_{i}" for name, count in self.sets.items() for i in range(count))
         return {name: (name,) for name in names}
 
-    def path(self, kind: str, root: str | Path, simulation: str) -> Path:
+    def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
         """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
-        return _layout_path(self, kind, root, simulation)
+        return _layout_path(self, kind, root, simulation, redraw)
+
+
+def set_of(simulation: str) -> str:
+    """Set of a simulation: ``CV`` for ``CV_3``, ``1P`` for ``1P_p3_n1``."""
+    return simulation.split("_", 1)[0]
 
 
 def _layout_path(
-    suite: "EmbeddedSuite | FilesSuite", kind: str, root: str | Path, simulation: str
+    suite: "EmbeddedSuite | FilesSuite",
+    kind: str,
+    root: str | Path,
+    simulation: str,
+    redraw: int,
 ) -> Path:
     return Path(root) / getattr(suite.layout, kind).format(
-        suite=suite.name, box=suite.box, set=simulation.rsplit("_", 1)[0], simulation=simulation
+        suite=suite.name,
+        box=suite.box,
+        set=set_of(simulation),
+        simulation=simulation,
+        redraw=redraw,
     )
 
 
@@ -165,7 +198,7 @@ class SplitConfig(Section):
 
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.1
-    test_sets: tuple[str, ...] = Field(("CV", "BE"), description="sets held out as a whole")
+    test_sets: tuple[str, ...] = Field(("CV", "BE", "1P"), description="sets held out as a whole")
     seed: NonNegativeInt = 0
 
 

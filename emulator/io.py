@@ -5,6 +5,7 @@ sibling and rename it. Readers raise :class:`DataError` that names file, key, wh
 what was found.
 """
 
+import errno
 import glob
 import json
 import os
@@ -61,6 +62,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DataError(
+                path, "room to write the file", str(error), "Free some disk space and go on."
+            ) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

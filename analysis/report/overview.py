@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.report.inputs import Inputs
 from analysis.report.page import Section, Table
+from emulator.config import set_of
 
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplotlib")
 
@@ -22,7 +23,7 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
         verdict = f"All {len(bars)} bars are met."
     ensemble = inputs.shown[0].ensemble
     pixel, side = float(attrs["pixel_mpch"]), ensemble.sizes["x"]
-    sets = {str(name).rsplit("_", 1)[0] for name in inputs.metrics["simulation"].values}
+    sets = {set_of(str(name)) for name in inputs.metrics["simulation"].values}
     facts = [
         ("Held out", f"{table['n_simulations']} simulations ({', '.join(sorted(sets))}) of "
          f"{table['n_runs']} runs with independent phases"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.config import DataConfig, EmbeddedSuite, FilesSuite
+from emulator.config import DataConfig, EmbeddedSuite, FilesSuite, set_of
 from emulator.data.maps import SPECIES, checked_masses, context_pyramid
 from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
@@ -37,6 +37,8 @@ def project_simulation(
     root: str | Path,
     simulation: str,
     output: str | Path,
+    *,
+    redraw: int = 0,
 ) -> None:
     """Project one simulation and write its maps file.
 
@@ -52,6 +54,8 @@ def project_simulation(
         Name, e.g. ``"CV_0"``.
     output
         The file to write; it appears only when it is complete.
+    redraw
+        Number of a re-drawn hydro outcome (1, 2, ...); 0 is the simulation's own.
 
     Raises
     ------
@@ -65,7 +69,8 @@ def project_simulation(
     from emulator.data.snapshots import open_snapshot
 
     dmo = open_snapshot(suite.path("dmo_snapshot", root, simulation))
-    hydro = open_snapshot(suite.path("hydro_snapshot", root, simulation))
+    kind = "redrawn_snapshot" if redraw else "hydro_snapshot"
+    hydro = open_snapshot(suite.path(kind, root, simulation, redraw))
     omega_b = require_pair(dmo, hydro)
     attrs = _identity(suite, simulation)
     attrs |= _parameter_attrs(suite, root, simulation, dmo)
@@ -91,6 +96,7 @@ def project_simulation(
     attrs |= provenance(
         "project",
         simulation=simulation,
+        redraw=redraw,
         snapshots=[_below(root, s.paths[0]) for s in (dmo, hydro)],
         deposit=data_config.deposit,
         n_pixels=n_pixels,
@@ -104,7 +110,7 @@ def _identity(suite: EmbeddedSuite | FilesSuite, simulation: str) -> dict[str, A
         raise DataError(f"suite {suite.name}", f"simulation {simulation!r}", "no such simulation")
     return {
         "suite": suite.name,
-        "set": simulation.rsplit("_", 1)[0],
+        "set": set_of(simulation),
         "simulation": simulation,
         "run": run[0],
         "conventions": CONVENTIONS,

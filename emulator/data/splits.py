@@ -8,7 +8,7 @@ membership of those that were there by more than the change of the fractions.
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from emulator.config import ConfigError, SplitConfig
+from emulator.config import ConfigError, SplitConfig, set_of
 
 SPLITS = ("train", "validation", "test")
 
@@ -37,7 +37,7 @@ def split_runs(
     held_out: list[str] = []
     pool: list[str] = []
     for run, simulations in runs.items():
-        sets = {name.rsplit("_", 1)[0] for name in simulations}
+        sets = {set_of(name) for name in simulations}
         (held_out if sets & set(config.test_sets) else pool).append(run)
     pool.sort(key=lambda run: hashlib.sha256(f"{config.seed}:{run}".encode()).digest())
 

@@ -1,8 +1,9 @@
 """The design of the embedded suite: which universes, which astrophysics, which seeds.
 
 Sets, named as in CAMELS: ``SB`` fills the parameter space with scrambled Sobol sequences (cosmology
-by N-body run, astrophysics by simulation), ``CV`` repeats the fiducial point with other phases, and
-``BE`` draws the baryons of a CV run again: same phases, same parameters.
+by N-body run, astrophysics by simulation), ``CV`` repeats the fiducial point with other phases,
+``BE`` draws the baryons of a CV run again: same phases, same parameters, and ``1P`` moves one
+parameter at a time, with the same phases and the same random numbers of the baryons throughout.
 
 Every simulation is a function of (suite seed, set, index): adding runs, or a set, changes no other
 simulation. Values are rounded as in the tables, so that a table holds exactly what was run.
@@ -13,10 +14,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.config import EmbeddedSuite
+from emulator.config import ConfigError, EmbeddedSuite, set_of
 
 DECIMALS = 5
-SETS = ("SB", "CV", "BE")
+SETS = ("SB", "CV", "BE", "1P")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class Parameter:
     fiducial: float
     log: bool
     description: str
+
+    def step(self, fraction: float, fiducial: float) -> float:
+        """The value ``fraction`` of the way from the fiducial to the end of the range.
+
+        -1 is the minimum and 1 the maximum; steps are equal in what is sampled.
+        """
+        end = self.maximum if fraction > 0 else self.minimum
+        if self.log:
+            return round(fiducial * (end / fiducial) ** abs(fraction), DECIMALS)
+        return round(fiducial + (end - fiducial) * abs(fraction), DECIMALS)
 
     def from_unit(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map numbers in [0, 1) onto the range."""
@@ -64,30 +75,70 @@ class Simulation:
     params: dict[str, float] = field(hash=False)
 
 
+def fiducial_point(suite: EmbeddedSuite) -> dict[str, float]:
+    """Parameters of the sets CV, BE and 1P.
+
+    Raises
+    ------
+    ConfigError
+        A name that is no parameter, or a value outside its range.
+    """
+    point = dict(FIDUCIAL)
+    for name, value in suite.design.fiducial.items():
+        where = f"suite.design.fiducial.{name}"
+        parameter = next((p for p in PARAMETERS if p.name == name), None)
+        if parameter is None:
+            raise ConfigError(f"{where}: no such parameter; there are {', '.join(point)}")
+        if not parameter.minimum <= value <= parameter.maximum:
+            raise ConfigError(
+                f"{where}: expected a value of the design range [{parameter.minimum}, "
+                f"{parameter.maximum}], got {value}"
+            )
+        point[name] = round(value, DECIMALS)
+    return point
+
+
 def build_design(suite: EmbeddedSuite) -> dict[str, list[Simulation]]:
     """Every simulation of the suite, by N-body run, as named by ``suite.runs()``.
 
     Returns
     -------
     Run name -> its simulations, which share ``ic_seed``, Omega_m and sigma_8 and differ in
-    ``baryon_seed`` (1, 2, ...).
+    ``baryon_seed`` (1, 2, ...); but those of 1P share that, too.
+
+    Raises
+    ------
+    ConfigError
+        A fiducial point outside the ranges.
     """
     design = suite.design
     cosmologies = _sobol_points(COSMOLOGY, design.sb_runs, (suite.seed, 1))
     astrophysics = _sobol_points(ASTROPHYSICS, design.sb_runs * design.sb_per_run, (suite.seed, 2))
+    fiducial = fiducial_point(suite)
     built: dict[str, list[Simulation]] = {}
     for run, names in suite.runs().items():
         kind, number = run[:2], int(run[2:])
-        ic_seed = _phase_seed(suite.seed, kind, number)
+        # All of 1P has the same phases, so that responses are differences of equal universes.
+        ic_seed = _phase_seed(suite.seed, kind, 0 if kind == "1P" else number)
         built[run] = []
         for i, name in enumerate(names):
-            params = dict(FIDUCIAL)
+            # Baryon seeds start at 1: SeedSequence pads with zeros, so 0 would repeat the phases.
+            baryon_seed, params = 1 + i, dict(fiducial)
             if kind == "SB":
                 params = cosmologies[number] | astrophysics[number * design.sb_per_run + i]
-            # Baryon seeds start at 1: SeedSequence pads with zeros, so 0 would repeat the phases.
-            set_name = name.rsplit("_", 1)[0]
-            built[run].append(Simulation(name, set_name, run, ic_seed, 1 + i, params))
+            elif kind == "1P":
+                baryon_seed = 1
+                params |= _one_changed(name, design.one_p_steps, fiducial)
+            built[run].append(Simulation(name, set_of(name), run, ic_seed, baryon_seed, params))
     return built
+
+
+def _one_changed(name: str, steps: int, fiducial: dict[str, float]) -> dict[str, float]:
+    """What ``1P_p3_n1`` changes: parameter 3, one step of ``steps`` below the fiducial."""
+    _, number, step = name.split("_")
+    parameter = PARAMETERS[int(number[1:]) - 1]
+    fraction = int(step.replace("n", "-")) / steps
+    return {parameter.name: parameter.step(fraction, fiducial[parameter.name])}
 
 
 def _sobol_points(

@@ -7,7 +7,7 @@ from disk, so that a file made later has the same bytes.
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,13 @@ from emulator.suite.tables import write_tables
 __all__ = ["simulate_run", "write_tables"]
 
 
+DMO_BYTES, HYDRO_BYTES = 16, 32
+"""Bytes on disk of each particle of the dark-matter-only run, in its own and in a hydro file."""
+
+REDRAW_SEEDS = 1_000_000
+"""Re-drawn baryons of a simulation with baryon seed ``s`` have the seeds ``s * 1e6 + 1, ...``."""
+
+
 @dataclass(frozen=True)
 class _Run:
     """One N-body run: what its files are called and what they are made from."""
@@ -40,6 +47,7 @@ class _Run:
     suite: EmbeddedSuite
     root: Path
     simulations: list[Simulation]
+    outcomes: list[tuple[Path, Simulation]]
     cosmology: Cosmology
 
     def path(self, kind: str, simulation: Simulation) -> Path:
@@ -72,7 +80,7 @@ class _Run:
         return _attrs(facts)
 
 
-def simulate_run(suite: EmbeddedSuite, run: str, root: Path) -> list[Path]:
+def simulate_run(suite: EmbeddedSuite, run: str, root: Path, *, n_redraws: int = 0) -> list[Path]:
     """Make all files of one N-body run: its snapshot, its catalogue, and its hydro outcomes.
 
     Parameters
@@ -83,16 +91,20 @@ def simulate_run(suite: EmbeddedSuite, run: str, root: Path) -> list[Path]:
         A key of ``suite.runs()``.
     root
         Folder above the suite's layout.
+    n_redraws
+        Draw the baryons of every simulation this many times more: same dark-matter-only run, same
+        parameters, other random numbers. (The set BE holds such draws already and gets none.)
 
     Returns
     -------
-    Paths of the dark-matter-only snapshot, catalogue and hydro snapshot of each simulation. The
-    first two are the same file (a hard link where the file system can) for all simulations.
+    Paths of the dark-matter-only snapshot, catalogue and hydro snapshot of each simulation, then of
+    the re-drawn snapshots. The first two are the same file (a hard link where the file system can)
+    for all simulations.
 
     Raises
     ------
     DataError
-        If the suite has no such run.
+        If the suite has no such run, or the disk no room for it.
     """
     design = build_design(suite)
     if run not in design:
@@ -100,9 +112,11 @@ def simulate_run(suite: EmbeddedSuite, run: str, root: Path) -> list[Path]:
     simulations = design[run]
     params = simulations[0].params
     cosmology = Cosmology(omega_m=params["Omega_m"], sigma_8=params["sigma_8"])
-    job = _Run(suite, Path(root), simulations, cosmology)
+    outcomes = _outcomes(suite, Path(root), simulations, n_redraws)
+    job = _Run(suite, Path(root), simulations, outcomes, cosmology)
+    _require_disk_space(job, run)
 
-    progress = Progress(f"simulate {run}", suite.n_steps + 1 + len(simulations))
+    progress = Progress(f"simulate {run}", suite.n_steps + 1 + len(outcomes))
     snapshot = _share(job, "dmo_snapshot")
     if snapshot is None:
         _write_gravity(job, progress)
@@ -111,16 +125,44 @@ def simulate_run(suite: EmbeddedSuite, run: str, root: Path) -> list[Path]:
         progress.advance(suite.n_steps, "snapshot exists")
     paths = [job.path("dmo_snapshot", simulation) for simulation in simulations]
     _write_halos_and_hydro(job, progress)
-    for kind in ("dmo_catalogue", "hydro_snapshot"):
-        paths += [job.path(kind, simulation) for simulation in simulations]
-    return paths
+    paths += [job.path("dmo_catalogue", simulation) for simulation in simulations]
+    return paths + [path for path, _ in outcomes]
+
+
+def _outcomes(
+    suite: EmbeddedSuite, root: Path, simulations: list[Simulation], n_redraws: int
+) -> list[tuple[Path, Simulation]]:
+    """Where each hydro outcome goes and what it is made from."""
+    outcomes = [(suite.path("hydro_snapshot", root, s.name), s) for s in simulations]
+    for simulation in simulations:
+        for redraw in range(1, n_redraws + 1) if simulation.set != "BE" else ():
+            seed = simulation.baryon_seed * REDRAW_SEEDS + redraw
+            path = suite.path("redrawn_snapshot", root, simulation.name, redraw)
+            outcomes.append((path, replace(simulation, baryon_seed=seed)))
+    return outcomes
+
+
+def _require_disk_space(job: _Run, run: str) -> None:
+    """Refuse a run that cannot be written, before it is computed."""
+    missing = [path for path, _ in job.outcomes if not path.exists()]
+    n_new = len(missing) * HYDRO_BYTES
+    if not job.path("dmo_snapshot", job.simulations[0]).exists():
+        n_new += DMO_BYTES
+    needed = n_new * job.suite.n_particles**3
+    folder = next(parent for parent in (job.root, *job.root.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            job.root,
+            f"{needed / 1e9:.3g} GB of free disk space for run {run}",
+            f"{free / 1e9:.3g} GB",
+            "Free some space, choose another folder (--raw), or a smaller suite.",
+        )
 
 
 def _write_gravity(job: _Run, progress: Progress) -> None:
     """Run the N-body simulation and write the snapshot of the first simulation."""
-    positions = run_gravity(
-        job.suite, job.cosmology, job.simulations[0].ic_seed, progress.advance
-    )
+    positions = run_gravity(job.suite, job.cosmology, job.simulations[0].ic_seed, progress.advance)
     write_dmo_snapshot(
         job.path("dmo_snapshot", job.simulations[0]),
         positions,
@@ -134,12 +176,12 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
     """Write the catalogue and the hydro snapshots that are missing."""
     box, cosmology = job.suite.box_size_mpch, job.cosmology
     missing = [
-        simulation
-        for simulation in job.simulations
-        if not _is_current(job.path("hydro_snapshot", simulation), job.hydro_attrs(simulation))
+        (path, simulation)
+        for path, simulation in job.outcomes
+        if not _is_current(path, job.hydro_attrs(simulation))
     ]
     catalogue = _share(job, "dmo_catalogue")
-    progress.advance(len(job.simulations) - len(missing))
+    progress.advance(len(job.outcomes) - len(missing))
     if catalogue is not None and not missing:
         progress.advance()
         return
@@ -159,7 +201,7 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
     progress.advance()
     halos = read_catalogue(job.path("dmo_catalogue", first))
     dark_matter = survey(tree, mass, halos)
-    for simulation in missing:
+    for path, simulation in missing:
         particles = baryonify(
             dark_matter,
             simulation.params,
@@ -168,7 +210,7 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
             seeds=(simulation.ic_seed, simulation.baryon_seed),
         )
         write_hydro_snapshot(
-            job.path("hydro_snapshot", simulation),
+            path,
             particles,
             box_size_mpch=box,
             cosmology=cosmology,

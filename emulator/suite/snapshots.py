@@ -6,6 +6,7 @@ are written atomically and hold no time stamps: the same inputs give the same by
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import h5py
@@ -117,9 +118,13 @@ def read_catalogue(path: Path) -> HaloTable:
 
 @contextmanager
 def _new_file(path: Path, attrs: Mapping[str, str]) -> Iterator[h5py.File]:
-    with atomic_path(path) as partial, h5py.File(partial, "w") as handle:
+    # In memory first: HDF5 itself crashes when the disk fills up, a plain write is an OSError.
+    buffer = BytesIO()
+    with h5py.File(buffer, "w") as handle:
         handle.attrs.update(attrs)
         yield handle
+    with atomic_path(path) as partial:
+        partial.write_bytes(buffer.getbuffer())
 
 
 def _write(group: h5py.Group, name: str, values: NDArray[np.generic]) -> None:

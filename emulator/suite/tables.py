@@ -22,7 +22,8 @@ def write_tables(suite: EmbeddedSuite, root: Path) -> list[Path]:
     names = [parameter.name for parameter in PARAMETERS]
     paths = []
     for members in sets.values():
-        members.sort(key=lambda simulation: int(simulation.name.rsplit("_", 1)[1]))
+        if members[0].set != "1P":
+            members.sort(key=lambda simulation: int(simulation.name.rsplit("_", 1)[1]))
         rows = [" ".join(("#Name", *names, "seed"))]
         for simulation in members:
             columns = (f"{simulation.params[name]:.{DECIMALS}f}" for name in names)

@@ -4,13 +4,14 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from emulator.config import DesignConfig, EmbeddedSuite
+from emulator.config import ConfigError, DesignConfig, EmbeddedSuite
 from emulator.suite.design import COSMOLOGY, FIDUCIAL, PARAMETERS, build_design
 from emulator.suite.tables import write_tables
 
 
-def suite(**design: int) -> EmbeddedSuite:
+def suite(**design: object) -> EmbeddedSuite:
     return EmbeddedSuite(design=DesignConfig(**design), seed=3)
 
 
@@ -76,3 +77,35 @@ def test_tables_hold_the_design(tmp_path: Path) -> None:
         assert float(row["MaxVal"]) == parameter.maximum
         assert float(row["FiducialVal"]) == parameter.fiducial
         assert bool(int(row["LogFlag"])) == parameter.log
+
+
+def test_one_parameter_moves_at_a_time_in_equal_universes() -> None:
+    config = suite(sb_runs=0, cv_runs=0, one_p_steps=2, fiducial={"A_AGN1": 2.0})
+    built = build_design(config)
+    simulations = {s.name: s for sims in built.values() for s in sims}
+    assert {run: tuple(s.name for s in sims) for run, sims in built.items()} == config.runs()
+    assert len(simulations) == 1 + 4 * len(PARAMETERS)
+    fiducial = simulations["1P_p1_0"].params
+    assert fiducial == FIDUCIAL | {"A_AGN1": 2.0}
+    assert len({(s.ic_seed, s.baryon_seed) for s in simulations.values()}) == 1
+    for number, parameter in enumerate(PARAMETERS, start=1):
+        values = []
+        for step in ("n2", "n1", "1", "2"):
+            params = simulations[f"1P_p{number}_{step}"].params
+            assert {k for k in params if params[k] != fiducial[k]} == {parameter.name}
+            values.append(params[parameter.name])
+        assert (values[0], values[-1]) == (parameter.minimum, parameter.maximum)
+        middle = fiducial[parameter.name]
+        for end, step in ((values[0], values[1]), (values[-1], values[2])):
+            expected = np.sqrt(end * middle) if parameter.log else 0.5 * (end + middle)
+            np.testing.assert_allclose(step, expected, atol=1e-5)
+    # A run shares its cosmology.
+    for sims in built.values():
+        assert len({tuple(s.params[p.name] for p in COSMOLOGY) for s in sims}) == 1
+
+
+def test_fiducial_points_outside_the_design_are_errors() -> None:
+    with pytest.raises(ConfigError, match=r"A_AGN1: expected .* \[0.25, 4.0\], got 9.0"):
+        build_design(suite(fiducial={"A_AGN1": 9.0}))
+    with pytest.raises(ConfigError, match="A_BH: no such parameter; there are Omega_m"):
+        build_design(suite(fiducial={"A_BH": 1.0}))

@@ -1,12 +1,16 @@
 """Whole runs: bytes, resumption, masses on disk, and the shape of the suppression."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import yaml
 
 from emulator.config import DesignConfig, EmbeddedSuite
+from emulator.data.maps import read_maps
 from emulator.io import DataError
 from emulator.metadata import SURROGATE_NOTICE
 from emulator.suite.simulate import simulate_run
@@ -160,3 +164,91 @@ def test_suppression_has_the_published_shape(tmp_path: Path) -> None:
     suppression = power[0] / power[1]
     assert suppression[0] == pytest.approx(1.0, abs=0.01)
     assert 0.8 < suppression[2] < 0.95
+
+
+def run_cli(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "emulator", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def write_config(folder: Path, **suite: object) -> str:
+    small = {"kind": "embedded", "n_particles": 16, "mesh": 32, "n_steps": 8}
+    small["design"] = {"sb_runs": 1, "sb_per_run": 1, "cv_runs": 1, "be_draws": 1}
+    data = {"n_pixels": 16, "window": 8, "context_factors": [2]}
+    config = {"name": "tiny", "suite": small | suite, "data": data}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    return "tiny.yaml"
+
+
+def test_redraws_are_new_outcomes_of_the_same_dark_matter(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    run = ("--run", "CV0")
+    assert run_cli("simulate", config, *run, folder=tmp_path).returncode == 0
+    before = contents(tmp_path)
+    for command in ("simulate", "project"):
+        done = run_cli(command, config, *run, "--redraw-baryons", "2", folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    after = contents(tmp_path)
+    assert {name: after[name] for name in before} == before
+    new = sorted(set(after) - set(before))
+    assert [name.split("/CV/")[-1] for name in new] == [
+        f"CV_0/redraw_000{i}/snapshot_090.hdf5" for i in (1, 2)
+    ]
+    maps = tmp_path / "data/processed/tiny/maps"
+    fields = [read_maps(maps / f"CV_0{end}.h5") for end in ("", "_redraw_0001", "_redraw_0002")]
+    fields.append(read_maps(maps / "BE_0.h5"))
+    gas = [field.select(["gas"]) for field in fields]
+    for i in range(4):
+        np.testing.assert_array_equal(fields[i].select(["dmo"]), fields[0].select(["dmo"]))
+        assert fields[i].params == fields[0].params
+        assert all(not np.array_equal(gas[i], gas[j]) for j in range(i))
+    # More of them leave those that are there.
+    times = {name: (tmp_path / name).stat().st_mtime_ns for name in new}
+    run_cli("simulate", config, *run, "--redraw-baryons", "3", folder=tmp_path)
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in new} == times
+    assert len(contents(tmp_path)) == len(after) + 1
+
+
+def test_two_processes_write_the_bytes_of_one(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    for folder in ("one", "two"):
+        write_config(tmp_path / folder)
+    assert run_cli("simulate", "tiny.yaml", folder=tmp_path / "one").returncode == 0
+    command = [sys.executable, "-m", "emulator", "simulate", "tiny.yaml", "--run"]
+    both = [subprocess.Popen([*command, run], cwd=tmp_path / "two") for run in ("SB0", "CV0")]
+    assert [process.wait() for process in both] == [0, 0]
+    assert contents(tmp_path / "one") == contents(tmp_path / "two") != {}
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        ({"n_particles": 15}, "suite.embedded.n_particles"),
+        ({"box_size_mpch": 0.0}, "box_size_mpch"),
+        ({"design": {"fiducial": {"A_SN1": 5.0}}}, "A_SN1: expected a value of the design range"),
+        ({"n_particles": 100_000, "mesh": 100_000}, "GB of free disk space for run SB0"),
+    ],
+)
+def test_bad_suites_are_refused_before_anything_is_written(
+    suite: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    done = run_cli("simulate", write_config(tmp_path, **suite), folder=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.hdf5"))
+
+
+def test_a_disk_that_fills_up_leaves_no_file_of_the_final_name(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    # Files may not grow beyond 40 KB: the snapshots need 65 KB and more.
+    limited = f"ulimit -f 40; exec {sys.executable} -m emulator simulate {config}"
+    done = subprocess.run(
+        ["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "snapshot_090.hdf5: expected room to write the file, got" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.hdf5"))
+    assert run_cli("simulate", config, folder=tmp_path).returncode == 0
