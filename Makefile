@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long bench-suite lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,7 +37,13 @@ test: $(VENV)/.installed  ## all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 test-fast: $(VENV)/.installed  ## tests that take seconds
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "not slow and not workflow"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "not slow and not workflow and not long"
+
+test-long: $(VENV)/.installed  ## the tests that take minutes each
+	$(BIN)/python -m pytest -m long
+
+bench-suite: $(VENV)/.installed  ## measure what the embedded suite can be trusted for: half an hour
+	$(BIN)/python -m analysis.benchmarks.suite
 
 lint: $(VENV)/.installed  ## style, types, layers, workflow format
 	$(BIN)/ruff check .

@@ -30,8 +30,8 @@ Redraws = Annotated[
     typer.Option(
         min=0,
         metavar="N",
-        help="Also N more hydro outcomes of each simulation: same dark matter and parameters, other "
-        "baryons.",
+        help="Also N more hydro outcomes of each simulation: same dark matter, same parameters, "
+        "other baryons.",
     ),
 ]
 Manifest = Annotated[Path | None, typer.Option(help="List what was written in this file.")]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from analysis.report.resolution import read_suite
 from emulator.io import DataError, read_dataset, read_json
 
 N_SHOWN = 3
@@ -38,6 +39,7 @@ class Inputs:
     model: dict[str, Any] | None
     splits: dict[str, list[str]] | None
     benchmarks: list[dict[str, Any]]
+    suite: dict[str, Any] | None
 
 
 def read_inputs(results: Path, maps_dir: Path) -> Inputs:
@@ -63,6 +65,7 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         model=read_json(model) if model.is_file() else None,
         splits=read_json(splits) if splits.is_file() else None,
         benchmarks=read_benchmarks(results / "benchmarks"),
+        suite=read_suite(results),
     )
 
 

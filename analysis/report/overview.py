@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.report.inputs import Inputs
 from analysis.report.page import Section, Table
+from analysis.report.resolution import describe_resolution
 from emulator.config import set_of
 
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplotlib")
@@ -35,6 +36,8 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
          f"{ensemble.attrs.get('n_steps', 'unknown')} network evaluations a member, "
          f"{float(ensemble.attrs.get('seconds_per_member', float('nan'))):.3g} s a member"),
     ]  # fmt: skip
+    if inputs.suite is not None:
+        facts.append(("Gravity", describe_resolution(inputs.suite)))
     return {
         "title": f"Emulator report: {attrs.get('suite', 'suite')}",
         "lead": [

@@ -1,0 +1,1 @@
+"""Measurements against theory, peers and clocks; each writes a table beside itself."""
