@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from analysis.benchmarks.suite.runs import power
 from emulator.suite import profiles
 from emulator.suite.baryons import HydroParticles, baryonify, draw_halo
 from emulator.suite.cosmology import CRITICAL_DENSITY
@@ -56,6 +57,15 @@ def test_without_baryons_the_total_is_the_dark_matter_only_run(universe) -> None
 def images(particles: HydroParticles, universe: tuple[np.ndarray, HaloTable]) -> np.ndarray:
     """Whole boxes by which particles near the edge were moved."""
     return BOX * np.round((particles.dark_matter - universe[0]) / BOX)
+
+
+def test_without_baryons_power_is_that_of_the_dark_matter_only_run(universe) -> None:
+    particles = paint(universe, baryon_fraction=0.0)
+    edges = np.array([0.3, 1.0, 4.0, 10.0])
+    parts = [(particles.dark_matter, particles.dark_matter_mass)]
+    found = power(parts, BOX, edges, 64)[1]
+    expected = power([(universe[0], PARTICLE_MASS)], BOX, edges, 64)[1]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_every_halo_keeps_its_mass(universe) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.benchmarks.suite import baryons, gravity, truth
-from analysis.benchmarks.suite.runs import DEMO, dark_matter_run, draw, power, total_matter
+from analysis.benchmarks.suite.runs import DEMO, dark_matter_run, draw, power
 from analysis.benchmarks.suite.tables import Measurement
 
 TINY = DEMO.model_copy(update={"n_particles": 32, "mesh": 64, "n_steps": 20})

@@ -9,11 +9,14 @@ from emulator.config import ConfigError, parse_config, stage_yaml
 from emulator.data.splits import sampled_simulations, split_runs
 from emulator.io import DataError
 from emulator.manifest import check_manifest
+from emulator.suite.design import fiducial_point
 
 try:
     EXPERIMENT = parse_config(config)
     RUNS = EXPERIMENT.suite.runs()
     SPLITS = split_runs(RUNS, EXPERIMENT.data.split)
+    if EXPERIMENT.suite.kind == "embedded":
+        fiducial_point(EXPERIMENT.suite)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
