@@ -13,14 +13,13 @@ from analysis.benchmarks.suite.runs import (
     particle_mass,
     power,
 )
-from analysis.benchmarks.suite.tables import Bar, Measurement
+from analysis.benchmarks.suite.tables import INFINITY, Bar, Measurement
 from emulator.config import EmbeddedSuite
 from emulator.suite.cosmology import Cosmology, Growth, LinearPower
 from emulator.suite.gravity import run_gravity
 from emulator.suite.halos import build_tree, find_halos
 from emulator.suite.lpt import initial_particles, lagrangian_displacements, linear_density_modes
 
-INFINITY = float("inf")
 LARGE = EmbeddedSuite(box_size_mpch=100.0, n_particles=128, mesh=384, n_steps=80)
 """The resolution of ``standard`` (mesh three times the particles) in a box with long waves."""
 

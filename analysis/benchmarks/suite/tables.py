@@ -4,6 +4,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
+INFINITY = float("inf")
+
+
 @dataclass(frozen=True)
 class Bar:
     """A number with the range that it should have."""
@@ -20,9 +23,9 @@ class Bar:
 
     def cells(self) -> list[str]:
         """Row of the table of bars."""
-        if self.low == float("-inf"):
+        if self.low == -INFINITY:
             wanted = f"<= {self.high:g}"
-        elif self.high == float("inf"):
+        elif self.high == INFINITY:
             wanted = f">= {self.low:g}"
         else:
             wanted = f"{self.low:g} to {self.high:g}"

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from analysis.benchmarks.suite.baryons import contents
 from analysis.benchmarks.suite.runs import DEMO, dark_matter_run, draw
-from analysis.benchmarks.suite.tables import Bar, Measurement
+from analysis.benchmarks.suite.tables import INFINITY, Bar, Measurement
 from emulator.config import DataConfig, DesignConfig
 from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import Maps, read_maps
 from emulator.metrics.calibration import interval_coverage, rank_histogram, truth_ranks
 from emulator.suite.simulate import simulate_run, write_tables
 
-INFINITY = float("inf")
 N_REDRAWS = 16
 
 Floats = NDArray[np.float64]
