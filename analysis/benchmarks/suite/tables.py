@@ -64,4 +64,5 @@ def to_markdown(sections: dict[str, list[dict[str, Any]]], lead: str) -> str:
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:
     cells = [header, ["---"] * len(header), *rows]
-    return ["", *("| " + " | ".join(row) + " |" for row in cells)]
+    escaped = ([cell.replace("|", "\\|") for cell in row] for row in cells)
+    return ["", *("| " + " | ".join(row) + " |" for row in escaped)]
