@@ -31,7 +31,7 @@ BOUND_MASS_MSUNH = 10.0**12.7
 """M_c of the fiducial point: a halo of this mass keeps half of its gas."""
 
 BOUND_SLOPE = 0.6
-STAR_PEAK_MSUNH, STAR_PEAK = 10.0**12.4, 0.19
+STAR_PEAK_MSUNH, STAR_PEAK = 10.0**12.3, 0.19
 EJECTION_RADIUS = 1.3
 EDGE = 8.0
 """Radius beyond which no gas is put [R200c]."""
@@ -60,7 +60,7 @@ def ejection_radius(params: Mapping[str, float]) -> float:
 
 
 def stellar_fraction(mass_msunh: float, params: Mapping[str, float]) -> float:
-    """Stars over all baryons of the halo, a double power law with a peak at 10^12.4 Msun/h."""
+    """Stars over all baryons of the halo, a double power law with a peak at 10^12.3 Msun/h."""
     ratio = mass_msunh / STAR_PEAK_MSUNH
     # Faster winds steepen the fall towards small halos.
     shape = 2.0 / (ratio ** -(params["A_SN2"] ** 0.25) + ratio**0.5)

@@ -16,7 +16,7 @@ WAVELENGTHS = (0.8, 3.0)
 TURBULENCE = 0.2
 """Standard deviation of the displacement along each axis [R200c]."""
 
-CLUMPING = 1.2
+CLUMPING = 1.1
 """Standard deviation of the natural logarithm of the clumping."""
 
 
