@@ -1,0 +1,59 @@
+"""Configuration: *what* is run, as frozen models; one place, validated before any job starts.
+
+A config file holds the sections ``suite, data, model, diffusion, training, sampling, validation``.
+It says nothing about machines or output folders: those belong to Snakemake profiles and to the
+command line. An unknown key is an error that names its path. Every stage reads only the sections
+listed in :data:`STAGE_SECTIONS`, so that changing one section reruns only what depends on it.
+
+This module imports neither torch nor numpy: the workflow parses it at every call.
+"""
+
+from emulator.config.data import DataConfig, SplitConfig
+from emulator.config.diffusion import DiffusionConfig
+from emulator.config.evaluation import SamplingConfig, ValidationConfig
+from emulator.config.experiment import (
+    STAGE_SECTIONS,
+    ExperimentConfig,
+    json_schema,
+    parse_config,
+    read_config,
+    stage_yaml,
+)
+from emulator.config.model import ChannelConfig, ModelConfig, NetworkConfig, Padding
+from emulator.config.section import ConfigError, Section
+from emulator.config.suite import (
+    DesignConfig,
+    EmbeddedSuite,
+    FilesSuite,
+    Layout,
+    SuiteConfig,
+    set_of,
+)
+from emulator.config.training import TrainingConfig
+
+__all__ = [
+    "STAGE_SECTIONS",
+    "ChannelConfig",
+    "ConfigError",
+    "DataConfig",
+    "DesignConfig",
+    "DiffusionConfig",
+    "EmbeddedSuite",
+    "ExperimentConfig",
+    "FilesSuite",
+    "Layout",
+    "ModelConfig",
+    "NetworkConfig",
+    "Padding",
+    "SamplingConfig",
+    "Section",
+    "SplitConfig",
+    "SuiteConfig",
+    "TrainingConfig",
+    "ValidationConfig",
+    "json_schema",
+    "parse_config",
+    "read_config",
+    "set_of",
+    "stage_yaml",
+]

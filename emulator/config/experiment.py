@@ -1,0 +1,89 @@
+"""A whole experiment: reading, validating and writing config files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from emulator.config.data import DataConfig
+from emulator.config.diffusion import DiffusionConfig
+from emulator.config.evaluation import SamplingConfig, ValidationConfig
+from emulator.config.model import ModelConfig
+from emulator.config.section import ConfigError, Section
+from emulator.config.suite import EmbeddedSuite, SuiteConfig
+from emulator.config.training import TrainingConfig
+
+
+class ExperimentConfig(Section):
+    """A whole experiment."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="names the folders of the results")
+    suite: SuiteConfig = EmbeddedSuite()
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    validation: ValidationConfig = ValidationConfig()
+
+
+STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
+    "simulate": ("suite",),
+    "project": ("suite", "data"),
+    "fit": ("suite", "data", "model"),
+    "train": ("data", "model", "diffusion", "training"),
+    "sample": ("suite", "sampling"),
+    "validate": ("validation",),
+}
+"""Sections that each stage reads. A stage is rerun only when one of its sections changes."""
+
+
+def parse_config(raw: Mapping[str, Any], *, source: str = "config") -> ExperimentConfig:
+    """Validate a mapping; a fault is a :class:`ConfigError` that names every bad key."""
+    try:
+        return ExperimentConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, source)) from error
+
+
+def read_config(path: str | Path) -> ExperimentConfig:
+    """Read and validate a YAML config file."""
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such config file")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML ({error})") from error
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"{path}: expected a mapping of sections, got {type(raw).__name__}")
+    return parse_config(raw, source=str(path))
+
+
+def stage_yaml(config: ExperimentConfig, stage: str) -> str:
+    """Return the resolved config of one stage: its name and only the sections it reads."""
+    dump = config.model_dump(mode="json")
+    return yaml.safe_dump(
+        {key: dump[key] for key in ("name", *STAGE_SECTIONS[stage])}, sort_keys=False
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of :class:`ExperimentConfig` with the ``$schema`` key tools need."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **ExperimentConfig.model_json_schema(),
+    }
+
+
+def _explain(error: ValidationError, source: str) -> str:
+    lines = [f"{source}: {error.error_count()} problem(s) in the configuration"]
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            lines.append(f"  {where}: unknown key (got {item['input']!r})")
+        else:
+            lines.append(f"  {where}: {item['msg']} (got {item['input']!r})")
+    return "\n".join(lines)

@@ -1,0 +1,79 @@
+"""The model: channels, parameters and network."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from emulator.config.section import Fraction, Section
+
+Padding = Literal["zeros", "circular", "reflect"]
+
+
+class ChannelConfig(Section):
+    """One field that the model draws, and how it looks to the network.
+
+    ``log_ratio``: log of the ratio to the DMO mass times the cosmic share of the field; ``log``:
+    ``log(x + floor)``; ``hurdle``: two network channels, occupancy and log ratio where occupied.
+    All are z-scored with statistics of the training split.
+    """
+
+    name: Literal["dm_hydro", "gas", "stars"]
+    transform: Literal["log_ratio", "log", "hurdle"]
+    floor_msunh: PositiveFloat = Field(
+        1.0e8,
+        description="added before the logarithm; less than this is an empty pixel of a hurdle "
+        "field [Msun/h per pixel]",
+    )
+    loss_weight: PositiveFloat = 1.0
+
+
+class NetworkConfig(Section):
+    """The `UNetVDM`: residual U-Net with FiLM from gamma and parameters."""
+
+    patch: PositiveInt = Field(
+        1, description="pixels a side that are folded into channels at the input (1: none)"
+    )
+    widths: tuple[PositiveInt, ...] = Field((48, 96, 128), description="channels at each level")
+    blocks: PositiveInt = Field(2, description="residual blocks at each level")
+    attention_levels: tuple[NonNegativeInt, ...] = Field((2,), description="levels with attention")
+    heads: PositiveInt = 4
+    groups: PositiveInt = Field(8, description="groups of the group normalisation")
+    embedding: PositiveInt = Field(128, description="width of the gamma and parameter embedding")
+    fourier_frequencies: tuple[PositiveFloat, ...] = Field(
+        (1.0,), description="frequencies (in units of pi) of the condition's Fourier features"
+    )
+    dropout: Fraction = 0.0
+    padding: Padding = "zeros"
+
+    @model_validator(mode="after")
+    def _shapes_agree(self) -> "NetworkConfig":
+        bad = [width for width in self.widths if width % self.groups or width % self.heads]
+        if bad:
+            raise ValueError(f"widths {bad} are not multiples of groups and heads")
+        if any(level >= len(self.widths) for level in self.attention_levels):
+            raise ValueError(f"attention_levels must be below {len(self.widths)}")
+        return self
+
+
+class ModelConfig(Section):
+    """Channels, parameters and network."""
+
+    channels: tuple[ChannelConfig, ...] = (
+        ChannelConfig(name="dm_hydro", transform="log_ratio"),
+        ChannelConfig(name="gas", transform="log_ratio"),
+        ChannelConfig(name="stars", transform="hurdle", floor_msunh=1.0e9, loss_weight=3.0),
+    )
+    params: tuple[str, ...] = Field(
+        ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2"),
+        description="parameters that condition the model, by name",
+    )
+    network: NetworkConfig = NetworkConfig()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "ModelConfig":
+        names = [channel.name for channel in self.channels]
+        if len(set(names)) != len(names) or not names:
+            raise ValueError(f"channels must be named once each, got {names}")
+        if len(set(self.params)) != len(self.params):
+            raise ValueError(f"params repeat: {list(self.params)}")
+        return self

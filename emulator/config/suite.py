@@ -1,0 +1,161 @@
+"""The suite: which simulations there are, and where their files lie."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from emulator.config.section import Section
+
+
+class Layout(Section):
+    """Where the files of one simulation lie below the suite's root (CAMELS folders).
+
+    Placeholders: ``{suite}``, ``{box}``, ``{set}``, ``{simulation}``; ``{redraw}`` counts the draws
+    of ``emulator simulate --redraw-baryons``.
+    """
+
+    dmo_snapshot: str = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    hydro_snapshot: str = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    redrawn_snapshot: str = (
+        "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_090.hdf5"
+    )
+    dmo_catalogue: str = "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
+    parameters: str = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
+    ranges: str = "Parameters/{suite}/Info_{suite}_{box}.csv"
+
+
+class DesignConfig(Section):
+    """How many simulations the embedded suite holds.
+
+    One *run* is one N-body simulation (initial phases and cosmology). Each run carries one or more
+    hydro outcomes; simulations of one run share phases, so a split never separates them.
+    """
+
+    sb_runs: NonNegativeInt = Field(20, description="N-body runs of the Sobol set SB")
+    sb_per_run: PositiveInt = Field(4, description="astrophysics points drawn for each SB run")
+    cv_runs: NonNegativeInt = Field(4, description="runs of the set CV: fiducial, other phases")
+    be_draws: NonNegativeInt = Field(
+        0, description="re-drawn baryons (set BE) of each CV run: same phases, same parameters"
+    )
+    one_p_steps: NonNegativeInt = Field(
+        0, description="set 1P: steps on each side of the fiducial, one parameter at a time"
+    )
+    fiducial: dict[str, float] = Field(
+        {}, description="parameters of CV, BE and 1P that differ from the default fiducial point"
+    )
+
+
+class EmbeddedSuite(Section):
+    """The embedded suite: N-body gravity plus baryonification ("surrogate hydro")."""
+
+    kind: Literal["embedded"] = "embedded"
+    name: str = Field("Surrogate", pattern=r"^[A-Za-z0-9-]+$")
+    box_size_mpch: PositiveFloat = Field(25.0, description="side of the periodic box [Mpc/h]")
+    n_particles: PositiveInt = Field(64, multiple_of=2, description="particles a side; even")
+    mesh: PositiveInt = Field(128, multiple_of=2, description="cells a side of the gravity mesh")
+    n_steps: PositiveInt = Field(40, description="time steps, uniform in the scale factor")
+    a_start: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
+        0.05, description="scale factor of the 2LPT start"
+    )
+    seed: NonNegativeInt = Field(0, description="seed of phases, design and baryons")
+    environment_strength: NonNegativeFloat = Field(
+        0.2, description="dependence of halo gas on the surroundings; 0 removes it [dex]"
+    )
+    design: DesignConfig = DesignConfig()
+    layout: Layout = Layout()
+
+    @model_validator(mode="after")
+    def _mesh_resolves_particles(self) -> "EmbeddedSuite":
+        if self.mesh < self.n_particles:
+            raise ValueError(
+                f"mesh ({self.mesh}) must be at least n_particles ({self.n_particles})"
+            )
+        return self
+
+    @property
+    def box(self) -> str:
+        """Name of the box folder, as in CAMELS: ``L25n64``."""
+        return f"L{self.box_size_mpch:g}n{self.n_particles}"
+
+    def runs(self) -> dict[str, tuple[str, ...]]:
+        """Map each N-body run to the simulations that share its phases.
+
+        SB run ``j`` holds ``SB_{j*p} ... SB_{j*p+p-1}`` with ``p = sb_per_run``; CV run ``j`` holds
+        ``CV_j`` and its re-drawn baryons ``BE_{j*d} ... BE_{j*d+d-1}`` with ``d = be_draws``. The
+        set 1P has the names of CAMELS, ``1P_p3_n1`` one step below the fiducial in the third
+        parameter; a change of cosmology (p1, p2) needs a run of its own, the others share ``1P0``.
+        """
+        design = self.design
+        sb, be = design.sb_per_run, design.be_draws
+        runs = {
+            f"SB{run}": tuple(f"SB_{run * sb + i}" for i in range(sb))
+            for run in range(design.sb_runs)
+        }
+        for run in range(design.cv_runs):
+            redraws = tuple(f"BE_{run * be + i}" for i in range(be))
+            runs[f"CV{run}"] = (f"CV_{run}", *redraws)
+        if design.one_p_steps:
+            sides = [f"{side}{i + 1}" for side in ("n", "") for i in range(design.one_p_steps)]
+            astrophysics = [f"1P_p{p}_{side}" for p in range(3, 7) for side in sides]
+            runs["1P0"] = ("1P_p1_0", *astrophysics)
+            cosmology = [f"1P_p{p}_{side}" for p in (1, 2) for side in sides]
+            runs |= {f"1P{i + 1}": (name,) for i, name in enumerate(cosmology)}
+        return runs
+
+    def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
+        """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
+        return _layout_path(self, kind, root, simulation, redraw)
+
+
+class FilesSuite(Section):
+    """A suite of snapshots that exist already (CAMELS or the user's own)."""
+
+    kind: Literal["files"] = "files"
+    name: str = Field(description="name of the suite, {suite} in the layout")
+    root: str = Field(description="folder above the layout")
+    box: str = Field(description="name of the box folder, {box} in the layout")
+    sets: dict[Annotated[str, Field(pattern=r"^[^_/]+$")], PositiveInt] = Field(
+        description="set name (without underscores) -> number of simulations"
+    )
+    layout: Layout = Layout()
+
+    def runs(self) -> dict[str, tuple[str, ...]]:
+        """Map each run to its simulations: here every simulation has its own phases."""
+        names = (f"{name}_{i}" for name, count in self.sets.items() for i in range(count))
+        return {name: (name,) for name in names}
+
+    def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
+        """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
+        return _layout_path(self, kind, root, simulation, redraw)
+
+
+def set_of(simulation: str) -> str:
+    """Set of a simulation: ``CV`` for ``CV_3``, ``1P`` for ``1P_p3_n1``."""
+    return simulation.split("_", 1)[0]
+
+
+def _layout_path(
+    suite: "EmbeddedSuite | FilesSuite",
+    kind: str,
+    root: str | Path,
+    simulation: str,
+    redraw: int,
+) -> Path:
+    return Path(root) / getattr(suite.layout, kind).format(
+        suite=suite.name,
+        box=suite.box,
+        set=set_of(simulation),
+        simulation=simulation,
+        redraw=redraw,
+    )
+
+
+SuiteConfig = Annotated[EmbeddedSuite | FilesSuite, Field(discriminator="kind")]
