@@ -67,6 +67,9 @@ def project(
     config: Config,
     run: Annotated[list[str] | None, typer.Option(help="Run to project [all]; repeatable.")] = None,
     redraw_baryons: Redraws = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Threads or processes (data.scheduler) a snapshot.")
+    ] = 1,
     raw: Raw = None,
     maps: MapsDir = None,
     manifest: Manifest = None,
@@ -92,7 +95,9 @@ def project(
     for simulation, redraw in track(names, f"project {' '.join(chosen)}", len(names)):
         suffix = f"_redraw_{redraw:04d}" if redraw else ""
         files.append(folder / f"{simulation}{suffix}.h5")
-        project_simulation(suite, experiment.data, root, simulation, files[-1], redraw=redraw)
+        project_simulation(
+            suite, experiment.data, root, simulation, files[-1], redraw=redraw, workers=workers
+        )
     if manifest is not None:
         write_manifest(manifest, files)
 

@@ -40,6 +40,11 @@ class DataError(EmulatorError):
     def __init__(self, path: str | Path, expected: str, got: str, hint: str = "") -> None:
         message = f"{path}: expected {expected}, got {got}"
         super().__init__(f"{message}. {hint}" if hint else message)
+        self._facts = (path, expected, got, hint)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way back from a worker process."""
+        return type(self), self._facts
 
 
 @contextmanager

@@ -13,6 +13,9 @@ GADGET_MASS_MSUNH = 1.0e10
 KPCH_PER_MPCH = 1.0e3
 """GADGET and AREPO files store positions in comoving kpc/h."""
 
+CRITICAL_DENSITY = 2.77536627e11
+"""Critical density today, 3 H0^2 / (8 pi G) [Msun/h / (Mpc/h)^3]."""
+
 
 class Unit(StrEnum):
     """Every unit label that this project writes."""

@@ -10,25 +10,21 @@ This module imports neither torch nor numpy: the workflow parses it at every cal
 
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
+from emulator.config.embedded import DesignConfig, EmbeddedSuite
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.experiment import (
     STAGE_SECTIONS,
     ExperimentConfig,
+    SuiteConfig,
     json_schema,
     parse_config,
     read_config,
     stage_yaml,
 )
+from emulator.config.layout import Layout, set_of
 from emulator.config.model import ChannelConfig, ModelConfig, NetworkConfig, Padding
 from emulator.config.section import ConfigError, Section
-from emulator.config.suite import (
-    DesignConfig,
-    EmbeddedSuite,
-    FilesSuite,
-    Layout,
-    SuiteConfig,
-    set_of,
-)
+from emulator.config.sources import FilesSuite, HeaderFacts, MultifieldSuite, SamplesSuite
 from emulator.config.training import TrainingConfig
 
 __all__ = [
@@ -41,10 +37,13 @@ __all__ = [
     "EmbeddedSuite",
     "ExperimentConfig",
     "FilesSuite",
+    "HeaderFacts",
     "Layout",
     "ModelConfig",
+    "MultifieldSuite",
     "NetworkConfig",
     "Padding",
+    "SamplesSuite",
     "SamplingConfig",
     "Section",
     "SplitConfig",

@@ -20,8 +20,17 @@ class DataConfig(Section):
     """From snapshots to maps, and from maps to cutouts."""
 
     n_pixels: PositiveInt = Field(128, description="pixels a side of the full-box map")
-    deposit: Literal["cic", "adaptive"] = Field(
+    slabs: PositiveInt = Field(
+        1, description="slabs along each line of sight; a map holds one slab of depth box / slabs"
+    )
+    deposit: Literal["ngp", "cic", "tsc", "adaptive"] = Field(
         "adaptive", description="cic: dense data; adaptive: width follows the local density"
+    )
+    scheduler: str = Field(
+        "threads",
+        pattern=r"^(threads|processes|(tcp|tls|ucx)://.+)$",
+        description="workers of a projection: threads, processes, or the address of a running "
+        "dask.distributed scheduler",
     )
     block_particles: PositiveInt = Field(
         1_048_576, description="particles read at a time; bounds the memory of a projection"

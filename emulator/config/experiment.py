@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationError
 
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
+from emulator.config.embedded import EmbeddedSuite
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.section import ConfigError, Section
-from emulator.config.suite import EmbeddedSuite, SuiteConfig
+from emulator.config.sources import FilesSuite, MultifieldSuite, SamplesSuite
 from emulator.config.training import TrainingConfig
+
+SuiteConfig = Annotated[
+    EmbeddedSuite | FilesSuite | MultifieldSuite | SamplesSuite, Field(discriminator="kind")
+]
 
 
 class ExperimentConfig(Section):

@@ -33,6 +33,13 @@ class TrainingConfig(Section):
         0.5, description="windows are drawn with probability ~ (DMO mass in the window)^mass_tilt"
     )
     validation_windows: PositiveInt = Field(128, description="windows of the validation bound")
+    cache: Literal["memory", "none"] = Field(
+        "memory",
+        description="memory: all maps are held in memory; none: windows are read from disk",
+    )
+    loader_workers: NonNegativeInt = Field(
+        0, description="processes that make batches ahead of the network; 0: the main process does"
+    )
 
     @model_validator(mode="after")
     def _steps_agree(self) -> "TrainingConfig":

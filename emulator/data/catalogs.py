@@ -32,7 +32,7 @@ class Halos(NamedTuple):
     r200c_mpch: NDArray[np.float64]
 
 
-def read_halos(path: str | Path) -> Halos:
+def read_halos(path: str | Path, header: "Header | None" = None) -> Halos:
     """Read all halos of a catalogue.
 
     Parameters

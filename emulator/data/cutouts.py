@@ -5,6 +5,9 @@ A cutout of ``w`` pixels centred on pixel ``(r, c)`` holds rows ``r - w//2 ... r
 the periodic map, and likewise columns. Its context of factor ``f`` is ``w x w`` block means over
 ``f x f`` pixels out of the stored pyramid, which starts at block ``floor((r - w f//2) / f)``:
 centred to within one block, and exactly where ``f`` divides ``r - w f//2``.
+
+Maps that are not periodic hold one ready window a projection, and its context at the window's own
+pixels. Such a window has one cutout: the whole, centred on pixel ``(w//2, w//2)``.
 """
 
 from collections.abc import Sequence
@@ -41,16 +44,17 @@ def extract(
     species: Sequence[str],
     orientation: int = 0,
 ) -> Cutout:
-    """Cut one window out of periodic maps.
+    """Cut one window out of maps.
 
     Parameters
     ----------
     maps
         Maps of one simulation, in memory or lazy.
     projection
-        0, 1 or 2: the axis that is summed.
+        Number of the map: of an axis, a slab or a ready window.
     centre
-        Row and column of the central pixel; any integer, taken periodically.
+        Row and column of the central pixel; any integer, taken periodically. The middle of a map
+        that is not periodic.
     window
         Pixels a side.
     context_factors
@@ -69,26 +73,28 @@ def extract(
     Raises
     ------
     DataError
-        A species or level that the maps file does not hold, or a window (with its context) that is
-        larger than the map.
+        A species or level that the maps file does not hold, a window (with its context) that is
+        larger than a periodic map, or that is not the whole of another.
     ValueError
-        A projection outside 0..2 or an orientation outside 0..7.
+        A projection or an orientation that does not exist, or a centre other than the middle of a
+        map that is not periodic.
     """
-    if not 0 <= projection < 3 or not 0 <= orientation < N_ORIENTATIONS:
+    last = maps.n_projections - 1
+    if not 0 <= projection <= last or not 0 <= orientation < N_ORIENTATIONS:
         raise ValueError(
-            f"projection must be 0..2 and orientation 0..7, got {projection} and {orientation}"
+            f"projection must be 0..{last} and orientation 0..7, got {projection} and {orientation}"
         )
+    _require_window(maps, window, centre)
     _require_levels(maps, window, context_factors)
-    names = ("dmo", *species)
-    fields = np.empty((len(names), window, window), np.float32)
+    which = [maps.species_index(name) for name in ("dmo", *species)]
     start = (centre[0] - window // 2, centre[1] - window // 2)
-    for index, name in enumerate(names):
-        _read_window(maps.maps, (projection, maps.species_index(name)), start, fields[index])
+    # one read for all species: what a lazy map costs is the number of reads
+    lead = (projection, slice(min(which), max(which) + 1))
+    fields = _read_window(maps.maps, lead, start, window)[[i - min(which) for i in which]]
     large_scale = np.empty((len(context_factors), window, window), np.float32)
     for index, factor in enumerate(context_factors):
-        half = window * factor // 2
-        block = ((centre[0] - half) // factor, (centre[1] - half) // factor)
-        _read_window(maps.context[factor], (projection,), block, large_scale[index])
+        block = _first_block(centre, window, factor) if maps.periodic else (0, 0)
+        large_scale[index] = _read_window(maps.context[factor], (projection,), block, window)
     fields, large_scale = orient(fields, orientation), orient(large_scale, orientation)
     return Cutout(fields[0], large_scale, fields[1:])
 
@@ -115,6 +121,37 @@ def grid_centres(n_pixels: int, window: int) -> list[tuple[int, int]]:
     return [(row, col) for row in centres for col in centres]
 
 
+def window_places(maps: Maps, window: int) -> list[tuple[int, tuple[int, int]]]:
+    """Projections and centres of the windows that tile all maps of a simulation, in order.
+
+    Raises
+    ------
+    ValueError
+        If ``window`` does not divide the maps.
+    """
+    centres = grid_centres(maps.n_pixels, window)
+    return [(projection, centre) for projection in range(maps.n_projections) for centre in centres]
+
+
+def _first_block(centre: tuple[int, int], window: int, factor: int) -> tuple[int, int]:
+    half = window * factor // 2
+    return (centre[0] - half) // factor, (centre[1] - half) // factor
+
+
+def _require_window(maps: Maps, window: int, centre: tuple[int, int]) -> None:
+    if maps.periodic:
+        return
+    if window != maps.n_pixels:
+        raise DataError(
+            maps.path,
+            f"windows of {window} pixels (data.window)",
+            f"ready windows of {maps.n_pixels}, which are used whole",
+        )
+    middle = (window // 2, window // 2)
+    if tuple(centre) != middle:
+        raise ValueError(f"the centre of a ready window is {middle}, got {centre}")
+
+
 def _require_levels(maps: Maps, window: int, factors: Sequence[int]) -> None:
     missing = [factor for factor in factors if factor not in maps.context]
     if missing:
@@ -125,26 +162,26 @@ def _require_levels(maps: Maps, window: int, factors: Sequence[int]) -> None:
             "Project again with these data.context_factors.",
         )
     widest = window * max(factors, default=1)
-    if widest > maps.n_pixels:
+    if maps.periodic and widest > maps.n_pixels:
         raise DataError(
             maps.path, f"at least {widest} pixels a side (window x context)", f"{maps.n_pixels}"
         )
 
 
 def _read_window(
-    field: Any, lead: tuple[int, ...], start: tuple[int, int], out: NDArray[np.float32]
-) -> None:
-    """Copy a periodic window by contiguous pieces, which an HDF5 dataset reads as well as numpy."""
-    for rows, to_rows in _pieces(start[0], out.shape[0], field.shape[-2]):
-        for cols, to_cols in _pieces(start[1], out.shape[1], field.shape[-1]):
-            out[to_rows, to_cols] = field[(*lead, rows, cols)]
+    field: Any, lead: tuple[int | slice, ...], start: tuple[int, int], window: int
+) -> NDArray[np.float32]:
+    """Read a periodic window by contiguous pieces, which HDF5 reads as well as numpy."""
+    rows, cols = (
+        [slice(first, first + length) for first, length in _pieces(begin, window, size)]
+        for begin, size in zip(start, field.shape[-2:], strict=True)
+    )
+    bands = [np.concatenate([field[(*lead, row, col)] for col in cols], axis=-1) for row in rows]
+    return np.concatenate(bands, axis=-2)
 
 
-def _pieces(start: int, length: int, size: int) -> list[tuple[slice, slice]]:
-    """Source and target slices of ``length <= size`` periodic indices from ``start``."""
+def _pieces(start: int, length: int, size: int) -> list[tuple[int, int]]:
+    """First index and length of each contiguous piece of ``length <= size`` periodic indices."""
     start %= size
     head = min(length, size - start)
-    pieces = [(slice(start, start + head), slice(0, head))]
-    if head < length:
-        pieces.append((slice(0, length - head), slice(head, length)))
-    return pieces
+    return [(start, head)] + ([(0, length - head)] if head < length else [])

@@ -1,20 +1,23 @@
 """Training batches: windows of the training maps, every one a function of (seed, step, rank).
 
 Nothing random is kept between steps, so a resumed run sees the same windows as one that never
-stopped. Windows are drawn with probability proportional to a power of the DMO mass they hold
-(``mass_tilt``): massive halos are rare and dominate summed spectra. That changes how often a
-condition is seen, not the conditional distribution that is learned.
+stopped, however many processes share the work and wherever the maps lie. Windows are drawn with
+probability proportional to a power of the DMO mass they hold (``mass_tilt``): massive halos are
+rare and dominate summed spectra. That changes how often a condition is seen, not the conditional
+distribution that is learned.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from emulator.data.cutouts import Cutout, extract
+from emulator.data.cutouts import N_ORIENTATIONS, Cutout, extract
 from emulator.data.maps import Maps
 from emulator.data.normalisation import Normalisation
 
@@ -35,7 +38,7 @@ class WindowDataset(Dataset[Batch]):
     Parameters
     ----------
     simulations
-        Maps to draw from.
+        Maps to draw from, in memory or lazy; the batches are the same.
     normalisation
         Channel order, context factors and parameter scaling.
     window
@@ -66,18 +69,10 @@ class WindowDataset(Dataset[Batch]):
         self.params = [normalisation.encode_params(maps.params) for maps in simulations]
         share = normalisation.cosmic_share
         self.fractions = [share.baryon_fraction(maps.params) for maps in simulations]
-        self.stride = max(1, window // 4)
-        self.cumulative = [self._window_weights(maps, mass_tilt) for maps in simulations]
-
-    def _window_weights(self, maps: Maps, tilt: float) -> np.ndarray:
-        """Cumulative probability of the coarse grid of window corners (projection, y, x)."""
-        n, stride = maps.n_pixels, self.stride
-        cells = maps.select(["dmo"])[:, 0].astype(np.float64)
-        cells = cells.reshape(3, n // stride, stride, n // stride, stride).sum((2, 4))
-        span = range(self.window // stride)
-        mass = sum(np.roll(cells, (-i, -j), axis=(1, 2)) for i in span for j in span)
-        cumulative = np.cumsum(np.asarray(mass).ravel() ** tilt)
-        return cumulative / cumulative[-1]
+        self.cumulative = []
+        for maps in simulations:
+            cumulative = np.cumsum(window_weights(maps, window, mass_tilt))
+            self.cumulative.append(cumulative / cumulative[-1])
 
     def __getitem__(self, step: int) -> Batch:
         """Batch of one global step."""
@@ -92,16 +87,15 @@ class WindowDataset(Dataset[Batch]):
             torch.tensor([self.fractions[i] for i in chosen]),
         )
 
-    def _draw(self, maps: Maps, cumulative: np.ndarray, rng: np.random.Generator) -> Cutout:
-        corners = maps.n_pixels // self.stride
+    def _draw(
+        self, maps: Maps, cumulative: NDArray[np.float64], rng: np.random.Generator
+    ) -> Cutout:
         flat = int(np.searchsorted(cumulative, rng.random(), side="right"))
-        projection, row, col = np.unravel_index(flat, (3, corners, corners))
-        jitter = rng.integers(self.stride, size=2)
-        half = self.window // 2
-        centre = (
-            int((row * self.stride + jitter[0] + half) % maps.n_pixels),
-            int((col * self.stride + jitter[1] + half) % maps.n_pixels),
-        )
+        stride, half = corner_stride(maps, self.window), self.window // 2
+        corners = maps.n_pixels // stride
+        projection, row, col = np.unravel_index(flat, (maps.n_projections, corners, corners))
+        jitter = rng.integers(stride, size=2) if maps.periodic else (0, 0)
+        centre = (int(row * stride + jitter[0] + half), int(col * stride + jitter[1] + half))
         return extract(
             maps,
             int(projection),
@@ -109,8 +103,39 @@ class WindowDataset(Dataset[Batch]):
             window=self.window,
             context_factors=self.factors,
             species=self.species,
-            orientation=int(rng.integers(8)),
+            orientation=int(rng.integers(N_ORIENTATIONS)),
         )
+
+
+def corner_stride(maps: Maps, window: int) -> int:
+    """Pixels between the window corners that have a weight of their own.
+
+    The largest common divisor of map and window up to a quarter of the window; all of a ready
+    window, which has one corner.
+    """
+    if not maps.periodic:
+        return maps.n_pixels
+    both = math.gcd(maps.n_pixels, window)
+    return max(d for d in range(1, max(1, window // 4) + 1) if both % d == 0)
+
+
+def window_weights(maps: Maps, window: int, tilt: float) -> NDArray[np.float64]:
+    """Return ``(projection * y * x)`` weights of a coarse grid of window corners: mass^tilt.
+
+    The mass is summed from the widest context that the grid of corners is made of, of which a lazy
+    map reads little.
+    """
+    stride = corner_stride(maps, window)
+    if not maps.periodic:
+        mass = maps.select(["dmo"]).sum(axis=(1, 2, 3), dtype=np.float64)
+        return mass**tilt
+    factor = max((f for f in maps.context if stride % f == 0), default=1)
+    field = maps.select(["dmo"])[:, 0] if factor == 1 else maps.context[factor][:]
+    side, cell = maps.n_pixels // stride, stride // factor
+    cells = field.astype(np.float64).reshape(-1, side, cell, side, cell).sum((2, 4)) * factor**2
+    span = range(window // stride)
+    mass = sum(np.roll(cells, (-i, -j), axis=(1, 2)) for i in span for j in span)
+    return np.asarray(mass).ravel() ** tilt
 
 
 class StepSampler(Sampler[int]):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from emulator.config import ModelConfig
-from emulator.data.maps import read_maps
+from emulator.config import ChannelConfig, ModelConfig
+from emulator.data.maps import Maps, read_maps
 from emulator.data.normalisation import (
     CONDITION_FLOOR_MSUNH,
     CosmicShare,
@@ -77,17 +77,13 @@ def fit_normalisation(
         maps = read_maps(path)
         for name, values in cosmologies.items():
             values.add(round(float(maps.attrs[name]), 6))
-        fraction = torch.tensor(maps.attrs["omega_b"] / maps.attrs["omega_m"]).double()
-        dmo = torch.from_numpy(maps.select(["dmo"])[:, 0]).double()
-        target = torch.from_numpy(
-            maps.select([channel.name for channel in model.channels])
-        ).double()
-        features, defined = raw_features(target, dmo, fraction, model.channels)
-        for index in range(len(names)):
-            targets.add(index, features[:, index][defined[:, index]].numpy())
-        pyramid = [dmo.numpy(), *(maps.context[factor][:] for factor in context_factors)]
-        for index, field in enumerate(pyramid):
-            conditions.add(index, np.log(np.asarray(field, np.float64) + CONDITION_FLOOR_MSUNH))
+        for projection in range(maps.n_projections):
+            _add_targets(targets, maps, projection, model.channels)
+            pyramid = [maps.maps[projection, maps.species_index("dmo")]]
+            pyramid += [maps.context[factor][projection] for factor in context_factors]
+            for index, field in enumerate(pyramid):
+                values_msunh = np.asarray(field, np.float64) + CONDITION_FLOOR_MSUNH
+                conditions.add(index, np.log(values_msunh))
         ranges = {name: _range(maps.param_ranges, name, path) for name in model.params}
     target_mean, target_std = targets.result(names)
     condition_mean, condition_std = conditions.result(fields)
@@ -105,6 +101,20 @@ def fit_normalisation(
             omega_b=_density_source("Omega_b", cosmologies["omega_b"], model.params),
         ),
     )
+
+
+def _add_targets(
+    targets: RunningMoments, maps: Maps, projection: int, channels: Sequence[ChannelConfig]
+) -> None:
+    """Add what the network would see of one projection; memory is that of a few maps."""
+    species = [
+        maps.species_index(name) for name in ("dmo", *(channel.name for channel in channels))
+    ]
+    fields = torch.from_numpy(maps.maps[projection][species]).double()
+    fraction = torch.tensor(maps.attrs["omega_b"] / maps.attrs["omega_m"]).double()
+    features, defined = raw_features(fields[1:], fields[0], fraction, channels)
+    for index in range(len(features)):
+        targets.add(index, features[index][defined[index]].numpy())
 
 
 def _density_source(name: str, values: set[float], params: Sequence[str]) -> str | float:

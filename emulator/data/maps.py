@@ -1,10 +1,17 @@
-"""Maps: periodic full-box mass maps of one simulation, and everything a cutout needs beside them.
+"""Maps: the mass maps of one simulation, and everything a cutout needs beside them.
 
 ``maps/{simulation}.h5`` is netCDF4 (opens with ``xarray.open_dataset(path, engine="h5netcdf")``):
 ``maps(projection, species, y, x)`` [Msun/h per pixel], block means of the DMO map
 ``context_{f}(projection, y_{f}, x_{f})``, the halos of the DMO catalogue, and attributes.
-Projection ``p`` sums over axis ``p``; y and x are the two other axes in increasing order; pixel
-``i`` covers ``[i, i+1) * pixel_mpch``.
+
+There is at least one projection. Those of snapshots are ``x, y, z`` (``x0, x1, ...`` with slabs):
+the axis that is summed; y and x are the two other axes in increasing order. Ready maps and ready
+windows have labels of their own, and nothing says which axis they sum over. Pixel ``i`` covers
+``[i, i+1) * pixel_mpch``.
+
+Attribute ``periodic`` is 1 (or missing) for whole boxes. It is 0 for ready windows: each projection
+is then one window, used whole, and ``context_{f}`` holds that window's surroundings, ``f`` times as
+wide, at the window's own number of pixels.
 """
 
 import json
@@ -13,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.data.lazy import LazyField, close
 from emulator.io import DataError, open_hdf5, require_attribute
 
 if TYPE_CHECKING:
-    pass
+    import h5py
 
 SPECIES = ("dmo", "dm_hydro", "gas", "stars")
 
@@ -39,7 +46,7 @@ _TEXTS = ("suite", "set", "simulation", "run", "params", "param_ranges")
 
 @dataclass(frozen=True)
 class Maps:
-    """Maps of one simulation, in memory or (``lazy``) as open HDF5 datasets.
+    """Maps of one simulation, in memory or (``lazy``) on disk; either can be sent to a process.
 
     Attributes
     ----------
@@ -49,6 +56,8 @@ class Maps:
         ``(projection, species, y, x)`` float32 [Msun/h per pixel].
     context
         Factor -> ``(projection, y, x)`` block means of the DMO map [Msun/h per fine pixel].
+    projections
+        A label each.
     species
         Names along the second axis of ``maps``.
     halo_position, halo_m200c, halo_r200c
@@ -60,8 +69,9 @@ class Maps:
     """
 
     path: Path
-    maps: "NDArray[np.float32] | h5py.Dataset"
-    context: "Mapping[int, NDArray[np.float32] | h5py.Dataset]"
+    maps: NDArray[np.float32] | LazyField
+    context: Mapping[int, NDArray[np.float32] | LazyField]
+    projections: tuple[str, ...]
     species: tuple[str, ...]
     halo_position: NDArray[np.float64]
     halo_m200c: NDArray[np.float64]
@@ -74,6 +84,16 @@ class Maps:
     def n_pixels(self) -> int:
         """Pixels a side."""
         return int(self.maps.shape[-1])
+
+    @property
+    def n_projections(self) -> int:
+        """Maps of each species: axes, slabs, or windows."""
+        return int(self.maps.shape[0])
+
+    @property
+    def periodic(self) -> bool:
+        """Whether opposite edges touch; if not, every projection is one window."""
+        return bool(self.attrs.get("periodic", 1))
 
     @property
     def pixel_mpch(self) -> float:
@@ -107,6 +127,7 @@ class Maps:
             path=Path("map"),
             maps=field[None, None],
             context=context_pyramid(field[None], context_factors),
+            projections=("0",),
             species=("dmo",),
             halo_position=np.empty((0, 3)),
             halo_m200c=np.empty(0),
@@ -117,9 +138,8 @@ class Maps:
         )
 
     def close(self) -> None:
-        """Close the file of lazily read maps; nothing to do for maps in memory."""
-        if isinstance(self.maps, h5py.Dataset):
-            self.maps.file.close()
+        """Close the file of lazy maps until they are read again; nothing to do for others."""
+        close(self.path)
 
 
 def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
@@ -130,8 +150,7 @@ def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
     path
         ``maps/{simulation}.h5``.
     lazy
-        Keep the fields on disk (``Maps.close`` releases the file); their values are then not
-        checked, and the result cannot be sent to another process.
+        Keep the fields on disk; their values are then not checked.
 
     Returns
     -------
@@ -144,12 +163,8 @@ def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
         agree, or values that are negative or not finite.
     """
     path = Path(path)
-    if not lazy:
-        with open_hdf5(path) as handle:
-            return _load(handle, path, lazy=False)
     with open_hdf5(path) as handle:
-        _load(handle, path, lazy=True)
-    return _load(h5py.File(path, "r"), path, lazy=True)
+        return _load(handle, path, lazy=lazy)
 
 
 def block_mean(maps: NDArray[Any], factor: int) -> NDArray[Any]:
@@ -170,11 +185,17 @@ def context_pyramid(
     return {f: block_mean(dmo.astype(np.float64), f).astype(np.float32) for f in factors}
 
 
+def mean_masses(fields: NDArray[np.float32]) -> dict[str, float]:
+    """Attributes ``mass_map_{species}``: mass of a map, mean over projections [Msun/h]."""
+    masses = fields.sum(axis=(2, 3), dtype=np.float64).mean(axis=0)
+    return {f"mass_map_{name}": float(mass) for name, mass in zip(SPECIES, masses, strict=True)}
+
+
 def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
     attrs = {key: _plain(value) for key, value in handle.attrs.items()}
     for name in (*_NUMBERS, *_TEXTS):
         require_attribute(attrs, name, str(path))
-    names = ("maps", "species", *_HALO_FIELDS)
+    names = ("maps", "projection", "species", *_HALO_FIELDS)
     missing = [name for name in names if name not in handle]
     if missing:
         raise DataError(
@@ -183,28 +204,43 @@ def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
             f"none called {', '.join(missing)}",
             "Run the stage `project` for this simulation again.",
         )
+    labels = {
+        name: tuple(v.decode() for v in handle[name][:]) for name in ("projection", "species")
+    }
     shape = handle["maps"].shape
-    species = tuple(name.decode() for name in handle["species"][:])
-    if len(shape) != 4 or shape[:2] != (3, len(species)) or shape[2] != shape[3]:
-        raise DataError(f"{path}:maps", f"shape (3, {len(species)}, n, n)", f"{shape}")
-    context = {}
-    for name in handle:
-        if name.startswith("context_"):
-            factor = int(name.removeprefix("context_"))
-            expected = (3, shape[2] // factor, shape[3] // factor)
-            if handle[name].shape != expected:
-                raise DataError(f"{path}:{name}", f"shape {expected}", f"{handle[name].shape}")
-            context[factor] = handle[name] if lazy else _field(handle[name], path)
+    lead = tuple(len(values) for values in labels.values())
+    if len(shape) != 4 or shape[:2] != lead or lead[0] < 1 or shape[2] != shape[3]:
+        expected = f"shape ({lead[0] or 1}, {lead[1]}, n, n)"
+        raise DataError(f"{path}:maps", expected, f"{shape}")
+    read = _lazy_field if lazy else _field
     return Maps(
         path=path,
-        maps=handle["maps"] if lazy else _field(handle["maps"], path),
-        context=dict(sorted(context.items())),
-        species=species,
+        maps=read(handle["maps"], path),
+        context={
+            factor: read(dataset, path)
+            for factor, dataset in _context(handle, path, bool(attrs.get("periodic", 1))).items()
+        },
+        projections=labels["projection"],
+        species=labels["species"],
         **{name: _field(handle[name], path) for name in _HALO_FIELDS},
         params=_json_attr(attrs, "params", path),
         param_ranges=_json_attr(attrs, "param_ranges", path),
         attrs=attrs,
     )
+
+
+def _context(handle: "h5py.File", path: Path, periodic: bool) -> "dict[int, h5py.Dataset]":
+    """Datasets of the context by increasing factor, their shapes checked."""
+    n_projections, _, *sides = handle["maps"].shape
+    found = {}
+    for name in handle:
+        if name.startswith("context_"):
+            factor = int(name.removeprefix("context_"))
+            expected = (n_projections, *(n // factor if periodic else n for n in sides))
+            if handle[name].shape != expected:
+                raise DataError(f"{path}:{name}", f"shape {expected}", f"{handle[name].shape}")
+            found[factor] = handle[name]
+    return dict(sorted(found.items()))
 
 
 def _json_attr(attrs: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
@@ -221,6 +257,10 @@ def _field(dataset: "h5py.Dataset", path: Path) -> NDArray[Any]:
     except OSError as error:
         raise DataError(where, "readable data", f"damaged data ({error})") from error
     return checked_masses(values, where)
+
+
+def _lazy_field(dataset: "h5py.Dataset", path: Path) -> LazyField:
+    return LazyField(path, dataset.name, dataset.shape)
 
 
 def checked_masses(values: NDArray[Any], where: str) -> NDArray[Any]:

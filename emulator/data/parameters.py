@@ -7,9 +7,10 @@ parameters are those of the table; the table of ranges may spell them differentl
 """
 
 import csv
+import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emulator.io import DataError
@@ -38,7 +39,9 @@ class ParameterRange:
     log: bool
 
 
-def read_parameters(path: str | Path, simulation: str) -> dict[str, float]:
+def read_parameters(
+    path: str | Path, simulation: str, *, names: Sequence[str] | None = None
+) -> dict[str, float]:
     """Parameters of one simulation.
 
     Parameters
@@ -158,6 +161,15 @@ def match_ranges(
             raise DataError(where, f"a range for parameter {name!r}", f"only {_shorten(ranges)}")
         matched[name] = by_meaning[canonical_name(name)]
     return matched
+
+
+def parameter_attrs(params: Mapping[str, float], range_table: str | Path) -> dict[str, str]:
+    """Attributes ``params`` and ``param_ranges`` of a maps file (JSON)."""
+    ranges = match_ranges(params, read_ranges(range_table), range_table)
+    return {
+        "params": json.dumps(dict(params)),
+        "param_ranges": json.dumps({name: asdict(entry) for name, entry in ranges.items()}),
+    }
 
 
 def canonical_name(name: str) -> str:

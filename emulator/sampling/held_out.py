@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.config import SamplingConfig
-from emulator.data.cutouts import Cutout, extract, grid_centres
+from emulator.data.cutouts import Cutout, extract, window_places
 from emulator.data.maps import Maps, read_maps
 from emulator.io import DataError
 from emulator.sampling.ensemble import Emulator
@@ -28,8 +28,8 @@ def sample_simulation(
 ) -> "xr.Dataset":
     """Draw ensembles for windows of one simulation.
 
-    Windows are chosen without replacement from the non-overlapping tiling of the three projections,
-    by a stream that depends on the sampling seed and on the run.
+    Windows are chosen without replacement from the non-overlapping tiling of all projections (ready
+    windows are used whole), by a stream that depends on the sampling seed and on the run.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def sample_simulation(
 
     Returns
     -------
-    The Dataset of :meth:`Emulator.sample` with ``truth``, ``centre``, ``projection`` and, if there
-    are re-draws, ``truth_redraw (draw, sample, channel, y, x)``.
+    The Dataset of :meth:`Emulator.sample` with ``truth``, ``centre``, ``projection`` (its number),
+    ``projection_label`` and, if there are re-draws, ``truth_redraw (draw, sample, channel, y, x)``.
 
     Raises
     ------
@@ -77,6 +77,7 @@ def sample_simulation(
     pixel = {"units": str(Unit.PIXEL)}
     ensemble["centre"] = (("sample", "axis"), np.array([p[1] for p in places]), pixel)
     ensemble["projection"] = (("sample",), np.array([p[0] for p in places]))
+    ensemble["projection_label"] = (("sample",), [maps.projections[p[0]] for p in places])
     if redraw_paths:
         redraws = [_cut_all(read_maps(path), places, emulator) for path in redraw_paths]
         targets = np.stack([[cut.target for cut in draw] for draw in redraws])
@@ -114,8 +115,7 @@ def _cut_all(
 def _choose_windows(
     maps: Maps, window: int, options: SamplingConfig
 ) -> list[tuple[int, tuple[int, int]]]:
-    centres = grid_centres(maps.n_pixels, window)
-    places = [(projection, centre) for projection in range(3) for centre in centres]
+    places = window_places(maps, window)
     run = hashlib.sha256(str(maps.attrs["run"]).encode()).digest()[:4]
     rng = np.random.default_rng([options.seed, int.from_bytes(run, "little")])
     n_windows = min(options.windows_per_simulation, len(places))

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp, trapezoid
 
-CRITICAL_DENSITY = 2.77536627e11
-"""Critical density today [h^2 Msun / Mpc^3], i.e. [Msun/h per (Mpc/h)^3]."""
+from emulator.units import CRITICAL_DENSITY
 
 CMB_TEMPERATURE_K = 2.7255
 BARYON_OMEGA, HUBBLE_H, SPECTRAL_INDEX = 0.049, 0.6711, 0.9624

@@ -18,7 +18,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from emulator.suite.cosmology import CRITICAL_DENSITY
+from emulator.units import CRITICAL_DENSITY
 
 OVERDENSITY = 200.0
 MAX_SOURCES = 512

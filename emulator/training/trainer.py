@@ -37,8 +37,8 @@ def train(
     """Train, or go on training, and write the bundle.
 
     The resume state lies in ``state_dir`` under a name that is a hash of the sections ``data,
-    model, diffusion, training``, of the statistics and of the split: a changed config never resumes
-    a stale state.
+    model, diffusion, training`` (but for how windows are loaded), of the statistics and of the
+    split: a changed config never resumes a stale state.
 
     Parameters
     ----------
@@ -56,16 +56,23 @@ def train(
     DataError
         If maps disagree in their grid, or if a resume state is damaged.
     """
+    sections = config.model_dump(mode="json", include={"data", "model", "diffusion", "training"})
+    # they change where batches are made, never the batches
+    for name in ("cache", "loader_workers"):
+        del sections["training"][name]
     key = fingerprint(
         [
-            config.model_dump(mode="json", include={"data", "model", "diffusion", "training"}),
+            sections,
             normalisation.model_dump(mode="json"),
             {name: list(splits[name]) for name in ("train", "validation")},
         ]
     )
     state = Path(state_dir) / f"train-{key}" / "state.ckpt"
-    training = [read_maps(Path(maps_dir) / f"{name}.h5") for name in splits["train"]]
-    validation = [read_maps(Path(maps_dir) / f"{name}.h5") for name in splits["validation"]]
+    lazy = config.training.cache == "none"
+    training, validation = (
+        [read_maps(Path(maps_dir) / f"{name}.h5", lazy=lazy) for name in splits[split]]
+        for split in ("train", "validation")
+    )
     grid = _common_grid([*training, *validation], config.data.window)
 
     torch.manual_seed(config.training.seed)
@@ -124,8 +131,8 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
     # Lightning's start-up messages are about hardware and advertise; its warnings stay
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # batches take 2 % of a step without workers; the averaged copy is in eval mode on purpose; the
-    # last is Lightning's own use of torch
+    # batches take 2 % of a step on a CPU without workers; the averaged copy is in eval mode on
+    # purpose; the last is Lightning's own use of torch
     for message in ("does not have many workers", "in eval mode at the start", "LeafSpec"):
         warnings.filterwarnings("ignore", message=f".*{message}.*")
     return pl.Trainer(
@@ -162,7 +169,17 @@ def _train_loader(
         mass_tilt=config.training.mass_tilt,
     )
     sampler = StepSampler(config.training.checkpoint_steps, lambda: trainer.global_step)
-    return DataLoader(dataset, batch_size=None, sampler=sampler)
+    n_workers = config.training.loader_workers
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=sampler,
+        num_workers=n_workers,
+        persistent_workers=n_workers > 0,
+        # a forked process shares the maps in memory; another would get a copy
+        multiprocessing_context="fork" if n_workers else None,
+        pin_memory=torch.cuda.is_available(),
+    )
 
 
 def _validation_loader(

@@ -1,11 +1,13 @@
+import dataclasses
+import pickle
 from pathlib import Path
 
+import fabricated
 import numpy as np
 import pytest
-from data_samples import write_tiny_root
 
-from emulator.data.cutouts import extract, grid_centres, orient
-from emulator.data.mapmaking import project_simulation
+from emulator.data import lazy as lazy_module
+from emulator.data.cutouts import extract, grid_centres, orient, window_places
 from emulator.data.maps import SPECIES, Maps, block_mean, read_maps
 from emulator.io import DataError
 
@@ -21,6 +23,7 @@ def maps():
         path=Path("random.h5"),
         maps=fields,
         context={f: block_mean(fields[:, 0].astype(np.float64), f) for f in FACTORS},
+        projections=("x", "y", "z"),
         species=SPECIES,
         halo_position=np.zeros((0, 3)),
         halo_m200c=np.zeros(0),
@@ -108,16 +111,91 @@ def test_one_orientation_for_all_fields(maps, orientation):
         assert after.flags.c_contiguous
 
 
-def test_lazy_maps_give_the_same_cutouts(tmp_path, tiny_suite, tiny_config):
-    root = write_tiny_root(tmp_path / "raw", tiny_suite)
-    project_simulation(tiny_suite, tiny_config, root, "CV_0", tmp_path / "CV_0.h5")
-    loaded, lazy = read_maps(tmp_path / "CV_0.h5"), read_maps(tmp_path / "CV_0.h5", lazy=True)
-    for centre in [(16, 16), (0, 31), (30, 2)]:
-        for one, other in zip(cut(loaded, centre), cut(lazy, centre), strict=True):
-            np.testing.assert_array_equal(one, other)
+@pytest.fixture(scope="module")
+def maps_file(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("maps")
+    simulation = fabricated.simulations(n_train=0, n_cv=1)[0]
+    fabricated.write_maps(folder, simulation)
+    return folder / f"{simulation.name}.h5"
+
+
+def test_lazy_maps_give_the_same_cutouts(maps_file):
+    loaded, lazy = read_maps(maps_file), read_maps(maps_file, lazy=True)
+    there_and_back = pickle.loads(pickle.dumps(lazy))
+    for centre in [(16, 16), (0, 63), (62, 2)]:
+        for other in (lazy, there_and_back):
+            for one, two in zip(cut(loaded, centre), cut(other, centre), strict=True):
+                np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(loaded.select(TARGETS), lazy.select(TARGETS))
+    np.testing.assert_array_equal(loaded.maps, np.asarray(lazy.maps))
+
+
+def test_lazy_maps_close_and_open_again(maps_file, monkeypatch):
+    lazy = read_maps(maps_file, lazy=True)
+    before = cut(lazy, (5, 5)).condition
+    opened = lazy_module._open(maps_file)
     lazy.close()
-    assert not lazy.maps
+    assert not opened.handle
+    np.testing.assert_array_equal(cut(lazy, (5, 5)).condition, before)
+    monkeypatch.setattr(lazy_module, "MAX_OPEN", 1)
+    second = maps_file.with_name("second.h5")
+    second.write_bytes(maps_file.read_bytes())
+    first = lazy_module._open(maps_file)
+    for path in (second, maps_file):
+        np.testing.assert_array_equal(cut(read_maps(path, lazy=True), (5, 5)).condition, before)
+    assert not first.handle
+    assert len(lazy_module._open_files) == 1
+
+
+def test_a_lazy_map_that_went_away(tmp_path, maps_file):
+    path = tmp_path / "gone.h5"
+    path.write_bytes(maps_file.read_bytes())
+    lazy = read_maps(path, lazy=True)
+    path.unlink()
+    with pytest.raises(DataError, match=r"gone\.h5:/maps: expected readable data"):
+        cut(lazy, (0, 0))
+
+
+@pytest.mark.parametrize("n_projections", [1, 7])
+def test_any_number_of_projections(n_projections):
+    rng = np.random.default_rng(4)
+    fields = rng.lognormal(20, 1, (n_projections, 4, N, N)).astype(np.float32)
+    maps = Maps(
+        Path("slabs.h5"), fields, {f: block_mean(fields[:, 0], f) for f in FACTORS},
+        tuple(map(str, range(n_projections))), SPECIES,
+        np.zeros((0, 3)), np.zeros(0), np.zeros(0), {}, {}, {"pixel_mpch": 1.0},
+    )  # fmt: skip
+    got = cut(maps, (4, 4), projection=n_projections - 1)
+    np.testing.assert_array_equal(got.condition, fields[-1, 0, :8, :8])
+    assert len(window_places(maps, WINDOW)) == n_projections * (N // WINDOW) ** 2
+    with pytest.raises(ValueError, match=rf"0\.\.{n_projections - 1}"):
+        cut(maps, (4, 4), projection=n_projections)
+
+
+@pytest.fixture
+def windows(maps):
+    """Three ready windows, and their context at the pixels of the window."""
+    cuts = [cut(maps, (3, 30), p, species=SPECIES[1:]) for p in range(3)]
+    return dataclasses.replace(
+        maps,
+        maps=np.stack([np.concatenate([c.condition[None], c.target]) for c in cuts]),
+        context={f: np.stack([c.large_scale[i] for c in cuts]) for i, f in enumerate(FACTORS)},
+        attrs={**maps.attrs, "periodic": 0},
+    )
+
+
+def test_ready_windows_are_used_whole(maps, windows):
+    for place in window_places(windows, WINDOW):
+        assert place[1] == (4, 4)
+        for orientation in (0, 6):
+            one = cut(windows, place[1], place[0], orientation=orientation)
+            other = cut(maps, (3, 30), place[0], orientation=orientation)
+            for a, b in zip(one, other, strict=True):
+                np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match=r"the centre of a ready window is \(4, 4\), got \(4, 5\)"):
+        cut(windows, (4, 5))
+    with pytest.raises(DataError, match="windows of 4 pixels"):
+        cut(windows, (2, 2), window=4)
 
 
 def test_what_cannot_be_cut(maps):

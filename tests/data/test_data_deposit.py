@@ -2,57 +2,148 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from emulator.data import deposit
-from emulator.data.projection import project_species
+from emulator.data import kernels
+from emulator.data.blocks import Block
+from emulator.data.deposit import (
+    deposit_maps,
+    deposit_mesh,
+    mesh_side,
+    padded_shape,
+    without_ghosts,
+)
+from emulator.io import DataError
 
 BOX = 25.0
+KERNELS = ("ngp", "cic", "tsc", "adaptive")
 
 
-def particles(rng, n):
-    return rng.uniform(0, BOX, (n, 3)), rng.uniform(0.5, 2.0, n)
+def block_of(position, mass, unit=1.0):
+    return Block(position, mass, BOX, unit, "file:PartType1")
 
 
-def cic_by_numpy(position, mass, n_pixels, projection):
-    a, b = [axis for axis in range(3) if axis != projection]
-    u = position * n_pixels / BOX - 0.5
-    left = np.floor(u).astype(int)
-    grid = np.zeros((n_pixels, n_pixels))
-    for di in (0, 1):
-        for dj in (0, 1):
-            weight = np.abs(1 - di - (u - left)[:, a]) * np.abs(1 - dj - (u - left)[:, b])
-            index = (left[:, a] + di) % n_pixels, (left[:, b] + dj) % n_pixels
-            np.add.at(grid, index, mass * weight)
-    return grid
+def particles(rng, n, dtype=np.float64):
+    return block_of(rng.uniform(0, BOX, (n, 3)).astype(dtype), rng.uniform(0.5, 2.0, n))
 
 
-def test_cic_agrees_with_numpy(rng):
-    position, mass = particles(rng, 3000)
-    grids = np.zeros((3, 20, 20))
-    deposit.deposit_cic(position, mass, BOX, grids)
-    for projection in range(3):
-        expected = cic_by_numpy(position, mass, 20, projection)
-        np.testing.assert_allclose(grids[projection], expected, rtol=1e-12, atol=1e-12)
+def deposit(block, n_pixels, kernel, *, axes=(0, 1, 2), slabs=1):
+    mesh = np.zeros((mesh_side(len(block.mass)),) * 3, np.float32)
+    deposit_mesh(block, mesh)
+    grids = np.zeros(padded_shape(len(axes) * slabs, n_pixels))
+    total = deposit_maps(block, grids, kernel, axes=axes, mesh=mesh)
+    expected = block.mass.sum(dtype=np.float64) * block.mass_msunh
+    assert total == pytest.approx(expected, rel=1e-12)
+    return without_ghosts(grids)
 
 
-@pytest.mark.parametrize("kernel", ["cic", "adaptive"])
-def test_mass_is_conserved_in_every_projection(rng, kernel):
-    position, mass = particles(rng, 5000)
-    position[:50] = rng.choice([0.0, np.nextafter(BOX, 0), BOX], (50, 3))
-    result = project_species(
-        lambda: iter([(position, mass)]), 5000, box_size_mpch=BOX, n_pixels=24, kernel=kernel
+def share(u, pixel, n, kernel):
+    """Share of a cloud at ``u`` that falls on one periodic pixel, by integrating the cloud."""
+    half = {"ngp": 0.0, "cic": 0.5, "tsc": 1.0}[kernel]
+    d = (u - pixel - 0.5 + n / 2) % n - n / 2
+    if kernel == "ngp":
+        return float(-0.5 <= d < 0.5) if np.isscalar(d) else ((d >= -0.5) & (d < 0.5)).astype(float)
+    if kernel == "cic":
+        return np.clip(1 - np.abs(d), 0, None)
+    low, high = np.clip(-0.5 - d, -half, half), np.clip(0.5 - d, -half, half)
+
+    def area(x):
+        return np.where(x < 0, 0.5 * (1 + x) ** 2, 1 - 0.5 * (1 - x) ** 2)
+
+    return area(high) - area(low)
+
+
+def by_numpy(block, n, kernel, axis, slab=0, slabs=1):
+    """Every particle against every pixel."""
+    u = np.float64(block.position) * n / BOX % n
+    inside = np.floor(u[:, axis] * slabs / n) == slab
+    rows, cols = (u[inside, a, None] for a in range(3) if a != axis)
+    pixels = np.arange(n)
+    weight_rows, weight_cols = share(rows, pixels, n, kernel), share(cols, pixels, n, kernel)
+    return np.einsum("p,pi,pj->ij", block.mass[inside], weight_rows, weight_cols)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kernel", KERNELS[:3])
+def test_maps_agree_with_brute_force(rng, kernel, dtype):
+    block = particles(rng, 800, dtype)
+    n, slabs = 20, 4
+    grids = deposit(block, n, kernel, slabs=slabs)
+    for axis in range(3):
+        for slab in range(slabs):
+            expected = by_numpy(block, n, kernel, axis, slab, slabs)
+            np.testing.assert_allclose(grids[axis * slabs + slab], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", KERNELS[:3])
+def test_meshes_agree_with_brute_force(rng, kernel):
+    block, n = particles(rng, 300), 12
+    mesh = np.zeros((n, n, n))
+    deposit_mesh(block, mesh, kernel)
+    u = block.position * n / BOX
+    shares = [share(u[:, a, None], np.arange(n), n, kernel) for a in range(3)]
+    expected = np.einsum("p,pi,pj,pk->ijk", block.mass, *shares)
+    np.testing.assert_allclose(mesh, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_slabs_and_a_choice_of_axes_are_parts_of_the_whole(rng, kernel):
+    block = particles(rng, 500)
+    whole = deposit(block, 16, kernel)
+    thin = deposit(block, 16, kernel, slabs=5).reshape(3, 5, 16, 16)
+    np.testing.assert_allclose(thin.sum(axis=1), whole, atol=1e-12)
+    np.testing.assert_array_equal(deposit(block, 16, kernel, axes=(2, 0)), whole[[2, 0]])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_mass_is_conserved_and_edges_wrap(rng, kernel):
+    block = particles(rng, 5000)
+    edges = [0.0, -1e-300, np.nextafter(BOX, 0), BOX, -0.3 * BOX, 1.7 * BOX]
+    block.position[:60] = rng.choice(edges, (60, 3))
+    grids = deposit(block, 24, kernel, slabs=3).reshape(3, -1)
+    np.testing.assert_allclose(grids.sum(axis=1), block.mass.sum(), rtol=1e-12)
+    assert grids.min() >= 0
+    wrapped = block._replace(position=block.position % BOX)
+    np.testing.assert_allclose(
+        deposit(wrapped, 24, kernel, slabs=3).reshape(3, -1), grids, atol=1e-9
     )
-    np.testing.assert_allclose(result.maps.sum(axis=(1, 2)), mass.sum(), rtol=1e-12)
-    assert result.mass_map_msunh == pytest.approx(result.mass_particles_msunh, rel=1e-12)
-    assert result.maps.min() >= 0
+
+
+def test_units_of_the_file_do_not_matter(rng):
+    block = particles(rng, 100)
+    kpc = Block(block.position * 1e3, block.mass.astype(np.float32), BOX * 1e3, 1e10, "file")
+    expected = deposit(block._replace(mass=kpc.mass.astype(float) * 1e10), 16, "cic")
+    np.testing.assert_allclose(deposit(kpc, 16, "cic"), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("position", np.nan, "finite Coordinates, got NaN"),
+        ("position", -np.inf, "finite Coordinates, got NaN"),
+        ("position", 2.1 * BOX, "Coordinates within one box length.*suite.header"),
+        ("mass", -1.0, "Masses of zero or more, got 1 others, e.g. -1"),
+        ("mass", np.nan, "Masses of zero or more, got 1 others, e.g. nan"),
+    ],
+)
+def test_faults_are_refused(rng, kernel, name, value, message):
+    block = particles(rng, 50)
+    getattr(block, name)[17] = value
+    with pytest.raises(DataError, match=f"file:PartType1.*{message}"):
+        deposit(block, 16, kernel)
+    with pytest.raises(DataError, match=message):
+        deposit_maps(
+            block, np.zeros(padded_shape(3, 8)), kernel, mesh=np.ones((4, 4, 4), np.float32)
+        )
 
 
 @pytest.mark.parametrize(("u", "w"), [(7.3, 1.0), (7.0, 1.7), (0.2, 2.5), (15.9, 3.99)])
 def test_tent_is_the_integral_over_each_pixel(u, w):
     n = 16
-    grids = np.zeros((3, n, n))
-    position = np.array([[0.0, 0.0, u]]) * BOX / n
-    deposit.deposit_tent(position, np.ones(1), np.array([w]), BOX, grids)
-    along_z = grids[0].sum(axis=0)
+    grids = np.zeros(padded_shape(1, n))
+    position = np.array([[0.0, 0.0, u]])
+    widths = np.array([w], np.float32)
+    kernels.cloud_planes(position, np.ones(1), 1.0, 1.0, 0, 0, widths, grids)
+    w = float(widths[0])
 
     def tent(x):
         return max(0.0, 1 - abs(x - u) / w) / w
@@ -61,53 +152,43 @@ def test_tent_is_the_integral_over_each_pixel(u, w):
     for j in range(-n, 2 * n):
         kinks = [x for x in (u - w, u, u + w) if j < x < j + 1]
         expected[j % n] += quad(tent, j, j + 1, points=kinks or None)[0]
-    np.testing.assert_allclose(along_z, expected, atol=1e-10)
+    np.testing.assert_allclose(without_ghosts(grids)[0].sum(axis=0), expected, atol=1e-10)
 
 
-@pytest.mark.parametrize("kernel", ["cic", "adaptive"])
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_a_shift_by_whole_pixels_rolls_the_periodic_map(rng, kernel):
-    position, mass = particles(rng, 400)
-    n_pixels, shift = 16, np.array([3, 5, 11])
-    moved = (position + shift * BOX / n_pixels) % BOX
-    widths = rng.uniform(1, 4, 400)
-    one, other = np.zeros((2, 3, n_pixels, n_pixels))
-    for place, grids in ((position, one), (moved, other)):
-        if kernel == "cic":
-            deposit.deposit_cic(place, mass, BOX, grids)
-        else:
-            deposit.deposit_tent(place, mass, widths, BOX, grids)
-    for projection, (a, b) in enumerate([(1, 2), (0, 2), (0, 1)]):
-        rolled = np.roll(one[projection], (shift[a], shift[b]), axis=(0, 1))
-        np.testing.assert_allclose(other[projection], rolled, atol=1e-10)
+    block, n, shift = particles(rng, 400), 16, np.array([3, 5, 11])
+    # the adaptive width is read from a mesh, whose cells must move by whole cells, too
+    mesh = np.zeros((n, n, n), np.float32)
+    deposit_mesh(block, mesh)
+    moved = block._replace(position=(block.position + shift * BOX / n) % BOX)
+    one, other = np.zeros((2, *padded_shape(3, n)))
+    deposit_maps(block, one, kernel, mesh=mesh)
+    deposit_maps(moved, other, kernel, mesh=np.roll(mesh, shift, axis=(0, 1, 2)))
+    one, other = without_ghosts(one), without_ghosts(other)
+    for axis, (a, b) in enumerate([(1, 2), (0, 2), (0, 1)]):
+        rolled = np.roll(one[axis], (shift[a], shift[b]), axis=(0, 1))
+        np.testing.assert_allclose(other[axis], rolled, atol=1e-5)
 
 
-@pytest.mark.parametrize("kernel", ["cic", "adaptive"])
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_axes_and_pixels_are_where_the_convention_says(kernel):
-    n_pixels = 25
-    position = np.array([[2.5, 7.5, 12.5]])
-    grids = np.zeros((3, n_pixels, n_pixels))
-    if kernel == "cic":
-        deposit.deposit_cic(position, np.ones(1), BOX, grids)
-    else:
-        deposit.deposit_tent(position, np.ones(1), np.ones(1), BOX, grids)
+    grids = deposit(block_of(np.array([[2.5, 7.5, 12.5]]), np.ones(1)), 25, kernel)
     peaks = [np.unravel_index(grid.argmax(), grid.shape) for grid in grids]
     assert peaks == [(7, 12), (2, 12), (2, 7)]
 
 
-def test_mesh_conserves_mass_and_width_follows_the_density(rng):
+def test_width_follows_the_density():
     lattice = (np.indices((16,) * 3).reshape(3, -1).T + 0.3) * BOX / 16
     mass = np.full(len(lattice), 2.0)
     mesh = np.zeros((8, 8, 8), np.float32)
-    deposit.deposit_mesh(lattice, mass, BOX, mesh)
+    deposit_mesh(block_of(lattice, mass), mesh)
     assert mesh.sum() == pytest.approx(mass.sum(), rel=1e-6)
-    width = np.empty(len(lattice))
-    deposit.tent_half_width(lattice, mass, BOX, mesh, 64, width)
+    width = np.empty(len(lattice), np.float32)
     # a uniform lattice of 16 particles a side: spacing of 4 pixels, below the cap of 64/16 pixels
-    np.testing.assert_allclose(width, min(deposit.ETA * 4, 4), rtol=1e-5)
-    deposit.tent_half_width(lattice, mass, BOX, mesh * 1000, 64, width)
-    np.testing.assert_allclose(width, max(1.0, deposit.ETA * 4 / 10), rtol=1e-5)
-    deposit.tent_half_width(lattice, mass, BOX, mesh * 1e9, 64, width)
-    np.testing.assert_array_equal(width, 1.0)
+    for denser, expected in ((1, min(kernels.ETA * 4, 4)), (1000, kernels.ETA * 4 / 10), (1e9, 1)):
+        kernels.tent_half_width(lattice, mass, 1.0, 8 / BOX, mesh * denser, 64, width)
+        np.testing.assert_allclose(width, max(1.0, expected), rtol=1e-5)
 
 
 def stretched_lattice(amplitude, side=32):
@@ -137,13 +218,7 @@ def test_no_lattice_imprint_in_voids(amplitude):
     inner = slice(n_pixels // 2 - 8, n_pixels // 2 + 8)
     scatter = {}
     for kernel in ("cic", "adaptive"):
-        maps = project_species(
-            lambda: iter([(position, mass)]),
-            len(position),
-            box_size_mpch=BOX,
-            n_pixels=n_pixels,
-            kernel=kernel,
-        ).maps
+        maps = deposit(block_of(position, mass), n_pixels, kernel)
         ratio = np.roll(maps[2] / expected, n_pixels // 2, axis=(0, 1))[inner, inner]
         scatter[kernel] = ratio.std()
     assert scatter["adaptive"] < 0.1

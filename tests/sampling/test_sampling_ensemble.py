@@ -6,14 +6,23 @@ import pytest
 import torch
 import xarray as xr
 
-from emulator.config import DiffusionConfig, ModelConfig, NetworkConfig, SamplingConfig
+from emulator.config import (
+    DataConfig,
+    DiffusionConfig,
+    ModelConfig,
+    NetworkConfig,
+    SamplesSuite,
+    SamplingConfig,
+)
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
 from emulator.data.fit import fit_normalisation
+from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.held_out import sample_simulation
+from emulator.sampling.inputs import prepare_inputs
 from emulator.sampling.noise import MemberNoise, member_seed
 from emulator.training.build import build_network
 from emulator.training.bundle import Grid, ModelCard
@@ -122,6 +131,86 @@ def test_a_whole_map_is_cut_as_in_training(emulator, box, folder):
         cut = extract(maps, 0, centre, window=WINDOW, context_factors=FACTORS, species=["gas"])
         np.testing.assert_array_equal(result.condition[i], cut.condition)
         np.testing.assert_array_equal(result.large_scale[i], cut.large_scale)
+
+
+def brute_force(maps, projection, centre, orientation=0):
+    """Condition, context and targets by modulo indices and block means of the fine map."""
+
+    def take(field, factor):
+        half = WINDOW * factor // 2
+        first = [(c - half) // factor * factor for c in centre]
+        rows, cols = (np.arange(f, f + WINDOW * factor) % maps.n_pixels for f in first)
+        return np.take(np.take(field, rows, axis=-2), cols, axis=-1)
+
+    fields = maps.maps[projection]
+    large_scale = [
+        take(fields[0].astype(np.float64), f).reshape(WINDOW, f, WINDOW, f).mean((1, 3))
+        for f in FACTORS
+    ]
+    parts = take(fields[0], 1), np.stack(large_scale).astype(np.float32), take(fields[1:], 1)
+    turned = [np.rot90(part, orientation % 4, axes=(-2, -1)) for part in parts]
+    return [part[..., ::-1] if orientation >= 4 else part for part in turned]
+
+
+def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkeypatch):
+    """The same place seen by a training batch, by a held-out ensemble and by index arithmetic."""
+    from emulator.data import dataset
+
+    places = []
+
+    def recorded(maps, projection, centre, **options):
+        places.append((maps, projection, centre, options["orientation"]))
+        return extract(maps, projection, centre, **options)
+
+    monkeypatch.setattr(dataset, "extract", recorded)
+    simulations = [read_maps(path, lazy=True) for path in sorted(folder.glob("*.h5"))]
+    normalisation = emulator.card.normalisation
+    batch = WindowDataset(simulations, normalisation, window=WINDOW, batch_size=40, seed=0)[7]
+    fields = [field.numpy() for field in (batch.condition, batch.large_scale, batch.target)]
+    edge = WINDOW // 2
+    assert any(not edge <= c <= 64 - edge for _, _, centre, _ in places for c in centre)
+    for i, (maps, *place) in enumerate(places):
+        for field, expected in zip(fields, brute_force(read_maps(maps.path), *place), strict=True):
+            np.testing.assert_array_equal(field[i], expected)
+
+    maps = read_maps(folder / "CV_0.h5")
+    drawn = sample_simulation(emulator, maps.path, [], FEW, split="test")
+    for i in range(drawn.sizes["sample"]):
+        projection, centre = int(drawn.projection[i]), tuple(drawn.centre.values[i])
+        assert str(drawn.projection_label.values[i]) == "xyz"[projection]
+        found = drawn.condition[i], drawn.large_scale[i], drawn.truth[i]
+        for field, expected in zip(found, brute_force(maps, projection, centre), strict=True):
+            np.testing.assert_array_equal(field, expected)
+    for centre in CENTRES:
+        inputs = prepare_inputs(maps.maps[0, 0], PARAMS, normalisation, WINDOW, centres=[centre])
+        for field, expected in zip(inputs[:2], brute_force(maps, 0, centre)[:2], strict=True):
+            np.testing.assert_array_equal(field[0], expected)
+
+
+def test_ready_windows_are_sampled_once_each(emulator, folder, tmp_path):
+    from emulator.data.samples import Sample, write_sample
+
+    maps = read_maps(folder / "CV_0.h5")
+    for i, centre in enumerate(CENTRES):
+        condition, large_scale, target = brute_force(maps, i, centre)
+        params = np.array(list(PARAMS.values()), np.float32)
+        sample = Sample(condition, target, large_scale, params, np.float32(1e13), np.ones(3))
+        write_sample(tmp_path / f"CV/CV_0/{i}.npz", sample)
+    (tmp_path / "ranges.csv").write_text(
+        "ParamName,LogFlag,FiducialVal,MinVal,MaxVal\nOmega_m,0,0.3,0,1\nA_SN1,0,0.01,0,1\n"
+    )
+    suite = SamplesSuite(
+        name="S", root="", sets={"CV": 1}, parameter_names=tuple(PARAMS), box_size_mpch=12.8,
+        depth_mpch=12.8, ranges=str(tmp_path / "ranges.csv"),
+    )  # fmt: skip
+    data = DataConfig(n_pixels=64, window=WINDOW, context_factors=FACTORS)
+    project_simulation(suite, data, tmp_path, "CV_0", tmp_path / "CV_0.h5")
+    drawn = sample_simulation(emulator, tmp_path / "CV_0.h5", [], FEW, split="test")
+    assert drawn.projection_label.values.tolist() == ["0", "1", "2"]
+    for i, centre in enumerate(CENTRES):
+        found = drawn.condition[i], drawn.large_scale[i], drawn.truth[i]
+        for field, expected in zip(found, brute_force(maps, i, centre), strict=True):
+            np.testing.assert_array_equal(field, expected)
 
 
 def test_training_and_sampling_call_one_function_to_cut():

@@ -9,12 +9,12 @@ from scipy.integrate import quad
 from analysis.benchmarks.suite.runs import power
 from emulator.suite import profiles
 from emulator.suite.baryons import HydroParticles, baryonify, draw_halo
-from emulator.suite.cosmology import CRITICAL_DENSITY
 from emulator.suite.design import FIDUCIAL
 from emulator.suite.halos import HaloTable, build_tree
 from emulator.suite.neighbourhood import assign_members, survey
 from emulator.suite.stars import place_stars
 from emulator.suite.stirring import CLUMPING, TURBULENCE, blow_bubbles, random_fields
+from emulator.units import CRITICAL_DENSITY
 
 BOX, PARTICLE_MASS, F_B = 20.0, 5e9, 0.16
 

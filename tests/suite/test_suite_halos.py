@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from emulator.suite.cosmology import CRITICAL_DENSITY
 from emulator.suite.halos import (
     build_tree,
     find_halos,
     friends_of_friends,
     spherical_overdensity,
 )
+from emulator.units import CRITICAL_DENSITY
 
 BOX = 10.0
 

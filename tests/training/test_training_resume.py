@@ -97,6 +97,26 @@ def test_an_interrupted_run_ends_with_the_same_weights(maps_dir, tmp_path, monke
     assert [row.split(",")[:4] for row in rows[0]] == [row.split(",")[:4] for row in rows[1]]
 
 
+def test_where_windows_come_from_does_not_matter(maps_dir, whole, tmp_path, monkeypatch):
+    """Windows from disk, cut by two processes, and from half way on otherwise: the same weights."""
+    training = {**TINY["training"], "cache": "none", "loader_workers": 2}
+    original = trainer_module.EmulatorModule.training_step
+
+    def dying(self, batch, batch_idx):
+        if self.global_step == 4:
+            raise Killed
+        return original(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module.EmulatorModule, "training_step", dying)
+        with pytest.raises(Killed):
+            run(maps_dir, tmp_path, training=training)
+    assert list(tmp_path.glob("state/*/state.ckpt"))
+    weights = run(maps_dir, tmp_path, training={**training, "cache": "memory", "loader_workers": 1})
+    assert len(list(tmp_path.glob("state/*"))) == 1
+    assert all(torch.equal(weights[name], tensor) for name, tensor in whole[1].items())
+
+
 def test_resuming_does_not_repeat_what_was_done(maps_dir, tmp_path, monkeypatch):
     run(maps_dir, tmp_path)
     (tmp_path / "model/model.json").unlink()

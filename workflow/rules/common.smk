@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate as validate_schema
 
 from emulator.config import ConfigError, parse_config, stage_yaml
+from emulator.data.gadget import first_chunk
 from emulator.data.splits import sampled_simulations, split_runs
 from emulator.io import DataError
 from emulator.manifest import check_manifest
@@ -22,7 +23,9 @@ except ConfigError as error:
 
 # The schema is what editors and other tools read; it must agree with what is run.
 validate_schema(
-    EXPERIMENT.model_dump(mode="json"), workflow.source_path("../schemas/config.schema.yaml")
+    EXPERIMENT.model_dump(mode="json"),
+    workflow.source_path("../schemas/config.schema.yaml"),
+    set_default=False,  # the models have filled in the defaults of this kind of suite
 )
 
 NAME = EXPERIMENT.name

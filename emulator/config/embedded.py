@@ -1,4 +1,4 @@
-"""The suite: which simulations there are, and where their files lie."""
+"""The embedded suite: its size, its gravity and its sets of simulations."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,24 +12,8 @@ from pydantic import (
     model_validator,
 )
 
+from emulator.config.layout import INPUTS, Layout
 from emulator.config.section import Section
-
-
-class Layout(Section):
-    """Where the files of one simulation lie below the suite's root (CAMELS folders).
-
-    Placeholders: ``{suite}``, ``{box}``, ``{set}``, ``{simulation}``; ``{redraw}`` counts the draws
-    of ``emulator simulate --redraw-baryons``.
-    """
-
-    dmo_snapshot: str = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_090.hdf5"
-    hydro_snapshot: str = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
-    redrawn_snapshot: str = (
-        "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_090.hdf5"
-    )
-    dmo_catalogue: str = "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
-    parameters: str = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
-    ranges: str = "Parameters/{suite}/Info_{suite}_{box}.csv"
 
 
 class DesignConfig(Section):
@@ -112,50 +96,10 @@ class EmbeddedSuite(Section):
 
     def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
         """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
-        return _layout_path(self, kind, root, simulation, redraw)
+        return self.layout.path(
+            kind, root, suite=self.name, box=self.box, simulation=simulation, redraw=redraw
+        )
 
-
-class FilesSuite(Section):
-    """A suite of snapshots that exist already (CAMELS or the user's own)."""
-
-    kind: Literal["files"] = "files"
-    name: str = Field(description="name of the suite, {suite} in the layout")
-    root: str = Field(description="folder above the layout")
-    box: str = Field(description="name of the box folder, {box} in the layout")
-    sets: dict[Annotated[str, Field(pattern=r"^[^_/]+$")], PositiveInt] = Field(
-        description="set name (without underscores) -> number of simulations"
-    )
-    layout: Layout = Layout()
-
-    def runs(self) -> dict[str, tuple[str, ...]]:
-        """Map each run to its simulations: here every simulation has its own phases."""
-        names = (f"{name}_{i}" for name, count in self.sets.items() for i in range(count))
-        return {name: (name,) for name in names}
-
-    def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
-        """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
-        return _layout_path(self, kind, root, simulation, redraw)
-
-
-def set_of(simulation: str) -> str:
-    """Set of a simulation: ``CV`` for ``CV_3``, ``1P`` for ``1P_p3_n1``."""
-    return simulation.split("_", 1)[0]
-
-
-def _layout_path(
-    suite: "EmbeddedSuite | FilesSuite",
-    kind: str,
-    root: str | Path,
-    simulation: str,
-    redraw: int,
-) -> Path:
-    return Path(root) / getattr(suite.layout, kind).format(
-        suite=suite.name,
-        box=suite.box,
-        set=set_of(simulation),
-        simulation=simulation,
-        redraw=redraw,
-    )
-
-
-SuiteConfig = Annotated[EmbeddedSuite | FilesSuite, Field(discriminator="kind")]
+    def inputs(self, root: str | Path, simulation: str) -> list[Path]:
+        """Files that the projection of one simulation reads."""
+        return [self.path(kind, root, simulation) for kind in INPUTS]

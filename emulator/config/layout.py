@@ -1,0 +1,59 @@
+"""Where the files of a suite lie: templates of paths below its root."""
+
+from pathlib import Path
+
+from emulator.config.section import Section
+
+INPUTS = ("dmo_snapshot", "hydro_snapshot", "dmo_catalogue", "parameters", "ranges")
+"""Files of a layout that the projection of one simulation reads."""
+
+
+class Layout(Section):
+    """Where the files of one simulation lie below the suite's root (CAMELS folders).
+
+    Placeholders: ``{suite}``, ``{box}``, ``{set}``, ``{simulation}``, ``{number}`` (what follows
+    the last underscore of the simulation's name); ``{redraw}`` counts the draws of
+    ``emulator simulate --redraw-baryons``. A snapshot or catalogue in several files
+    ``name.0.hdf5, name.1.hdf5, ...`` is given as ``name.hdf5``. A template that starts with ``./``
+    is relative to the working directory instead: ``./data/parameters/camels_6.csv``.
+    """
+
+    dmo_snapshot: str = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    hydro_snapshot: str = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    redrawn_snapshot: str = (
+        "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_090.hdf5"
+    )
+    dmo_catalogue: str = "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
+    parameters: str = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
+    ranges: str = "Parameters/{suite}/Info_{suite}_{box}.csv"
+
+    def path(
+        self,
+        kind: str,
+        root: str | Path,
+        *,
+        suite: str,
+        box: str,
+        simulation: str,
+        redraw: int = 0,
+    ) -> Path:
+        """Path of one file (a field of this class) of one simulation below ``root``."""
+        return template_path(
+            getattr(self, kind), root, simulation, suite=suite, box=box, redraw=redraw
+        )
+
+
+def template_path(template: str, root: str | Path, simulation: str, **facts: object) -> Path:
+    """Fill in a template of a path; it lies below ``root`` unless it starts with ``./``."""
+    name = template.format(
+        set=set_of(simulation),
+        simulation=simulation,
+        number=simulation.rsplit("_", 1)[-1],
+        **facts,
+    )
+    return Path(name) if name.startswith("./") else Path(root) / name
+
+
+def set_of(simulation: str) -> str:
+    """Set of a simulation: ``CV`` for ``CV_3``, ``1P`` for ``1P_p3_n1``."""
+    return simulation.split("_", 1)[0]

@@ -1,0 +1,160 @@
+"""Export: windows and ensembles as the ``.npz`` samples that BIND reads.
+
+Windows are cut by :func:`~emulator.data.cutouts.extract`, as for training. Order of ``params``:
+that of the maps file, or of the ensemble.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.data.cutouts import extract
+from emulator.data.maps import Maps, read_maps
+from emulator.data.samples import TARGETS, Sample, write_sample
+from emulator.io import DataError, read_dataset, require_attribute
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+AXES = ("x", "y", "z")
+
+
+def export_samples(
+    path: str | Path,
+    folder: str | Path,
+    *,
+    window: int,
+    context_factors: Sequence[int],
+    mass_threshold_msunh: float,
+    projection: str = "z",
+) -> list[Path]:
+    """Write a sample of each halo of a maps file.
+
+    Parameters
+    ----------
+    path
+        ``maps/{simulation}.h5``.
+    folder
+        Where ``{simulation}_{halo:05d}.npz`` is written; ``halo`` counts the halos of the maps
+        file. Ready windows keep their label as the name.
+    window, context_factors
+        Pixels a side, and levels of the context.
+    mass_threshold_msunh
+        Least M200c [Msun/h].
+    projection
+        Axis that is summed: ``x``, ``y`` or ``z``; with slabs, the slab that holds the halo. Ready
+        windows have one projection and ignore it.
+
+    Returns
+    -------
+    The files, in the order of the halos; possibly none.
+
+    Raises
+    ------
+    DataError
+        A damaged maps file, one without halos or without this projection, or a window or context
+        that it cannot give.
+    """
+    maps = read_maps(path)
+    if not len(maps.halo_m200c):
+        raise DataError(maps.path, "halos", "none", "Ready maps have no halo catalogue.")
+    files = []
+    for halo in np.flatnonzero(maps.halo_m200c >= mass_threshold_msunh):
+        position = maps.halo_position[halo]
+        if maps.periodic:
+            place = _place(maps, projection, position)
+            name = f"{maps.attrs['simulation']}_{halo:05d}"
+        else:
+            place = (int(halo), (maps.n_pixels // 2, maps.n_pixels // 2))
+            name = maps.projections[halo]
+        cut = extract(maps, *place, window=window, context_factors=context_factors, species=TARGETS)
+        sample = Sample(
+            condition=cut.condition,
+            target=cut.target,
+            large_scale=cut.large_scale,
+            params=np.array(list(maps.params.values()), np.float32),
+            halo_mass=np.array(maps.halo_m200c[halo], np.float32),
+            halo_center=position.astype(np.float32),
+        )
+        files.append(Path(folder) / f"{name}.npz")
+        write_sample(files[-1], sample)
+    return files
+
+
+def export_ensemble(path: str | Path, folder: str | Path) -> list[Path]:
+    """Write a sample of each window and member of an ensemble file.
+
+    Parameters
+    ----------
+    path
+        ``ensembles/{split}/{simulation}.nc``.
+    folder
+        Where ``{simulation}_{sample:04d}_member_{member:03d}.npz`` is written. ``halo_mass`` is 0,
+        as windows of an ensemble are not chosen by halos; ``halo_center`` is the centre of the
+        window, in the middle of the line of sight. Where the projection does not name its axis,
+        the line of sight comes first.
+
+    Returns
+    -------
+    The files, by sample and member.
+
+    Raises
+    ------
+    DataError
+        A damaged file, or one without the variables and the three fields of an ensemble.
+    """
+    path = Path(path)
+    ensemble = read_dataset(path)
+    needed = ("fields", "condition", "large_scale", "params", "centre", "projection_label")
+    missing = [name for name in needed if name not in ensemble]
+    if missing:
+        raise DataError(path, f"variables {', '.join(needed)}", f"no {', '.join(missing)}")
+    channels = list(ensemble["channel"].values.astype(str))
+    absent = [name for name in TARGETS if name not in channels]
+    if absent:
+        raise DataError(f"{path}:channel", f"the fields {', '.join(TARGETS)}", f"{channels}")
+    simulation = require_attribute(ensemble.attrs, "simulation", str(path))
+    fields = ensemble["fields"].sel(channel=list(TARGETS))
+    fields = fields.transpose("sample", "member", "channel", "y", "x")
+    files = []
+    for i, members in enumerate(fields.values):
+        window = ensemble.isel(sample=i)
+        for k, target in enumerate(members):
+            files.append(Path(folder) / f"{simulation}_{i:04d}_member_{k:03d}.npz")
+            sample = Sample(
+                condition=window["condition"].values,
+                target=target,
+                large_scale=window["large_scale"].values,
+                params=window["params"].values.astype(np.float32),
+                halo_mass=np.array(0.0, np.float32),
+                halo_center=_window_centre(window),
+            )
+            write_sample(files[-1], sample)
+    return files
+
+
+def _place(maps: Maps, axis: str, position: NDArray[np.float64]) -> tuple[int, tuple[int, int]]:
+    """Number of the projection, and the pixel in it, that hold a position [Mpc/h]."""
+    numbers = [i for i, label in enumerate(maps.projections) if label.rstrip("0123456789") == axis]
+    if axis not in AXES or not numbers:
+        raise DataError(
+            f"{maps.path}:projection", f"axis {axis!r}", f"only {', '.join(maps.projections)}"
+        )
+    along = AXES.index(axis)
+    slab = int(position[along] / float(maps.attrs["depth_mpch"])) % len(numbers)
+    row, col = (int(position[a] / maps.pixel_mpch) % maps.n_pixels for a in range(3) if a != along)
+    return numbers[slab], (row, col)
+
+
+def _window_centre(window: "xr.Dataset") -> NDArray[np.float32]:
+    """Position of the centre of an ensemble's window, ``(3,)`` [Mpc/h]."""
+    pixel, depth = float(window.attrs["pixel_mpch"]), float(window.attrs["depth_mpch"])
+    label = str(window["projection_label"].values)
+    axis, slab = label.rstrip("0123456789"), label.lstrip("xyz")
+    in_map = (window["centre"].values + 0.5) * pixel
+    along = AXES.index(axis) if axis in AXES else 0
+    number = int(slab) if axis in AXES and slab else 0
+    return np.insert(in_map, along, (number + 0.5) * depth).astype(np.float32)

@@ -1,0 +1,245 @@
+r"""Ready windows: the ``.npz`` samples of BIND, read as a source of maps and written as an export.
+
+A sample is one window of ``n x n`` pixels, all fields float32:
+
+============ =========== ==================================================================
+key          shape       content
+============ =========== ==================================================================
+condition    (n, n)      DMO mass [Msun/h per pixel]
+target       (3, n, n)   dark matter, gas, stars of the hydrodynamic run [Msun/h per pixel]
+large_scale  (L, n, n)   DMO mass in wider windows around the same centre, block means to
+                         ``n x n`` [Msun/h per fine pixel], one for each context factor
+params       (p,)        physical values; the order is not in the file
+halo_mass    ()          M200c of the halo in the centre [Msun/h]; 0: none is
+halo_center  (3,)        its position [Mpc/h]
+============ =========== ==================================================================
+
+Windows are not periodic. All windows of a simulation become one maps file: a projection each.
+"""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.config import DataConfig, SamplesSuite
+from emulator.data.catalogs import Halos
+from emulator.data.mapmaking import FullMaps, below
+from emulator.data.maps import checked_masses, mean_masses
+from emulator.data.parameters import canonical_name, parameter_attrs
+from emulator.io import DataError, atomic_path
+from emulator.units import CRITICAL_DENSITY
+
+TARGETS = ("dm_hydro", "gas", "stars")
+"""Order of ``target``."""
+
+
+class Sample(NamedTuple):
+    """Content of one file, by key."""
+
+    condition: NDArray[np.float32]
+    target: NDArray[np.float32]
+    large_scale: NDArray[np.float32]
+    params: NDArray[np.float32]
+    halo_mass: NDArray[np.float32]
+    halo_center: NDArray[np.float32]
+
+
+def read_sample(path: str | Path) -> Sample:
+    """Read one sample.
+
+    Raises
+    ------
+    DataError
+        A missing or damaged file, a missing key, a wrong shape, or a value that is not finite or,
+        except for parameters, negative. The message names file and key.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(path, "a sample (.npz)", "no such file")
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(path, "a readable .npz file", f"a damaged one ({error})") from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise DataError(path, "an .npz file", "a single array")
+    with archive:
+        sample = Sample(**{key: _read_key(archive, key, path) for key in Sample._fields})
+    _check_shapes(sample, path)
+    return sample
+
+
+def write_sample(path: str | Path, sample: Sample) -> None:
+    """Write one sample, atomically; reading it again gives the same bits.
+
+    Raises
+    ------
+    DataError
+        Whatever :func:`read_sample` would refuse.
+    """
+    path = Path(path)
+    for key, values in sample._asdict().items():
+        _check_values(values, key, path)
+    _check_shapes(sample, path)
+    arrays: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in sample._asdict().items()}
+    with atomic_path(path) as partial:
+        np.savez(partial, **arrays)
+
+
+def read_samples(
+    suite: SamplesSuite, data_config: DataConfig, root: str | Path, simulation: str
+) -> FullMaps:
+    """Read all windows of one simulation.
+
+    Parameters
+    ----------
+    suite
+        Pattern of the files, names of the parameters, geometry and cosmology.
+    data_config
+        ``n_pixels`` of the box that the windows are from, ``window`` and ``context_factors``.
+    root
+        Folder above the files.
+    simulation
+        Name.
+
+    Returns
+    -------
+    FullMaps
+        A projection each, not periodic, labelled by the stem of its file and in the order of names.
+
+    Raises
+    ------
+    DataError
+        No samples, a damaged one, shapes that are not those of the config, or parameters that
+        differ between the windows of the simulation.
+    """
+    paths = suite.inputs(root, simulation)[:-1]
+    if not paths:
+        pattern = suite.path("samples", root, simulation)
+        raise DataError(pattern, f"samples of simulation {simulation}", "no such file")
+    samples = [read_sample(path) for path in paths]
+    for path, sample in zip(paths, samples, strict=True):
+        _check_config(sample, data_config, path)
+    params = _common_params(suite, paths, samples)
+    named = {canonical_name(name): value for name, value in params.items()}
+    omega_m = named.get("Omega_m", suite.omega_m)
+    fields = np.stack([np.concatenate([s.condition[None], s.target]) for s in samples])
+    large_scale = np.stack([sample.large_scale for sample in samples])
+    mass = np.array([sample.halo_mass for sample in samples], np.float64)
+    attrs = {
+        "box_size_mpch": suite.box_size_mpch,
+        "pixel_mpch": suite.box_size_mpch / data_config.n_pixels,
+        "depth_mpch": suite.depth_mpch,
+        "redshift": suite.redshift,
+        "hubble_h": named.get("h", suite.hubble_h),
+        "omega_m": omega_m,
+        "omega_b": named.get("Omega_b", suite.omega_b),
+        "periodic": 0,
+        **parameter_attrs(params, suite.path("ranges", root, simulation)),
+        **mean_masses(fields),
+    }
+    return FullMaps(
+        fields=fields,
+        projections=tuple(path.stem for path in paths),
+        context={f: large_scale[:, i] for i, f in enumerate(data_config.context_factors)},
+        halos=Halos(
+            np.array([sample.halo_center for sample in samples], np.float64),
+            mass,
+            radius_200c(mass, omega_m, suite.redshift),
+        ),
+        attrs=attrs,
+        sources=tuple(below(root, path) for path in paths),
+    )
+
+
+def radius_200c(
+    mass_msunh: NDArray[np.float64], omega_m: float, redshift: float
+) -> NDArray[np.float64]:
+    r"""Comoving radius of a mean density of 200 times the critical one [Mpc/h]; flat LCDM.
+
+    .. math:: R = (1+z) \left[\frac{3 M}{800\pi\, \rho_c E^2(z)}\right]^{1/3},\quad
+        E^2 = \Omega_m (1+z)^3 + 1 - \Omega_m
+    """
+    growth = omega_m * (1.0 + redshift) ** 3 + 1.0 - omega_m
+    return (1.0 + redshift) * np.cbrt(
+        3.0 * mass_msunh / (800.0 * np.pi * CRITICAL_DENSITY * growth)
+    )
+
+
+def _read_key(archive: "np.lib.npyio.NpzFile", key: str, path: Path) -> NDArray[np.float32]:
+    if key not in archive:
+        raise DataError(f"{path}:{key}", "an array", f"only {', '.join(archive)}")
+    try:
+        values = archive[key]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}:{key}", "readable data", f"damaged data ({error})") from error
+    _check_values(values, key, path)
+    return values.astype(np.float32, copy=False)
+
+
+def _check_values(values: NDArray[np.generic], key: str, path: Path) -> None:
+    where = f"{path}:{key}"
+    if values.dtype.kind not in "fiu":
+        raise DataError(where, "numbers", f"{values.dtype}")
+    if key != "params":
+        checked_masses(values, where)
+    elif not np.isfinite(values).all():
+        raise DataError(where, "finite values", f"{values}")
+
+
+def _check_shapes(sample: Sample, path: Path) -> None:
+    side = sample.condition.shape[-1] if sample.condition.ndim else 0
+    levels = len(sample.large_scale) if sample.large_scale.ndim else 0
+    expected = {
+        "condition": (side, side),
+        "target": (len(TARGETS), side, side),
+        "large_scale": (levels, side, side),
+        "params": (sample.params.size,),
+        "halo_mass": (),
+        "halo_center": (3,),
+    }
+    for key, shape in expected.items():
+        found = getattr(sample, key).shape
+        if found != shape:
+            raise DataError(f"{path}:{key}", f"shape {shape}", f"{found}")
+
+
+def _check_config(sample: Sample, config: DataConfig, path: Path) -> None:
+    side, levels = sample.condition.shape[0], len(sample.large_scale)
+    if side != config.window:
+        raise DataError(
+            f"{path}:condition",
+            f"{config.window} pixels a side (data.window)",
+            f"{side}",
+            f"Set data.window: {side}; windows are not resampled.",
+        )
+    if levels != len(config.context_factors):
+        raise DataError(
+            f"{path}:large_scale",
+            f"one level for each of data.context_factors {list(config.context_factors)}",
+            f"{levels}",
+        )
+
+
+def _common_params(
+    suite: SamplesSuite, paths: list[Path], samples: list[Sample]
+) -> dict[str, float]:
+    names = suite.parameter_names
+    if not names:
+        raise DataError(f"suite {suite.name}", "suite.parameter_names, the order of params", "none")
+    first = samples[0].params
+    for path, sample in zip(paths, samples, strict=True):
+        if len(sample.params) != len(names):
+            raise DataError(
+                f"{path}:params",
+                f"{len(names)} values (suite.parameter_names)",
+                f"{len(sample.params)}",
+            )
+        if not np.array_equal(sample.params, first):
+            raise DataError(
+                f"{path}:params", f"those of {paths[0]}", "others", "A simulation has one universe."
+            )
+    return {name: float(value) for name, value in zip(names, first, strict=True)}

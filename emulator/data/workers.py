@@ -1,0 +1,113 @@
+"""Workers: a sum over parts of snapshots, shared among threads, processes or a cluster.
+
+Every worker fills an array of its own and the arrays are added. HDF5 holds one lock a process, so
+that threads overlap reading with depositing (which holds no lock), while processes read side by
+side. One worker runs in this thread and needs neither.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from emulator.data.blocks import Part
+from emulator.io import EmulatorError
+
+CONNECT_SECONDS = 10
+"""How long to wait for a cluster's scheduler."""
+
+Task = Callable[[Part, NDArray[Any]], float]
+"""Adds a part to an array in place and returns its mass."""
+
+
+def sum_over(
+    parts: Sequence[Part],
+    task: Task,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    *,
+    scheduler: str,
+    workers: int,
+) -> tuple[NDArray[Any], float]:
+    """Sum what a task makes of each part.
+
+    Parameters
+    ----------
+    parts
+        Parts of snapshots; large ones are split so that all workers are busy.
+    task
+        Picklable where the workers are processes.
+    shape, dtype
+        Of the array that the tasks fill.
+    scheduler
+        ``threads``, ``processes``, or the address of a running ``dask.distributed`` scheduler.
+    workers
+        How many; each holds an array of its own.
+
+    Returns
+    -------
+    The array, and the sum of the masses.
+
+    Raises
+    ------
+    DataError
+        Whatever a task raises.
+    EmulatorError
+        No scheduler answers at the address.
+    """
+    shares = _share_out(parts, workers)
+    if len(shares) <= 1:
+        return _run(task, shape, dtype, [part for share in shares for part in share])
+    jobs = [(task, shape, dtype, share) for share in shares]
+    total, mass = _empty(shape, dtype), 0.0
+    for array, part_mass in _compute(jobs, scheduler):
+        total += array
+        mass += part_mass
+    return total, mass
+
+
+def _run(
+    task: Task, shape: tuple[int, ...], dtype: DTypeLike, parts: Sequence[Part]
+) -> tuple[NDArray[Any], float]:
+    array = _empty(shape, dtype)
+    return array, float(sum(task(part, array) for part in parts))
+
+
+def _empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    return np.zeros(shape, dtype)
+
+
+def _share_out(parts: Sequence[Part], workers: int) -> list[list[Part]]:
+    """Consecutive particles to each worker, about as many to each; no empty shares."""
+    goal = -(-sum(len(part) for part in parts) // workers)
+    shares: list[list[Part]] = [[]]
+    room = goal
+    for part in parts:
+        rest: Part | None = part
+        while rest is not None:
+            if room == 0:
+                shares.append([])
+                room = goal
+            taken, rest = rest.split_at(room)
+            shares[-1].append(taken)
+            room -= len(taken)
+    return shares
+
+
+def _compute(jobs: Sequence[tuple[Any, ...]], scheduler: str) -> Any:
+    import dask
+
+    delayed = [dask.delayed(_run, pure=False)(*job) for job in jobs]
+    if scheduler in ("threads", "processes"):
+        return dask.compute(*delayed, scheduler=scheduler, num_workers=len(jobs))
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except OSError as error:
+        raise EmulatorError(
+            f"data.scheduler: no dask scheduler answers at {scheduler} ({error})"
+        ) from error
+    with client:
+        return client.gather(client.compute(delayed))
