@@ -119,6 +119,10 @@ def open_hdf5(path: str | Path) -> Iterator["h5py.File"]:
         raise DataError(path, "an HDF5 file", "no such file")
     try:
         handle = h5py.File(path, "r")
+    except PermissionError as error:
+        raise DataError(
+            path, "permission to read it", str(error), "Ask its owner, or see `ls -l`."
+        ) from error
     except OSError as error:
         raise DataError(
             path,

@@ -134,7 +134,11 @@ class _Reader:
         self.where = f"{where}/{name}"
         if name not in group:
             present = ", ".join(sorted(group)) or "none"
-            hint = "MassTable holds no mass for this type either." if name == "Masses" else ""
+            hint = (
+                "MassTable holds no mass for this type either; suite.header.mass_table_msunh can."
+                if name == "Masses"
+                else ""
+            )
             raise DataError(self.where, "a dataset", f"only {present}", hint)
         self.dataset = group[name]
         if self.dataset.shape != shape:

@@ -4,27 +4,32 @@ The files themselves keep their own units; ``length_mpch`` and ``mass_msunh`` co
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from emulator.config import HeaderFacts
-from emulator.data.gadget import header_value
 from emulator.io import DataError
-from emulator.units import GADGET_MASS_MSUNH, KPCH_PER_MPCH
 
-if TYPE_CHECKING:
-    import h5py
+_AGREEMENT = 1.0e-4
+
+LENGTHS = {"kpc/h": (1.0e-3, 0), "Mpc/h": (1.0, 0), "kpc": (1.0e-3, 1), "Mpc": (1.0, 1)}
+"""Unit of length -> (Mpc, power of h) of which it is so many Mpc/h."""
+
+MASSES = {
+    "1e10 Msun/h": (1.0e10, 0),
+    "Msun/h": (1.0, 0),
+    "1e10 Msun": (1.0e10, 1),
+    "Msun": (1.0, 1),
+}
+"""Unit of mass -> (Msun, power of h) of which it is so many Msun/h."""
 
 
 @dataclass(frozen=True)
 class Header:
     """Facts of a snapshot, in Mpc/h and Msun/h.
 
-    ``counts`` and ``mass_table_msunh`` have one entry a particle type; ``counts`` is of the whole
-    snapshot. ``omega_b`` is ``None`` where the file does not say (GADGET does not write it).
-    ``length_mpch`` and ``mass_msunh`` are the units of ``Coordinates`` and ``Masses``.
+    ``mass_table_msunh`` has one entry a particle type, 0 where masses are stored one by one.
+    ``omega_b`` is ``None`` where the file does not say (GADGET does not write it). ``counts`` is of
+    the whole snapshot, and ``None`` where the file does not say. ``length_mpch`` and ``mass_msunh``
+    are the units of ``Coordinates`` and ``Masses``.
     """
 
     box_size_mpch: float
@@ -32,33 +37,61 @@ class Header:
     omega_m: float
     omega_b: float | None
     hubble_h: float
-    counts: tuple[int, ...]
+    counts: tuple[int, ...] | None
     mass_table_msunh: tuple[float, ...]
-    length_mpch: float = 1.0 / KPCH_PER_MPCH
-    mass_msunh: float = GADGET_MASS_MSUNH
+    length_mpch: float
+    mass_msunh: float
 
 
-def read_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> Header:
-    """Read the header of an open snapshot; ``facts`` fill in what it lacks."""
+def chosen_units(
+    facts: HeaderFacts, hubble_h: float, length_mpch: float, mass_msunh: float
+) -> tuple[float, float]:
+    """Units [Mpc/h, Msun/h] that the config names, or else those of the file."""
+    if facts.length_unit is not None:
+        factor, power = LENGTHS[facts.length_unit]
+        length_mpch = factor * hubble_h**power
+    if facts.mass_unit is not None:
+        factor, power = MASSES[facts.mass_unit]
+        mass_msunh = factor * hubble_h**power
+    return length_mpch, mass_msunh
 
-    def number(name: str) -> float:
-        return float(header_value(handle, path, name))
 
-    low = np.atleast_1d(header_value(handle, path, "NumPart_Total")).astype(np.int64)
-    high = np.atleast_1d(
-        header_value(handle, path, "NumPart_Total_HighWord", default=np.zeros_like(low))
-    ).astype(np.int64)
-    omega_b = header_value(handle, path, "OmegaBaryon", default=np.nan)
-    table = np.atleast_1d(header_value(handle, path, "MassTable"))
-    header = Header(
-        box_size_mpch=number("BoxSize") / KPCH_PER_MPCH,
-        redshift=number("Redshift"),
-        omega_m=number("Omega0"),
-        omega_b=None if np.isnan(omega_b) else float(omega_b),
-        hubble_h=number("HubbleParam"),
-        counts=tuple(int(count) for count in low + (high << 32)),
-        mass_table_msunh=tuple(float(mass) * GADGET_MASS_MSUNH for mass in table),
-    )
-    if not header.box_size_mpch > 0:
-        raise DataError(f"{path}:Header/BoxSize", "a positive box size", f"{header.box_size_mpch}")
-    return header
+def settle(found: float | None, key: str, facts: HeaderFacts, where: str) -> float | None:
+    """One value out of the file's and the config's (``suite.header.{key}``), which must agree.
+
+    Raises
+    ------
+    DataError
+        The two differ by more than 1e-4 (in 1+z for the redshift).
+    """
+    fact = getattr(facts, key)
+    if fact is None or found is None:
+        return found if fact is None else fact
+    shift = 1.0 if key == "redshift" else 0.0
+    if not abs(fact - found) <= _AGREEMENT * abs(found + shift):
+        raise DataError(
+            where,
+            f"{key} = {fact:g} as suite.header says",
+            f"{found:g}",
+            f"Remove suite.header.{key} from the config, or mend the file.",
+        )
+    return found
+
+
+def require(value: float | None, key: str, where: str, attribute: str, present: list[str]) -> float:
+    """``value``, or a :class:`DataError` that offers the config's ``suite.header.{key}``."""
+    if value is None:
+        raise DataError(
+            where,
+            f"attribute {attribute!r}",
+            f"only {', '.join(present) or 'none'}",
+            f"Cut-outs often drop the header; give it in the config: suite.header.{key}.",
+        )
+    return value
+
+
+def checked_box(box_size_mpch: float, where: str) -> float:
+    """A positive box size [Mpc/h]."""
+    if not 0 < box_size_mpch < float("inf"):
+        raise DataError(f"{where}/BoxSize", "a positive box size", f"{box_size_mpch:g}")
+    return box_size_mpch

@@ -9,9 +9,7 @@ from numba.extending import intrinsic
 _FOR_WRITING, _KEEP_IN_ALL_CACHES, _DATA = 1, 3, 1
 
 
-@intrinsic
-def prefetch(typing_context: Any, array: types.Array, index: types.Integer) -> Any:
-    """Prefetch ``array[index]`` (one dimension) for writing; ``llvm.prefetch``."""
+def _prefetch(typing_context: Any, array: types.Array, index: types.Integer) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -25,3 +23,7 @@ def prefetch(typing_context: Any, array: types.Array, index: types.Integer) -> A
         return context.get_dummy_value()
 
     return types.void(array, index), generate
+
+
+prefetch: Any = intrinsic(_prefetch)
+"""``prefetch(array, index)``: ask for ``array[index]`` (one dimension) for writing."""

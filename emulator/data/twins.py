@@ -112,9 +112,7 @@ def _density_hint(ratio: float, hubble_h: float) -> str:
     return "The units of length or mass differ from those of GADGET: see suite.header"
 
 
-def require_same_phases(
-    dmo: NDArray[Any], dm_hydro: NDArray[Any], where: str
-) -> None:
+def require_same_phases(dmo: NDArray[Any], dm_hydro: NDArray[Any], where: str) -> None:
     """Check that two sets of maps ``(projection, y, x)`` show the same structures.
 
     Block means on about 8 x 8 pixels of the same phases correlate with more than 0.95; those of
@@ -143,9 +141,7 @@ def require_same_phases(
         )
 
 
-def require_halos_on_peaks(
-    halos: Halos, dmo: NDArray[Any], pixel_mpch: float, where: str
-) -> None:
+def require_halos_on_peaks(halos: Halos, dmo: NDArray[Any], pixel_mpch: float, where: str) -> None:
     """Check that the most massive halos (10 to 100 of them) lie where the DMO map is dense.
 
     ``dmo`` ``(y, x)`` is the projection along z. Fewer than 10 halos prove nothing.
