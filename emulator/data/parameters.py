@@ -1,8 +1,8 @@
 """Parameter tables: the universe and astrophysics of each simulation, by name.
 
 Tables of the CAMELS family list columns in different orders, so nothing is read by position: a
-table without a header of names is an error. Values are physical, as in the table. Names of
-parameters are those of the table; the table of ranges may spell them differently
+table that does not name its columns needs the names from the config. Values are physical, as in the
+table. Names of parameters are those of the table; the table of ranges may spell them differently
 (:data:`SPELLINGS`).
 """
 
@@ -47,9 +47,13 @@ def read_parameters(
     Parameters
     ----------
     path
-        Whitespace-separated table whose first line is ``#Name <parameter> ... [seed]``.
+        A table whose first line names its columns: ``#Name <parameter> ... [seed]`` separated by
+        whitespace, or CSV with a column ``Name``. Or a table without names (CAMELS Multifield),
+        whose row ``i`` belongs to the simulation whose name ends in ``_i``.
     simulation
-        Value of the column ``Name``.
+        Its name.
+    names
+        Columns of a table without names (``suite.parameter_names``).
 
     Returns
     -------
@@ -58,38 +62,84 @@ def read_parameters(
     Raises
     ------
     DataError
-        No table, no header of names, a row of another length, a value that is not a finite number,
-        an unknown simulation (the message lists those there are), or two different rows of a name.
+        No table, no names of columns in file or call, names that contradict the file's, a row of
+        another length, a value that is not a finite number, an unknown simulation (the message
+        lists those there are), or two different rows of a name.
     """
     path = Path(path)
-    lines = _lines(path)
-    columns = lines[0].split() if lines else []
-    if not columns or columns[0].lstrip("#") != "Name" or not columns[0].startswith("#"):
+    lines = [(number, line) for number, line in enumerate(_lines(path), 1) if line.strip()]
+    columns = _column_names(lines[0][1]) if lines else []
+    if columns:
+        if names is not None and set(names) != {c for c in columns if c not in _NOT_PARAMETERS}:
+            raise DataError(
+                f"{path}:1",
+                f"the columns of suite.parameter_names, {list(names)}",
+                f"{columns}",
+                "The table names its columns: leave suite.parameter_names out.",
+            )
+        rows = _named_rows(path, lines[1:], len(columns))
+    elif names is not None:
+        columns = list(names)
+        rows = _numbered_rows(path, lines, len(columns), simulation)
+    else:
         raise DataError(
             f"{path}:1",
-            "a header '#Name <parameter> ... seed'",
-            repr(" ".join(columns)[:60]),
-            "Columns are read by name; add the names of the columns as the first line.",
+            "a header '#Name <parameter> ... seed', or CSV with a column Name",
+            repr(lines[0][1][:60]) if lines else "an empty file",
+            "Columns are read by name: add a header, or set suite.parameter_names.",
         )
-    names = columns[1:]
-    if len(set(names)) != len(names):
-        raise DataError(f"{path}:1", "every column named once", f"{names}")
-    rows: dict[str, list[str]] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        name, *values = line.split() or [""]
-        if not name or name.startswith("#"):
-            continue
-        if len(values) != len(names):
-            raise DataError(f"{path}:{number}", f"{len(names)} values", f"{len(values)}")
-        if rows.setdefault(name, values) != values:
-            raise DataError(f"{path}:{number}", f"one row for {name!r}", "a second, different one")
+    if len(set(columns)) != len(columns):
+        raise DataError(f"{path}:1", "every column named once", f"{columns}")
     if simulation not in rows:
         raise DataError(path, f"a row for simulation {simulation!r}", f"only {_shorten(rows)}")
     return {
         name: _number(text, f"{path}:{simulation}:{name}")
-        for name, text in zip(names, rows[simulation], strict=True)
+        for name, text in zip(columns, rows[simulation], strict=True)
         if name not in _NOT_PARAMETERS
     }
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split(",")] if "," in line else line.split()
+
+
+def _column_names(line: str) -> list[str]:
+    """Names beside that of the simulation; none if this line is no header."""
+    first, *names = _cells(line)
+    return names if first.lstrip("#").lower() in ("name", "simulation") else []
+
+
+def _named_rows(
+    path: Path, lines: Sequence[tuple[int, str]], n_columns: int
+) -> dict[str, list[str]]:
+    rows: dict[str, list[str]] = {}
+    for number, line in lines:
+        name, *values = _cells(line)
+        if name.startswith("#"):
+            continue
+        _require_length(path, number, values, n_columns)
+        if rows.setdefault(name, values) != values:
+            raise DataError(f"{path}:{number}", f"one row for {name!r}", "a second, different one")
+    return rows
+
+
+def _numbered_rows(
+    path: Path, lines: Sequence[tuple[int, str]], n_columns: int, simulation: str
+) -> dict[str, list[str]]:
+    """Rows ``SET_0, SET_1, ...`` of the set that ``simulation`` belongs to."""
+    stem = simulation.rsplit("_", 1)[0]
+    rows: dict[str, list[str]] = {}
+    for number, line in lines:
+        if not line.lstrip().startswith("#"):
+            values = _cells(line)
+            _require_length(path, number, values, n_columns)
+            rows[f"{stem}_{len(rows)}"] = values
+    return rows
+
+
+def _require_length(path: Path, number: int, values: Sequence[str], n_columns: int) -> None:
+    if len(values) != n_columns:
+        raise DataError(f"{path}:{number}", f"{n_columns} values", f"{len(values)}")
 
 
 def read_ranges(path: str | Path) -> dict[str, ParameterRange]:

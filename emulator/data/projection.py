@@ -107,10 +107,12 @@ def project_pair(
         "gas": [*parts_of(hydro, GAS), *wind_parts],
         "stars": [*stars, *holes],
     }
+    numbers = {"dmo": DARK_MATTER, "dm_hydro": DARK_MATTER, "gas": GAS, "stars": STARS}
     for species, parts in sources.items():
-        where = f"{(dmo if species == 'dmo' else hydro).paths[0]} ({species})"
+        path = (dmo if species == "dmo" else hydro).paths[0]
+        where = f"{path}:PartType{numbers[species]}"
         if not parts and species != "stars":
-            raise DataError(where, "particles", "none")
+            raise DataError(where, f"particles ({species})", "none")
         result = project_species(
             parts,
             n_pixels=n_pixels,
@@ -124,7 +126,7 @@ def project_pair(
         if not difference <= MASS_TOLERANCE * result.mass_particles_msunh:
             raise DataError(
                 where,
-                f"maps that hold {result.mass_particles_msunh:.9e} Msun/h",
+                f"maps of {species} that hold {result.mass_particles_msunh:.9e} Msun/h",
                 f"{result.mass_map_msunh:.9e}",
             )
         yield species, result

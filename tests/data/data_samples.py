@@ -87,3 +87,44 @@ def write_tiny_root(root, suite):
         "sigma8,0.2,0,0.8,0.6,1.0,s\nASN1,4,1,1.0,0.25,4.0,w\nOmega0,0.2,0,0.3,0.1,0.5,m\n"
     )
     return root
+
+
+def damage(path, change):
+    with h5py.File(path, "r+") as handle:
+        change(handle)
+
+
+def set_value(name, index, value):
+    def change(handle):
+        handle[name][index] = value
+
+    return change
+
+
+def write_swift(path, groups, *, box_mpc=30.0, hubble_h=0.7, **header):
+    """Write one SWIFT file: lengths in Mpc, masses in 1e10 Msun, neither with 1/h."""
+    counts = [len(groups[t]["Coordinates"]) if t in groups else 0 for t in range(7)]
+    attrs = {
+        "BoxSize": np.full(3, box_mpc),
+        "NumPart_ThisFile": np.array(counts, np.int64),
+        "NumPart_Total": np.array(counts, np.uint32),
+        "NumPart_Total_HighWord": np.zeros(7, np.uint32),
+        "NumFilesPerSnapshot": np.array([1]),
+        "Redshift": np.array([0.5]),
+        **header,
+    }
+    with h5py.File(path, "w") as handle:
+        handle.create_group("Header").attrs.update(attrs)
+        handle.create_group("Units").attrs.update(
+            {
+                "Unit length in cgs (U_L)": np.array([3.08567758e24]),
+                "Unit mass in cgs (U_M)": np.array([1.98841e43]),
+            }
+        )
+        handle.create_group("Cosmology").attrs.update(
+            {"h": [hubble_h], "Omega_m": [0.3], "Omega_b": [0.048]}
+        )
+        for number, datasets in groups.items():
+            for name, values in datasets.items():
+                handle[f"PartType{number}/{name}"] = values
+    return path

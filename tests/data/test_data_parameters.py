@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,23 @@ def test_values_follow_names_not_columns(tmp_path):
 def test_a_bad_table_is_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read_parameters(write(tmp_path / "table.txt", text), "LH_0")
+
+
+def test_csv_and_tables_without_names(tmp_path):
+    table = write(tmp_path / "a.csv", "Name, A_SN1, seed, Omega_m\nCV_0, 2.0, 5, 0.3\n")
+    assert read_parameters(table, "CV_0") == {"A_SN1": 2.0, "Omega_m": 0.3}
+    bare = write(tmp_path / "b.txt", "# a remark\n0.3 1.0\n\n0.4 2.0\n")
+    names = ("Omega_m", "A_SN1")
+    assert read_parameters(bare, "LH_1", names=names) == {"Omega_m": 0.4, "A_SN1": 2.0}
+    with pytest.raises(DataError, match="row for simulation 'LH_2', got only LH_0, LH_1"):
+        read_parameters(bare, "LH_2", names=names)
+    with pytest.raises(DataError, match=r"b\.txt:2: expected 3 values, got 2"):
+        read_parameters(bare, "LH_0", names=(*names, "A_AGN1"))
+    with pytest.raises(DataError, match=r"suite\.parameter_names"):
+        read_parameters(bare, "LH_0")
+    with pytest.raises(DataError, match=r"columns of suite\.parameter_names.*leave"):
+        read_parameters(table, "CV_0", names=("Omega_m", "A_SN2"))
+    assert read_parameters(table, "CV_0", names=("Omega_m", "A_SN1"))["A_SN1"] == 2.0
 
 
 def test_a_missing_table_is_named(tmp_path):
@@ -98,3 +117,27 @@ def test_camels_values_agree_between_two_public_tables(realdata):
     assert list(named.values()) == list(rows[17])
     with pytest.raises(DataError, match="header"):
         read_parameters(folder / "params_LH_IllustrisTNG.txt", "LH_17")
+    names = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
+    assert read_parameters(folder / "params_LH_IllustrisTNG.txt", "LH_17", names=names) == named
+
+
+@pytest.mark.parametrize(
+    ("shipped", "source"),
+    [
+        ("camels_tng_35.csv", "SB35_param_minmax.csv"),
+        ("camels_6.csv", "Info_IllustrisTNG_L25n256_6params.txt"),
+        ("camels_6.csv", "Info_SIMBA_L25n256_6params.csv"),
+    ],
+)
+def test_shipped_tables_are_those_of_camels(realdata, shipped, source):
+    path = Path(__file__).parents[2] / "data" / "parameters" / shipped
+    ours, theirs = read_ranges(path), read_ranges(realdata / "camels_params" / source)
+    assert len(ours) == len(theirs)
+    assert match_ranges(theirs, ours, path) == theirs
+
+
+def test_every_real_table_is_read_by_name(realdata):
+    for path in sorted((realdata / "camels_params").glob("CosmoAstroSeed_*.txt")):
+        for line in path.read_text().splitlines()[1:]:
+            name = line.split()[0]
+        assert len(read_parameters(path, name)) in (6, 28, 35)
