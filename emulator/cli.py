@@ -103,6 +103,55 @@ def project(
 
 
 @app.command()
+def check(
+    config: Config,
+    raw: Raw = None,
+    particles: Annotated[
+        str, typer.Option(help="Whose particles are read: none, first (of each set) or all.")
+    ] = "first",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Explain what is wrong with a suite's files, and what they need, before any job is queued."""
+    import json
+
+    from emulator.checks.report import to_json, to_text
+    from emulator.checks.run import check_suite
+
+    experiment = read_config(config)
+    _known([particles], ["none", "first", "all"], "choice of particles")
+    result = check_suite(experiment, _raw(experiment, raw), particles=particles)  # type: ignore[arg-type]
+    typer.echo(json.dumps(to_json(result), indent=2) if as_json else to_text(result))
+    if result.n_errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    source: Annotated[Path, typer.Argument(help="maps/SIMULATION.h5 or ensembles/.../*.nc.")],
+    folder: Annotated[Path, typer.Argument(help="Where the .npz samples are written.")],
+    window: Annotated[int, typer.Option(help="Pixels a side (maps).")] = 128,
+    context: Annotated[list[int] | None, typer.Option(help="Context factor; repeatable.")] = None,
+    mass: Annotated[float, typer.Option(help="Least M200c of a halo [Msun/h] (maps).")] = 1e13,
+    axis: Annotated[str, typer.Option(help="Line of sight: x, y or z (maps).")] = "z",
+) -> None:
+    """Write windows of halos, or the members of an ensemble, as .npz samples that BIND reads."""
+    from emulator.data.export import export_ensemble, export_samples
+
+    if source.suffix == ".nc":
+        files = export_ensemble(source, folder)
+    else:
+        files = export_samples(
+            source,
+            folder,
+            window=window,
+            context_factors=context or [2, 4],
+            mass_threshold_msunh=mass,
+            projection=axis,
+        )
+    typer.echo(f"{len(files)} samples in {folder}")
+
+
+@app.command()
 def fit(config: Config, maps: MapsDir = None, results: Results = None) -> None:
     """Split the suite by run and fit the statistics of the training split."""
     from emulator.data.fit import fit_normalisation

@@ -62,10 +62,12 @@ def read_csv(path: Path, header: Header) -> tuple[None, Columns]:
     return None, _checked(path, columns, header)
 
 
-def radius_200c(m200c_msunh: NDArray[np.float64], header: Header) -> NDArray[np.float64]:
+def radius_200c(
+    m200c_msunh: NDArray[np.float64], omega_m: float, redshift: float
+) -> NDArray[np.float64]:
     """Comoving radius [Mpc/h] within which the mean density is 200 times the critical one."""
-    growth = (1.0 + header.redshift) ** 3
-    density = CRITICAL_DENSITY * (header.omega_m * growth + 1.0 - header.omega_m) / growth
+    growth = (1.0 + redshift) ** 3
+    density = CRITICAL_DENSITY * (omega_m * growth + 1.0 - omega_m) / growth
     return np.cbrt(3.0 * m200c_msunh / (800.0 * np.pi * density))
 
 
@@ -132,5 +134,6 @@ def _checked(path: Path, columns: dict[str, NDArray[np.float64]], header: Header
             "Positions in kpc/h, or the catalogue of another box?",
         )
     keep = mass > 0
-    radius = columns["r200c"] if "r200c" in columns else radius_200c(mass, header)
+    listed = columns.get("r200c")
+    radius = radius_200c(mass, header.omega_m, header.redshift) if listed is None else listed
     return position[keep], mass[keep], radius[keep]

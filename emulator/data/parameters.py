@@ -66,7 +66,21 @@ def read_parameters(
         another length, a value that is not a finite number, an unknown simulation (the message
         lists those there are), or two different rows of a name.
     """
-    path = Path(path)
+    row = _read_row(Path(path), simulation, names)
+    return {
+        name: _number(text, f"{path}:{simulation}:{name}")
+        for name, text in row.items()
+        if name not in _NOT_PARAMETERS
+    }
+
+
+def read_seed(path: str | Path, simulation: str) -> float | None:
+    """Seed of the initial phases, if the table lists it; raises as :func:`read_parameters`."""
+    row = _read_row(Path(path), simulation, None)
+    return _number(row["seed"], f"{path}:{simulation}:seed") if "seed" in row else None
+
+
+def _read_row(path: Path, simulation: str, names: Sequence[str] | None) -> dict[str, str]:
     lines = [(number, line) for number, line in enumerate(_lines(path), 1) if line.strip()]
     columns = _column_names(lines[0][1]) if lines else []
     if columns:
@@ -92,11 +106,7 @@ def read_parameters(
         raise DataError(f"{path}:1", "every column named once", f"{columns}")
     if simulation not in rows:
         raise DataError(path, f"a row for simulation {simulation!r}", f"only {_shorten(rows)}")
-    return {
-        name: _number(text, f"{path}:{simulation}:{name}")
-        for name, text in zip(columns, rows[simulation], strict=True)
-        if name not in _NOT_PARAMETERS
-    }
+    return dict(zip(columns, rows[simulation], strict=True))
 
 
 def _cells(line: str) -> list[str]:

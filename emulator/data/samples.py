@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 
 from emulator.config import DataConfig, SamplesSuite
 from emulator.data.catalogs import Halos
+from emulator.data.halo_tables import radius_200c
 from emulator.data.mapmaking import FullMaps, below
 from emulator.data.maps import checked_masses, mean_masses
 from emulator.data.parameters import canonical_name, parameter_attrs
 from emulator.io import DataError, atomic_path
-from emulator.units import CRITICAL_DENSITY
 
 TARGETS = ("dm_hydro", "gas", "stars")
 """Order of ``target``."""
@@ -152,20 +152,6 @@ def read_samples(
         ),
         attrs=attrs,
         sources=tuple(below(root, path) for path in paths),
-    )
-
-
-def radius_200c(
-    mass_msunh: NDArray[np.float64], omega_m: float, redshift: float
-) -> NDArray[np.float64]:
-    r"""Comoving radius of a mean density of 200 times the critical one [Mpc/h]; flat LCDM.
-
-    .. math:: R = (1+z) \left[\frac{3 M}{800\pi\, \rho_c E^2(z)}\right]^{1/3},\quad
-        E^2 = \Omega_m (1+z)^3 + 1 - \Omega_m
-    """
-    growth = omega_m * (1.0 + redshift) ** 3 + 1.0 - omega_m
-    return (1.0 + redshift) * np.cbrt(
-        3.0 * mass_msunh / (800.0 * np.pi * CRITICAL_DENSITY * growth)
     )
 
 

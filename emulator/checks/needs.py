@@ -1,0 +1,83 @@
+"""Needs: disk, memory and core-hours that a config asks for, before anything is queued."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from emulator.config import DataConfig, ExperimentConfig, FilesSuite, HeaderFacts
+from emulator.data.blocks import parts_of
+from emulator.data.deposit import mesh_side, padded_shape
+from emulator.data.maps import SPECIES
+from emulator.data.projection import project_species
+from emulator.data.snapshots import DARK_MATTER, open_snapshot
+from emulator.io import EmulatorError
+
+_PROBE_PARTICLES = 2_000_000
+_POSITION_AND_MASS = 3 * 8 + 8
+
+
+def needs_of_maps(config: ExperimentConfig, n_simulations: int) -> dict[str, float]:
+    """Disk for the maps, and memory of a projection and of training [bytes]."""
+    data = config.data
+    projections = {
+        "multifield": getattr(config.suite, "maps_per_simulation", 0),
+        "samples": 0,
+    }.get(config.suite.kind, 3 * data.slabs)
+    pixels = data.n_pixels**2
+    context = sum(1.0 / factor**2 for factor in data.context_factors)
+    one = projections * pixels * 4 * (len(SPECIES) + context)
+    return {
+        "maps_bytes_a_simulation": one,
+        "maps_bytes": one * n_simulations,
+        "projection_bytes": _projection_bytes(data, projections),
+        "training_bytes": one * n_simulations if config.training.cache == "memory" else 0.0,
+    }
+
+
+def _projection_bytes(data: DataConfig, projections: int) -> float:
+    n, rows, cols = padded_shape(projections, data.n_pixels)
+    grids = 2 * n * rows * cols * 8
+    fields = projections * len(SPECIES) * data.n_pixels**2 * 4
+    mesh = mesh_side(10**9) ** 3 * 4 if data.deposit == "adaptive" else 0
+    return float(grids + fields + mesh + data.block_particles * _POSITION_AND_MASS)
+
+
+def probe_projection(
+    config: ExperimentConfig, root: str | Path, simulation: str, n_particles: float
+) -> dict[str, Any]:
+    """Core-hours of all projections, from the first particles of one snapshot.
+
+    Returns
+    -------
+    ``particles_per_second`` of one core, and ``projection_core_hours`` for ``n_particles``; empty
+    where there is nothing to probe.
+    """
+    suite, data = config.suite, config.data
+    if suite.kind not in ("embedded", "files"):
+        return {}
+    facts = suite.header if isinstance(suite, FilesSuite) else HeaderFacts()
+    try:
+        snapshot = open_snapshot(suite.path("dmo_snapshot", root, simulation), facts)
+        parts = parts_of(snapshot, DARK_MATTER)[:1]
+        if not parts:
+            return {}
+        part, _ = parts[0].split_at(_PROBE_PARTICLES)
+        warm_up, _ = part.split_at(1)
+        seconds = 0.0
+        for probed in (warm_up, part):  # the first call compiles
+            start = time.perf_counter()
+            project_species(
+                [probed],
+                n_pixels=data.n_pixels,
+                slabs=data.slabs,
+                kernel=data.deposit,
+                block_particles=data.block_particles,
+            )
+            seconds = time.perf_counter() - start
+    except EmulatorError:
+        return {}  # the findings say what is wrong with this simulation
+    rate = len(part) / seconds
+    return {
+        "particles_per_second": rate,
+        "projection_core_hours": n_particles / rate / 3600.0,
+    }

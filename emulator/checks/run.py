@@ -1,0 +1,94 @@
+"""The whole check: every simulation, what they need, and the findings between them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from emulator.checks.findings import Finding, Inspection, Level
+from emulator.checks.needs import needs_of_maps, probe_projection
+from emulator.checks.simulation import inspect_simulation
+from emulator.config import ExperimentConfig, set_of
+from emulator.data.splits import split_runs
+from emulator.progress import track
+
+Particles = Literal["none", "first", "all"]
+
+
+class Check(NamedTuple):
+    """Result of a check."""
+
+    name: str
+    root: str
+    inspections: list[Inspection]
+    needs: dict[str, Any]
+    findings: list[Finding]
+
+    @property
+    def n_errors(self) -> int:
+        """Number of findings that are errors."""
+        return sum(finding.level is Level.ERROR for finding in self.findings)
+
+
+def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Particles) -> Check:
+    """Inspect every simulation of a suite.
+
+    Parameters
+    ----------
+    config
+        The experiment.
+    root
+        Folder above the files.
+    particles
+        Whose particles are read: of no simulation, of the first of each set, of all.
+
+    Returns
+    -------
+    Check
+        All findings; no fault of the data is raised.
+    """
+    names = [name for members in config.suite.runs().values() for name in members]
+    firsts = {set_of(name): name for name in reversed(names)}
+    deep = {"none": set(), "first": set(firsts.values()), "all": set(names)}[particles]
+    inspections = [
+        inspect_simulation(config.suite, config.data, root, name, particles=name in deep)
+        for name in track(names, "check", len(names))
+    ]
+    findings = [finding for found in inspections for finding in found.findings]
+    findings += _shared_seeds(config, inspections)
+    total = sum(_particles(found) for found in inspections)
+    needs = needs_of_maps(config, len(names))
+    sound = [found.simulation for found in inspections if not found.findings]
+    needs |= probe_projection(config, root, sound[0], total) if sound else {}
+    return Check(config.name, str(root), inspections, needs, findings)
+
+
+def _particles(found: Inspection) -> int:
+    """Particles that a projection reads."""
+    dmo, hydro = found.facts.get("dmo"), found.facts.get("hydro")
+    counts = [dmo["particles"].get("1", 0)] if dmo else []
+    counts += [hydro["particles"].get(kind, 0) for kind in "014"] if hydro else []
+    return sum(counts)
+
+
+def _shared_seeds(config: ExperimentConfig, inspections: Sequence[Inspection]) -> list[Finding]:
+    """Same phases on both sides of a split would let the model see what it is tested on."""
+    splits = split_runs(config.suite.runs(), config.data.split)
+    place = {name: split for split, names in splits.items() for name in names}
+    first: dict[float, str] = {}
+    findings = []
+    for found in inspections:
+        seed = found.facts.get("seed")
+        if seed is None:
+            continue
+        twin = first.setdefault(seed, found.simulation)
+        if place[twin] != place[found.simulation]:
+            findings.append(
+                Finding(
+                    Level.WARNING,
+                    "seeds",
+                    found.simulation,
+                    f"seed {seed:g} is that of {twin}, too, but {found.simulation} is in the "
+                    f"{place[found.simulation]} split and {twin} in the {place[twin]} split",
+                )
+            )
+    return findings
