@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long bench-suite lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long bench-suite bench-data lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ test-long: $(VENV)/.installed  ## the tests that take minutes each
 
 bench-suite: $(VENV)/.installed  ## measure what the embedded suite can be trusted for: half an hour
 	$(BIN)/python -m analysis.benchmarks.suite
+
+bench-data: $(VENV)/.installed  ## measure the way from files to batches, against Pylians: five minutes
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m analysis.benchmarks.data
 
 lint: $(VENV)/.installed  ## style, types, layers, workflow format
 	$(BIN)/ruff check .

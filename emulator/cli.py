@@ -297,7 +297,7 @@ def main() -> None:
 
 
 def _raw(experiment: ExperimentConfig, folder: Path | None) -> Path:
-    if experiment.suite.kind == "files":
+    if experiment.suite.kind != "embedded":
         return folder or Path(experiment.suite.root)
     return folder or Path("data/raw") / experiment.name
 

@@ -122,7 +122,7 @@ def project_simulation(
         "conventions": CONVENTIONS,
     }
     facts = provenance("project", simulation=simulation, redraw=redraw, sources=maps.sources)
-    _write_maps(maps, identity | dict(maps.attrs) | facts, output)
+    write_maps(maps, identity | dict(maps.attrs) | facts, output)
 
 
 def below(root: str | Path, path: Path) -> str:
@@ -130,7 +130,8 @@ def below(root: str | Path, path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def _write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> None:
+def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> None:
+    """Write a maps file, atomically; ``attrs`` are all of its attributes."""
     import xarray as xr
 
     mass = {"units": str(Unit.MASS_PER_PIXEL)}

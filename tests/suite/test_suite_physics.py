@@ -8,7 +8,7 @@ import pytest
 
 from analysis.benchmarks.suite import baryons, gravity, truth
 from analysis.benchmarks.suite.runs import DEMO, dark_matter_run, draw, power
-from analysis.benchmarks.suite.tables import Measurement
+from analysis.benchmarks.tables import Measurement
 
 TINY = DEMO.model_copy(update={"n_particles": 32, "mesh": 64, "n_steps": 20})
 

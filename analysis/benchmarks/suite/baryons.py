@@ -15,7 +15,7 @@ from analysis.benchmarks.suite.runs import (
     power,
     total_matter,
 )
-from analysis.benchmarks.suite.tables import INFINITY, Bar, Measurement
+from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import EmbeddedSuite
 from emulator.suite.baryons import HydroParticles
 from emulator.suite.neighbourhood import DarkMatterRun

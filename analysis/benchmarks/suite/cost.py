@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from analysis.benchmarks.suite.runs import DEMO, FIDUCIAL_COSMOLOGY, STANDARD, particle_mass
-from analysis.benchmarks.suite.tables import INFINITY, Bar, Measurement
+from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import DesignConfig, EmbeddedSuite
 from emulator.suite.gravity import run_gravity
 from emulator.suite.halos import build_tree

@@ -13,7 +13,7 @@ from analysis.benchmarks.suite.runs import (
     particle_mass,
     power,
 )
-from analysis.benchmarks.suite.tables import INFINITY, Bar, Measurement
+from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import EmbeddedSuite
 from emulator.suite.cosmology import Cosmology, Growth, LinearPower
 from emulator.suite.gravity import run_gravity

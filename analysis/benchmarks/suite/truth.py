@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.benchmarks.suite.baryons import contents
 from analysis.benchmarks.suite.runs import DEMO, dark_matter_run, draw
-from analysis.benchmarks.suite.tables import INFINITY, Bar, Measurement
+from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import DataConfig, DesignConfig
 from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import Maps, read_maps
