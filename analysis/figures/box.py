@@ -10,31 +10,36 @@ from matplotlib.patches import Rectangle
 from analysis.figures import style
 
 
-def plot_box(dmo: np.ndarray, ensemble: xr.Dataset) -> Figure:
-    """Three projections of the DMO map with the windows of the ensemble outlined.
+def plot_box(dmo: xr.DataArray, ensemble: xr.Dataset) -> Figure:
+    """Up to three projections of the DMO map with the windows of the ensemble outlined.
 
     Parameters
     ----------
     dmo
-        ``(projection, y, x)`` whole periodic maps [Msun/h per pixel].
+        ``(projection, y, x)`` whole maps [Msun/h per pixel], labelled. Of more than three, the
+        first three that hold a window are drawn.
     ensemble
         ``centre, projection``; attr ``pixel_mpch``.
     """
     pixel = float(ensemble.attrs["pixel_mpch"])
     side, window = dmo.shape[-1] * pixel, ensemble.sizes["x"] * pixel
-    figure, axes = style.new_figure(1, 3, size=(12.5, 4.2), sharey=True)
-    norm = LogNorm(*np.quantile(dmo[dmo > 0], (0.01, 0.9995)))
-    for axis, ax in enumerate(axes[0]):
+    places = ensemble["projection"].values
+    chosen = range(len(dmo)) if len(dmo) <= 3 else np.unique(places)[:3]
+    figure, axes = style.new_figure(1, len(chosen), size=(0.5 + 4 * len(chosen), 4.2), sharey=True)
+    fields = dmo.values[list(chosen)]
+    norm = LogNorm(*np.quantile(fields[fields > 0], (0.01, 0.9995)))
+    for number, field, ax in zip(chosen, fields, axes[0], strict=True):
         image = ax.imshow(
-            np.maximum(dmo[axis], norm.vmin or 0.0),
+            np.maximum(field, norm.vmin or 0.0),
             origin="lower",
             extent=(0, side, 0, side),
             norm=norm,
             cmap="cividis",
         )
-        ax.set_title(f"summed along {'xyz'[axis]}")
+        label = str(dmo["projection"].values[number])
+        ax.set_title(f"summed along {label}" if label in "xyz" else f"map {label}")
         ax.set_xlabel("[Mpc/h]")
-        for i in np.flatnonzero(ensemble["projection"].values == axis):
+        for i in np.flatnonzero(places == number):
             corner = (ensemble["centre"].values[i] - ensemble.sizes["x"] // 2) * pixel % side
             _outline(ax, corner, window, side, str(i))
         ax.set_xlim(0, side)

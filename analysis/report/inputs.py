@@ -34,7 +34,7 @@ class Inputs:
     metrics: xr.Dataset
     acceptance: dict[str, Any]
     shown: list[Shown]
-    box_dmo: np.ndarray | None
+    box_dmo: xr.DataArray | None
     history: dict[str, list[float]] | None
     model: dict[str, Any] | None
     splits: dict[str, list[str]] | None
@@ -87,10 +87,10 @@ def choose_windows(paths: list[Path], results: Path) -> list[Shown]:
     return shown
 
 
-def _read_box(path: Path) -> np.ndarray | None:
+def _read_box(path: Path) -> xr.DataArray | None:
     if not path.is_file():
         return None
-    return read_dataset(path)["maps"].sel(species="dmo").values
+    return read_dataset(path)["maps"].sel(species="dmo")
 
 
 def read_history(path: Path) -> dict[str, list[float]] | None:

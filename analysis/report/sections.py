@@ -77,7 +77,7 @@ def _maps(inputs: Inputs) -> Section:
                 plot_box(inputs.box_dmo, first),
                 raster=True,
                 alt=f"DMO maps of the whole box of {first.attrs['simulation']} with its windows",
-                caption=f"The whole DMO box of {first.attrs['simulation']} along its three axes, "
+                caption=f"DMO maps of {first.attrs['simulation']}, up to three projections, "
                 "with the evaluated windows outlined and numbered. Good: windows cover halos, "
                 "filaments and voids.",
             )

@@ -33,6 +33,11 @@ AXES = (0, 1, 2)
 
 _ORDERS = {"ngp": 1, "cic": 2, "tsc": 3, "adaptive": 0}
 _MESH_SIDES = (4, 256)
+_IDLE_COLUMNS = 14
+"""Rows that lie a power of two apart in memory would share the same few places in the caches."""
+
+_SAMPLED = 1000
+
 _NO_WIDTH = np.empty(0, np.float32)
 
 
@@ -48,17 +53,21 @@ def mesh_side(n_particles: int) -> int:
 
 def padded_shape(n_projections: int, n_pixels: int) -> tuple[int, int, int]:
     """Shape of maps with their ghost pixels, to deposit into."""
-    return n_projections, n_pixels + 2, n_pixels + 2
+    return n_projections, n_pixels + 2, n_pixels + 2 + _IDLE_COLUMNS
 
 
 def without_ghosts(grids: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Periodic maps ``(projection, y, x)``: what lies in ghost pixels goes to the other side."""
-    folded = grids[:, 1:-1, :].copy()
-    folded[:, -1] += grids[:, 0]
-    folded[:, 0] += grids[:, -1]
-    maps = folded[:, :, 1:-1].copy()
-    maps[:, :, -1] += folded[:, :, 0]
-    maps[:, :, 0] += folded[:, :, -1]
+    """Periodic maps ``(projection, y, x)``: what lies in ghost pixels goes to the other side.
+
+    The maps are a view of ``grids``, which are used up: call this once.
+    """
+    last = grids.shape[1] - 2
+    maps = grids[:, 1:-1, 1 : last + 1]
+    for inside, ghost in ((0, last + 1), (-1, 0)):
+        maps[:, inside, :] += grids[:, ghost, 1 : last + 1]
+        maps[:, :, inside] += grids[:, 1:-1, ghost]
+        for other, corner in ((0, last + 1), (-1, 0)):
+            maps[:, inside, other] += grids[:, ghost, corner]
     return maps
 
 
@@ -77,8 +86,8 @@ def deposit_maps(
     block
         Particles, in the units of their file.
     grids
-        ``(len(axes) * slabs, n + 2, n + 2)`` as :func:`padded_shape` says [Msun/h per pixel],
-        changed in place.
+        As :func:`padded_shape` says for ``len(axes) * slabs`` projections [Msun/h per pixel], changed
+        in place.
     kernel
         ``ngp``, ``cic``, ``tsc`` or ``adaptive``.
     axes
@@ -99,21 +108,21 @@ def deposit_maps(
     if len(block.mass) == 0:
         return 0.0
     total, position = _sound(block)
-    side = grids.shape[-1]
-    scale = (side - 2) / block.box_size
+    n = grids.shape[1] - 2
+    scale = n / block.box_size
     half_width = _NO_WIDTH
     if kernel == "adaptive":
         if mesh is None:
             raise ValueError("the adaptive kernel needs the density mesh")
         half_width = np.empty(len(block.mass), np.float32)
         cells = len(mesh) / block.box_size
-        kernels.tent_half_width(
-            position, block.mass, block.mass_msunh, cells, mesh, side - 2, half_width
-        )
-    for axis, slabs in zip(axes, grids.reshape(len(axes), -1, side, side), strict=True):
+        kernels.tent_half_width(position, block.mass, block.mass_msunh, cells, mesh, n, half_width)
+    scattered = _is_scattered(position, block.box_size)
+    by_axis = grids.reshape(len(axes), -1, *grids.shape[1:])
+    for axis, slabs in zip(axes, by_axis, strict=True):
         particles = (position, block.mass, block.mass_msunh, scale, axis)
         if kernel == "cic":
-            kernels.cic_planes(*particles, slabs)
+            kernels.cic_planes(*particles, scattered, slabs)
         else:
             kernels.cloud_planes(*particles, _ORDERS[kernel], half_width, slabs)
     return total
@@ -135,6 +144,15 @@ def deposit_mesh(
     scale = len(mesh) / block.box_size
     kernels.cloud_mesh(position, block.mass, block.mass_msunh, scale, _ORDERS[kernel], mesh)
     return total
+
+
+def _is_scattered(position: NDArray[Any], box_size: float) -> bool:
+    """Whether most particles lie more than a twentieth of the box from the next one in the file."""
+    if len(position) < _SAMPLED:
+        return False
+    chosen = np.linspace(0, len(position) - 2, _SAMPLED).astype(int)
+    steps = np.abs(position[chosen + 1] - position[chosen]).max(axis=1)
+    return bool(np.median(np.minimum(steps, box_size - steps)) > box_size / 20.0)
 
 
 def _sound(block: Block) -> tuple[float, NDArray[Any]]:

@@ -46,12 +46,14 @@ def cic_planes(
     mass_unit: float,
     scale: float,
     axis: int,
+    scattered: bool,
     grids: FloatArray,
 ) -> None:
-    """Add particles to the padded slabs ``(slab, n + 2, n + 2)`` along one axis: the CIC kernel.
+    """Add particles to the padded slabs ``(slab, n + 2, stride)`` along one axis: the CIC kernel.
 
     This is :func:`cloud_planes` for the kernel that matters most, without branches and loops over
     weights. Left pixel and share are the whole part and the rest of ``u + 1/2`` (padded rows).
+    ``scattered``: neighbours in the file are none in the box, and memory is asked for ahead.
     """
     slabs, stride = grids.shape[0], np.uint64(grids.shape[2])
     plane, one = np.uint64(grids.shape[1]) * stride, np.uint64(1)
@@ -59,18 +61,19 @@ def cic_planes(
     thickness = scale * slabs / (grids.shape[1] - 2)
     flat, last = grids.reshape(-1), position.shape[0] - 1
     for p in range(position.shape[0]):
-        ahead = min(p + _AHEAD, last)
-        soon = np.uint64(position[ahead, row] * scale + 0.5) * stride
-        soon += np.uint64(position[ahead, col] * scale + 0.5)
-        prefetch(flat, soon)
-        prefetch(flat, soon + stride)
+        if scattered:
+            ahead = min(p + _AHEAD, last)
+            soon = np.uint64(np.uint32(np.int32(position[ahead, row] * scale + 0.5))) * stride
+            soon += np.uint64(np.uint32(np.int32(position[ahead, col] * scale + 0.5)))
+            prefetch(flat, soon)
+            prefetch(flat, soon + stride)
         u, v = position[p, row] * scale + 0.5, position[p, col] * scale + 0.5
         i, j = np.int32(u), np.int32(v)
         m = mass[p] * mass_unit
         above = m * (u - i)
         below = m - above
         right_below, right_above = below * (v - j), above * (v - j)
-        pixel = np.uint64(i) * stride + np.uint64(j)
+        pixel = np.uint64(np.uint32(i)) * stride + np.uint64(np.uint32(j))
         if slabs > 1:
             pixel += np.uint64(min(int(position[p, axis] * thickness), slabs - 1)) * plane
         flat[pixel] += below - right_below
@@ -90,7 +93,7 @@ def cloud_planes(
     half_width: NDArray[np.float32],
     grids: FloatArray,
 ) -> None:
-    """Add particles to the padded slabs ``(slab, n + 2, n + 2)`` along one axis.
+    """Add particles to the padded slabs ``(slab, n + 2, stride)`` along one axis.
 
     ``order``: 1 NGP, 2 CIC, 3 TSC, 0 tents of ``half_width`` ``(n_particles,)`` [pixel].
     """

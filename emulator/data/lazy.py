@@ -78,6 +78,6 @@ def _open(path: Path) -> _OpenFile:
         _open_files.move_to_end(key)
     else:
         _open_files[key] = _OpenFile(path)
-        if len(_open_files) > MAX_OPEN:
+        while len(_open_files) > MAX_OPEN:
             _open_files.popitem(last=False)[1].handle.close()
     return _open_files[key]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from analysis.figures.box import plot_box
 from analysis.figures.correlation import plot_identity
@@ -77,11 +78,22 @@ def test_maps_of_an_empty_channel_can_be_drawn(ensemble):
 
 
 def test_windows_are_outlined_on_their_own_projection(ensemble):
-    dmo = np.random.default_rng(0).lognormal(size=(3, 64, 64))
+    fields = np.random.default_rng(0).lognormal(size=(3, 64, 64))
+    dmo = xr.DataArray(fields, dims=("projection", "y", "x"), coords={"projection": list("xyz")})
     figure = plot_box(dmo, ensemble)
     for axis in range(3):
         count = int((ensemble["projection"].values == axis).sum())
         assert len(figure.axes[axis].patches) == 4 * count
+        assert figure.axes[axis].get_title() == f"summed along {'xyz'[axis]}"
+
+
+def test_of_many_projections_three_with_windows_are_drawn(ensemble):
+    fields = np.random.default_rng(0).lognormal(size=(15, 64, 64))
+    labels = [str(i) for i in range(15)]
+    dmo = xr.DataArray(fields, dims=("projection", "y", "x"), coords={"projection": labels})
+    places = np.resize([12, 3, 7, 9], ensemble.sizes["sample"])
+    figure = plot_box(dmo, ensemble.assign(projection=("sample", places)))
+    assert [ax.get_title() for ax in figure.axes[:3]] == ["map 3", "map 7", "map 9"]
 
 
 def test_best_baseline_has_height_one(metrics):

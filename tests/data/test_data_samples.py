@@ -12,9 +12,10 @@ from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
 from emulator.data.export import export_ensemble, export_samples
 from emulator.data.fit import fit_normalisation
+from emulator.data.halo_tables import radius_200c
 from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
-from emulator.data.samples import Sample, radius_200c, read_sample, read_samples, write_sample
+from emulator.data.samples import Sample, read_sample, read_samples, write_sample
 from emulator.io import DataError, write_dataset
 from emulator.units import CRITICAL_DENSITY
 

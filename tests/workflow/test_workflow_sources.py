@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import multifield_files as files
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -51,6 +52,12 @@ def test_ready_maps_from_files_to_a_batch(tmp_path, workflow):
         maps_per_simulation=files.N_MAPS, ranges=str(root / "ranges.csv"),
     )  # fmt: skip
     files.write_multifield(root, config.suite)
+    field = root / "Maps_Mgas_IllustrisTNG_CV_z=0.00.npy"
+    field.rename(root / "elsewhere.npy")
+    refused = workflow(tmp_path, "--dry-run", check=False)
+    assert refused.returncode != 0
+    assert field.name in refused.stdout + refused.stderr
+    (root / "elsewhere.npy").rename(field)
     plan = workflow(tmp_path, "--dry-run").stdout
     counts = dict(re.findall(r"^([a-z_]+) +(\d+)$", plan, flags=re.MULTILINE))
     assert counts["project"] == "5"
@@ -63,11 +70,15 @@ def test_ready_maps_from_files_to_a_batch(tmp_path, workflow):
     normalisation = Normalisation.read(results / "normalisation.json")
     batch = WindowDataset(maps, normalisation, window=8, batch_size=4, seed=0)[0]
     assert batch.params.shape == (4, 6)
-    assert all(torch.isfinite(field).all() for field in batch)
-    (root / "Maps_Mgas_IllustrisTNG_CV_z=0.00.npy").unlink()
-    refused = workflow(tmp_path, "--dry-run", check=False)
+    assert all(torch.isfinite(values).all() for values in batch)
+    # a command that fails is a job that fails, whatever stands behind its pipe
+    density = np.load(field)
+    density[0, 0, 0] = np.nan
+    np.save(field, density)
+    refused = workflow(tmp_path, "--until", "project", check=False)
     assert refused.returncode != 0
-    assert "Maps_Mgas_IllustrisTNG_CV_z=0.00.npy" in refused.stdout + refused.stderr
+    assert f"{field.name}[0]: expected finite values" in refused.stdout + refused.stderr
+    assert "MissingOutputException" not in refused.stdout + refused.stderr
 
 
 @pytest.mark.workflow

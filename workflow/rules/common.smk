@@ -36,8 +36,8 @@ RESULTS = f"results/{NAME}"
 SAMPLED = sampled_simulations(SPLITS["test"])
 EMULATOR = f"{sys.executable} -m emulator"
 
-# Byte code halves the start-up of every job.
-shell.prefix("unset PYTHONDONTWRITEBYTECODE; ")
+# A command that fails must not hide behind `tee`; byte code halves the start-up of every job.
+shell.prefix("set -euo pipefail; unset PYTHONDONTWRITEBYTECODE; ")
 
 for manifest in (*Path(RAW).glob("manifests/*.json"), *Path(PROCESSED).glob("manifests/*.json")):
     try:

@@ -13,7 +13,7 @@ def displaced_lattice(side: int) -> NDArray[np.float32]:
     lattice += rng.normal(0.0, 0.3, lattice.shape).astype(np.float32)
     lattice %= np.float32(BOX_MPCH)
     lattice[lattice >= BOX_MPCH] = 0.0
-    return lattice
+    return np.ascontiguousarray(lattice)
 
 
 def snapshot_like(position: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -37,8 +37,8 @@ def measure() -> list[Measurement]:
                      f"{memory / 1e6:.0f}"])  # fmt: skip
     note = (
         f"Dark matter of a file in the page cache (float32 positions), to three maps of "
-        f"{N_PIXELS}^2, CIC, blocks of {BLOCK} particles. The bar on memory is the grids, one block "
-        "and 200 MB."
+        f"{N_PIXELS}^2, CIC, blocks of {BLOCK} particles. The bar on memory is the grids, one "
+        "block and 200 MB."
     )
     header = ["particles", "reading alone [M/s]", "depositing alone [M/s]", "both [M/s]",
               "both, two threads [M/s]", "peak memory [MB]"]  # fmt: skip
