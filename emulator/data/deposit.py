@@ -86,8 +86,8 @@ def deposit_maps(
     block
         Particles, in the units of their file.
     grids
-        As :func:`padded_shape` says for ``len(axes) * slabs`` projections [Msun/h per pixel], changed
-        in place.
+        As :func:`padded_shape` says for ``len(axes) * slabs`` projections [Msun/h per pixel],
+        changed in place.
     kernel
         ``ngp``, ``cic``, ``tsc`` or ``adaptive``.
     axes

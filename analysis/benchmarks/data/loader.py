@@ -32,8 +32,8 @@ def measure() -> list[Measurement]:
                 rows.append([cache, str(workers), f"{rate:.0f}"])
     note = (
         f"Samples of (condition, {len(FACTORS)} context maps, 3 targets) of {WINDOW}^2 from "
-        f"{N_SIMULATIONS} simulations of {N_PIXELS}^2, batches of {BATCH}, files in the page cache; "
-        "`training.cache` and `training.loader_workers` as given."
+        f"{N_SIMULATIONS} simulations of {N_PIXELS}^2, batches of {BATCH}, files in the page "
+        "cache; `training.cache` and `training.loader_workers` as given."
     )
     bars = [
         Bar(f"{cache}, {workers} workers [samples/s]", float(rate), _WANTED, INFINITY)
@@ -52,7 +52,8 @@ def write_store(folder: Path, number: int) -> Path:
         "suite": "Benchmark", "set": "SB", "simulation": f"SB_{number}", "run": f"SB_{number}",
         "box_size_mpch": 50.0, "pixel_mpch": 50.0 / N_PIXELS, "depth_mpch": 50.0, "redshift": 0.0,
         "hubble_h": 0.67, "omega_m": 0.3, "omega_b": 0.049, "periodic": 1,
-        "params": '{"A": 1.0}', "param_ranges": '{"A": {"min": 0, "max": 2, "fiducial": 1, "log": false}}',
+        "params": '{"A": 1.0}',
+        "param_ranges": '{"A": {"min": 0, "max": 2, "fiducial": 1, "log": false}}',
     }  # fmt: skip
     maps = FullMaps(
         fields=fields,
