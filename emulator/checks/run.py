@@ -1,6 +1,7 @@
 """The whole check: every simulation, what they need, and the findings between them."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -57,8 +58,10 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
     findings += _shared_seeds(config, inspections)
     total = sum(_particles(found) for found in inspections)
     needs = needs_of_maps(config, len(names))
-    sound = [found.simulation for found in inspections if not found.findings]
-    needs |= probe_projection(config, root, sound[0], total) if sound else {}
+    for found in [found for found in inspections if not found.findings][:1]:
+        work = partial(probe_projection, config, root, found.simulation, total)
+        needs |= found.attempt("particles", work) or {}
+        findings += found.findings
     return Check(config.name, str(root), inspections, needs, findings)
 
 

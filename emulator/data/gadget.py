@@ -1,20 +1,35 @@
 """GADGET and AREPO files (GADGET-2/3/4, AREPO, GIZMO): families of files, headers, units.
 
-Lengths are comoving, and lengths and masses carry 1/h. Units are those that the file gives in cgs
-(``UnitLength_in_cm``, ``UnitMass_in_g``; GIZMO spells them ``_In_CGS``), otherwise GADGET's:
-kpc/h and 1e10 Msun/h.
+Lengths are comoving, and lengths and masses carry 1/h. Units are those that the file gives in cgs,
+otherwise GADGET's: kpc/h and 1e10 Msun/h. ``UnitLength_in_cm`` and ``UnitMass_in_g`` are per h;
+GIZMO's ``UnitLength_In_CGS`` and ``UnitMass_In_CGS`` have been divided by h.
+
+References
+----------
+GADGET-4 user guide (Springel et al. 2021), "Snapshot format"; GIZMO (Hopkins 2015), ``io.c`` of
+https://github.com/pfhopkins/gizmo-public
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emulator.config import HeaderFacts
-from emulator.data.headers import Header, checked_box, chosen_units, require, settle
+from emulator.data.headers import (
+    LENGTHS,
+    MASSES,
+    Header,
+    Stated,
+    Unit,
+    box_side,
+    number,
+    settle,
+    total_counts,
+)
 from emulator.io import DataError
-from emulator.units import GADGET_MASS_MSUNH, KPCH_PER_MPCH
 
 if TYPE_CHECKING:
     import h5py
@@ -22,6 +37,16 @@ if TYPE_CHECKING:
 _CHUNK_NAME = re.compile(r"^(?P<stem>.+)\.\d+(?P<suffix>\.(?:hdf5|h5))$")
 _GROUPS = ("Header", "Parameters", "Units", "Cosmology")
 _MPC_IN_CM, _MSUN_IN_G = 3.085678e24, 1.989e33
+_ATTRIBUTES = {
+    "box_size_mpch": "BoxSize",
+    "redshift": "Redshift",
+    "omega_m": "Omega0",
+    "omega_b": "OmegaBaryon",
+    "hubble_h": "HubbleParam",
+}
+
+KPC, MASS = LENGTHS["kpc/h"], MASSES["1e10 Msun/h"]
+"""Units where the file does not say."""
 
 
 def first_chunk(path: str | Path) -> Path:
@@ -78,67 +103,54 @@ def header_value(handle: "h5py.File", path: Path, name: str, *, default: Any = N
     return value
 
 
-def file_units(attrs: dict[str, Any]) -> tuple[float, float]:
-    """Units of length and mass [Mpc/h, Msun/h]; a value near kpc or Mpc means exactly that."""
-    length = _unit(attrs, ("UnitLength_in_cm", "UnitLength_In_CGS"), _MPC_IN_CM, 1 / KPCH_PER_MPCH)
-    mass = _unit(attrs, ("UnitMass_in_g", "UnitMass_In_CGS"), _MSUN_IN_G, GADGET_MASS_MSUNH)
+def stated_units(attrs: Mapping[str, Any], where: str) -> tuple[Unit | None, Unit | None]:
+    """Units of length and mass that a file gives in cgs; ``None`` where it does not."""
+    length = _unit(attrs, "UnitLength_in_cm", "UnitLength_In_CGS", _MPC_IN_CM, KPC, where)
+    mass = _unit(attrs, "UnitMass_in_g", "UnitMass_In_CGS", _MSUN_IN_G, MASS, where)
     return length, mass
 
 
-def _unit(attrs: dict[str, Any], names: tuple[str, ...], in_cgs: float, default: float) -> float:
-    given = [float(attrs[name]) / in_cgs for name in names if name in attrs]
-    if not given or given[0] <= 0:
-        return default
-    # files round the parsec and the sun to four digits or so
-    return next((unit for unit in (default, 1.0) if abs(given[0] / unit - 1) < 2e-3), given[0])
+def _unit(
+    attrs: Mapping[str, Any], per_h: str, whole: str, in_cgs: float, usual: Unit, where: str
+) -> Unit | None:
+    found = number(attrs, per_h, where)
+    if found is not None and found > 0:
+        # files round the parsec and the sun to four digits or so
+        value = found / in_cgs
+        return next(
+            ((unit, 0) for unit in (usual[0], 1.0) if abs(value / unit - 1) < 2e-3), (value, 0)
+        )
+    # GIZMO has divided by h already
+    found = number(attrs, whole, where)
+    return (found / in_cgs, 1) if found is not None and found > 0 else None
 
 
 def read_gadget_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> Header:
-    """Header of one file; ``facts`` fill in what it lacks.
-
-    Raises
-    ------
-    DataError
-        An attribute that is missing in file and config, or on which the two disagree.
-    """
+    """Header of one file; ``facts`` fill in what it lacks. Raises as :func:`settle`."""
     attrs, where = attributes(handle), f"{path}:Header"
-
-    def number(name: str) -> float | None:
-        return float(attrs[name]) if name in attrs else None
-
-    def needed(key: str, found: float | None, name: str) -> float:
-        return require(settle(found, key, facts, where), key, where, name, sorted(attrs))
-
-    hubble_h = needed("hubble_h", number("HubbleParam"), "HubbleParam")
-    length, mass = chosen_units(facts, hubble_h, *file_units(attrs))
-    box = number("BoxSize")
-    table = np.atleast_1d(attrs.get("MassTable", ())) * mass
-    return Header(
-        box_size_mpch=checked_box(
-            needed("box_size_mpch", None if box is None else box * length, "BoxSize"), where
-        ),
-        redshift=needed("redshift", _redshift(attrs), "Redshift"),
-        omega_m=needed("omega_m", number("Omega0"), "Omega0"),
-        omega_b=settle(number("OmegaBaryon") or None, "omega_b", facts, where),
-        hubble_h=hubble_h,
-        counts=_counts(attrs),
-        mass_table_msunh=facts.mass_table_msunh or tuple(float(entry) for entry in table),
-        length_mpch=length,
-        mass_msunh=mass,
+    length, mass = stated_units(attrs, where)
+    table = np.ravel(attrs.get("MassTable", ()))
+    omega_b = number(attrs, "OmegaBaryon", where) or number(attrs, "Omega_Baryon", where)
+    stated = Stated(
+        box_size=box_side(attrs, where),
+        redshift=_redshift(attrs, where),
+        omega_m=number(attrs, "Omega0" if "Omega0" in attrs else "Omega_Matter", where),
+        omega_b=omega_b or None,
+        hubble_h=number(attrs, "HubbleParam", where),
+        counts=total_counts(attrs),
+        mass_table=tuple(float(entry) for entry in table),
+        length=length or KPC,
+        mass=mass or MASS,
+        attributes=_ATTRIBUTES,
+        present=tuple(attrs),
     )
+    return settle(stated, facts, where)
 
 
-def _redshift(attrs: dict[str, Any]) -> float | None:
-    if "Redshift" in attrs:
-        return float(attrs["Redshift"])
+def _redshift(attrs: Mapping[str, Any], where: str) -> float | None:
+    redshift = number(attrs, "Redshift", where)
+    if redshift is not None:
+        return redshift
     # cosmological runs write the scale factor as their time
-    time = float(attrs.get("Time", 0.0))
+    time = number(attrs, "Time", where) or 0.0
     return 1.0 / time - 1.0 if 0.0 < time <= 1.0 else None
-
-
-def _counts(attrs: dict[str, Any]) -> tuple[int, ...] | None:
-    if "NumPart_Total" not in attrs:
-        return None
-    low = np.atleast_1d(attrs["NumPart_Total"]).astype(np.int64)
-    high = np.atleast_1d(attrs.get("NumPart_Total_HighWord", np.zeros_like(low))).astype(np.int64)
-    return tuple(int(count) for count in low + (high << 32))

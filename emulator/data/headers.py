@@ -1,25 +1,40 @@
 """Headers: what every format says about a snapshot, in one set of units.
 
-The files themselves keep their own units; ``length_mpch`` and ``mass_msunh`` convert them.
+A format's reader collects what the file says (:class:`Stated`); :func:`settle` joins it with what
+the config says, checks both, and converts. The particles keep the units of their file;
+``length_mpch`` and ``mass_msunh`` convert them.
 """
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from emulator.config import HeaderFacts
 from emulator.io import DataError
 
 _AGREEMENT = 1.0e-4
 
-LENGTHS = {"kpc/h": (1.0e-3, 0), "Mpc/h": (1.0, 0), "kpc": (1.0e-3, 1), "Mpc": (1.0, 1)}
-"""Unit of length -> (Mpc, power of h) of which it is so many Mpc/h."""
+Unit = tuple[float, int]
+"""``(value, power)``: the unit is ``value * h**power`` Mpc/h or Msun/h."""
 
-MASSES = {
+LENGTHS: dict[str, Unit] = {
+    "kpc/h": (1.0e-3, 0),
+    "Mpc/h": (1.0, 0),
+    "kpc": (1.0e-3, 1),
+    "Mpc": (1.0, 1),
+}
+MASSES: dict[str, Unit] = {
     "1e10 Msun/h": (1.0e10, 0),
     "Msun/h": (1.0, 0),
     "1e10 Msun": (1.0e10, 1),
     "Msun": (1.0, 1),
 }
-"""Unit of mass -> (Msun, power of h) of which it is so many Msun/h."""
+
+_EXAMPLES = {"box_size_mpch": 25.0, "redshift": 0.0, "omega_m": 0.3, "hubble_h": 0.6711}
 
 
 @dataclass(frozen=True)
@@ -43,27 +58,117 @@ class Header:
     mass_msunh: float
 
 
-def chosen_units(
-    facts: HeaderFacts, hubble_h: float, length_mpch: float, mass_msunh: float
-) -> tuple[float, float]:
-    """Units [Mpc/h, Msun/h] that the config names, or else those of the file."""
-    if facts.length_unit is not None:
-        factor, power = LENGTHS[facts.length_unit]
-        length_mpch = factor * hubble_h**power
-    if facts.mass_unit is not None:
-        factor, power = MASSES[facts.mass_unit]
-        mass_msunh = factor * hubble_h**power
-    return length_mpch, mass_msunh
+@dataclass(frozen=True)
+class Stated:
+    """What a file says itself; ``None`` where it is silent.
+
+    ``box_size`` and ``mass_table`` are in the file's units of ``length`` and ``mass``.
+    ``attributes`` maps keys of ``suite.header`` to the attributes where they were looked for, and
+    ``present`` lists all attributes there are.
+    """
+
+    box_size: float | None
+    redshift: float | None
+    omega_m: float | None
+    omega_b: float | None
+    hubble_h: float | None
+    counts: tuple[int, ...] | None
+    mass_table: tuple[float, ...]
+    length: Unit
+    mass: Unit
+    attributes: Mapping[str, str]
+    present: Sequence[str]
 
 
-def settle(found: float | None, key: str, facts: HeaderFacts, where: str) -> float | None:
-    """One value out of the file's and the config's (``suite.header.{key}``), which must agree.
+def settle(stated: Stated, facts: HeaderFacts, where: str) -> Header:
+    """Header out of what the file and the config (``suite.header``) say.
 
     Raises
     ------
     DataError
-        The two differ by more than 1e-4 (in 1+z for the redshift).
+        An attribute that both lack, one on which they differ by more than 1e-4 (in 1+z for the
+        redshift), or one that is not positive (-1 for the redshift). Units of the config replace
+        those of the file.
     """
+
+    def needed(key: str, found: float | None) -> float:
+        value = _agreed(found, key, facts, where)
+        if value is None:
+            raise DataError(
+                where,
+                f"attribute {stated.attributes[key]!r}",
+                f"only {', '.join(sorted(stated.present)) or 'none'}",
+                "Cut-outs often drop the header; give it in the config, e.g. "
+                f"suite.header.{key}: {_EXAMPLES[key]}.",
+            )
+        least = -1.0 if key == "redshift" else 0.0
+        if not least < value < math.inf:
+            raise DataError(
+                f"{where}/{stated.attributes[key]}", f"more than {least:g}", f"{value:g}"
+            )
+        return value
+
+    hubble_h = needed("hubble_h", stated.hubble_h)
+    length = _scale(LENGTHS[facts.length_unit] if facts.length_unit else stated.length, hubble_h)
+    mass = _scale(MASSES[facts.mass_unit] if facts.mass_unit else stated.mass, hubble_h)
+    box = None if stated.box_size is None else stated.box_size * length
+    omega_b = _agreed(stated.omega_b, "omega_b", facts, where)
+    return Header(
+        box_size_mpch=needed("box_size_mpch", box),
+        redshift=needed("redshift", stated.redshift),
+        omega_m=needed("omega_m", stated.omega_m),
+        omega_b=None if omega_b is None else needed("omega_b", omega_b),
+        hubble_h=hubble_h,
+        counts=stated.counts,
+        mass_table_msunh=_mass_table([entry * mass for entry in stated.mass_table], facts, where),
+        length_mpch=length,
+        mass_msunh=mass,
+    )
+
+
+def number(attrs: Mapping[str, Any], name: str, where: str) -> float | None:
+    """One attribute as a number (an array of one is one, too); ``None`` without it."""
+    if name not in attrs:
+        return None
+    values = _numbers(attrs[name], f"{where}/{name}")
+    if len(values) != 1:
+        raise DataError(f"{where}/{name}", "one number", f"{len(values)}")
+    return float(values[0])
+
+
+def box_side(attrs: Mapping[str, Any], where: str) -> float | None:
+    """``BoxSize`` in the file's unit: a number, or three that are equal; ``None`` without it."""
+    if "BoxSize" not in attrs:
+        return None
+    sides = _numbers(attrs["BoxSize"], f"{where}/BoxSize")
+    if len(sides) not in (1, 3) or not np.allclose(sides, sides[0], rtol=1e-6, atol=0):
+        raise DataError(f"{where}/BoxSize", "a cube", f"sides {sides.tolist()}")
+    return float(sides[0])
+
+
+def total_counts(attrs: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Particles of the whole snapshot by type, from their low and high 32 bits."""
+    if "NumPart_Total" not in attrs:
+        return None
+    low = np.ravel(attrs["NumPart_Total"]).astype(np.int64)
+    high = np.ravel(attrs.get("NumPart_Total_HighWord", np.zeros_like(low))).astype(np.int64)
+    return tuple(int(count) for count in low + (high << 32))
+
+
+def _numbers(value: Any, where: str) -> NDArray[np.float64]:
+    try:
+        return np.ravel(value).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(where, "a number", repr(value)) from error
+
+
+def _scale(unit: Unit, hubble_h: float) -> float:
+    value, power = unit
+    return value * hubble_h**power
+
+
+def _agreed(found: float | None, key: str, facts: HeaderFacts, where: str) -> float | None:
+    """One value out of the file's and the config's."""
     fact = getattr(facts, key)
     if fact is None or found is None:
         return found if fact is None else fact
@@ -78,20 +183,18 @@ def settle(found: float | None, key: str, facts: HeaderFacts, where: str) -> flo
     return found
 
 
-def require(value: float | None, key: str, where: str, attribute: str, present: list[str]) -> float:
-    """``value``, or a :class:`DataError` that offers the config's ``suite.header.{key}``."""
-    if value is None:
-        raise DataError(
-            where,
-            f"attribute {attribute!r}",
-            f"only {', '.join(present) or 'none'}",
-            f"Cut-outs often drop the header; give it in the config: suite.header.{key}.",
-        )
-    return value
-
-
-def checked_box(box_size_mpch: float, where: str) -> float:
-    """A positive box size [Mpc/h]."""
-    if not 0 < box_size_mpch < float("inf"):
-        raise DataError(f"{where}/BoxSize", "a positive box size", f"{box_size_mpch:g}")
-    return box_size_mpch
+def _mass_table(found: Sequence[float], facts: HeaderFacts, where: str) -> tuple[float, ...]:
+    """Masses by type [Msun/h]; zero in file or config means that it does not say."""
+    given = facts.mass_table_msunh or ()
+    table = [0.0] * max(len(found), len(given))
+    table[: len(given)] = given
+    for kind, mass in enumerate(found):
+        if mass > 0 and table[kind] > 0 and not abs(table[kind] - mass) <= _AGREEMENT * mass:
+            raise DataError(
+                f"{where}/MassTable",
+                f"{table[kind]:g} Msun/h for type {kind} as suite.header.mass_table_msunh says",
+                f"{mass:g}",
+                "Set that entry of suite.header.mass_table_msunh to 0, or mend the file.",
+            )
+        table[kind] = mass or table[kind]
+    return tuple(table)

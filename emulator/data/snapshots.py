@@ -10,7 +10,9 @@ GADGET-2 user guide (Springel 2005), section 6; IllustrisTNG data release (Nelso
 https://www.tng-project.org/data/docs/specifications/
 """
 
+import re
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,8 +86,9 @@ def open_snapshot(path: str | Path, facts: HeaderFacts | None = None) -> Snapsho
         with open_hdf5(chunk) as handle:
             _require_same(read_header(handle, chunk, facts), header, chunk, path)
             chunk_counts.append(_counts_of_file(handle))
-    found = tuple(int(total) for total in np.sum(chunk_counts, axis=0))
-    if header.counts is not None and found != header.counts:
+            _require_no_masses(handle, chunk, facts)
+    found = tuple(sum(counts) for counts in zip_longest(*chunk_counts, fillvalue=0))
+    if header.counts is not None and not _same_counts(found, header.counts):
         raise DataError(
             f"{path}:Header/NumPart_Total",
             f"the sum of NumPart_ThisFile over {n_files} file(s), {list(found)}",
@@ -110,8 +113,26 @@ def _counts_of_file(handle: "h5py.File") -> tuple[int, ...]:
     """Particles by type; cut-outs that dropped the header are asked for their datasets."""
     if "Header" in handle and "NumPart_ThisFile" in handle["Header"].attrs:
         return tuple(int(count) for count in np.ravel(handle["Header"].attrs["NumPart_ThisFile"]))
-    names = (f"PartType{number}/Coordinates" for number in range(6))
+    matches = (re.fullmatch(r"PartType(\d+)", name) for name in handle)
+    n_types = max((int(match[1]) + 1 for match in matches if match), default=0)
+    names = (f"PartType{number}/Coordinates" for number in range(n_types))
     return tuple(len(handle[name]) if name in handle else 0 for name in names)
+
+
+def _same_counts(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two headers count the same, one of them perhaps fewer types."""
+    return all(a == b for a, b in zip_longest(one, other, fillvalue=0))
+
+
+def _require_no_masses(handle: "h5py.File", path: Path, facts: HeaderFacts) -> None:
+    for kind, mass in enumerate(facts.mass_table_msunh or ()):
+        if mass > 0 and f"PartType{kind}/Masses" in handle:
+            raise DataError(
+                f"{path}:PartType{kind}/Masses",
+                f"no masses one by one, as suite.header.mass_table_msunh says {mass:g} Msun/h",
+                "a dataset",
+                "Set that entry of suite.header.mass_table_msunh to 0.",
+            )
 
 
 def _require_same(header: Header, first: Header, chunk: Path, path: Path) -> None:

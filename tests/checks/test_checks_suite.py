@@ -135,11 +135,11 @@ def set_header(name, value):
     ]
 
 
-def poke(file, name, index, value):
+def poke(file, name, index, value, simulation="LH_0"):
     def change(handle):
         handle[name][index] = value
 
-    return lambda root: edit(root / "LH_0" / file, change)
+    return lambda root: edit(root / simulation / file, change)
 
 
 def replace_with(target, source):
@@ -216,9 +216,9 @@ def test_equal_findings_are_told_once(suite):
 
 
 def test_headers_alone_do_not_meet_bad_particles(suite):
-    poke("dmo.hdf5", "PartType1/Coordinates", (7, 1), np.nan)(suite)
+    poke("dmo.hdf5", "PartType1/Coordinates", (7, 1), np.nan, "LH_1")(suite)
     assert check(suite, "--particles", "none")[0] == 0
-    assert check(suite)[0] == 1
+    assert check(suite, "--particles", "all")[0] == 1
 
 
 def test_an_unknown_choice_of_particles(suite, capsys, monkeypatch):

@@ -41,12 +41,15 @@ def measure() -> list[Measurement]:
                      f"{ratios[order]:.2f}"])  # fmt: skip
     found = ours(orders["random"], mass)
     exact = float(mass.sum(dtype=np.float64))
+    scaling = threads["snapshot-like"] / rates["snapshot-like"]
     bars = [
-        Bar("snapshot-like order: rate over Pylians' MA, one core", ratios["snapshot-like"], 3.0, INFINITY),
-        Bar("random order: rate over Pylians' MA, one core", ratios["random"], 2.0, INFINITY),
-        Bar("snapshot-like order: two threads over one", threads["snapshot-like"] / rates["snapshot-like"], 1.7, INFINITY),
+        Bar(f"{order} order: rate over Pylians' MA, one core", ratios[order], wanted, INFINITY)
+        for order, wanted in (("snapshot-like", 3.0), ("random", 2.0))
+    ]
+    bars += [
+        Bar("snapshot-like order: two threads over one", scaling, 1.7, INFINITY),
         Bar("mass lost or gained", abs(found.sum() / exact - 1.0), -INFINITY, 1e-12),
-    ]  # fmt: skip
+    ]
     if pylians is not None:
         bars.append(
             Bar("largest difference from Pylians, in means", difference(mass), -INFINITY, 1e-5)

@@ -21,7 +21,7 @@ def measure() -> list[Measurement]:
     with tempfile.TemporaryDirectory() as name:
         paths = write_pair(Path(name), SIDE)
         size = sum(path.stat().st_size for path in paths)
-        for kernel in ("cic", "tsc", "adaptive"):
+        for kernel in ("cic", "tsc"):
             for workers in (1, 2):
                 seconds = best_seconds(lambda k=kernel, w=workers: project(*paths, k, w), runs=2)
                 memory = peak_bytes(project, *paths, kernel, workers)
