@@ -109,20 +109,46 @@ def read_json(path: str | Path) -> Any:
         raise DataError(path, "valid JSON", f"a syntax error ({error})") from error
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a folder that may not be entered is a :class:`DataError`."""
+    try:
+        return path.is_file()
+    except PermissionError as error:
+        raise _forbidden(path, error) from error
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """Lines of a text file; one that is missing, closed to us or not text is a `DataError`."""
+    if not is_file(path):
+        raise DataError(path, what, _absence(path))
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except PermissionError as error:
+        raise _forbidden(path, error) from error
+    except UnicodeDecodeError as error:
+        raise DataError(path, what, f"no text ({error})") from error
+
+
+def _absence(path: Path) -> str:
+    return "a folder" if path.is_dir() else "no such file"
+
+
+def _forbidden(path: Path, error: PermissionError) -> DataError:
+    return DataError(path, "permission to read it", str(error), "Ask its owner, or see `ls -l`.")
+
+
 @contextmanager
 def open_hdf5(path: str | Path) -> Iterator["h5py.File"]:
     """Open an HDF5 file for reading; a missing, truncated or foreign one is a `DataError`."""
     import h5py
 
     path = Path(path)
-    if not path.is_file():
-        raise DataError(path, "an HDF5 file", "no such file")
+    if not is_file(path):
+        raise DataError(path, "an HDF5 file", _absence(path))
     try:
         handle = h5py.File(path, "r")
     except PermissionError as error:
-        raise DataError(
-            path, "permission to read it", str(error), "Ask its owner, or see `ls -l`."
-        ) from error
+        raise _forbidden(path, error) from error
     except OSError as error:
         raise DataError(
             path,

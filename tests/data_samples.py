@@ -115,6 +115,7 @@ def write_swift(path, groups, *, box_mpc=30.0, hubble_h=0.7, **header):
     }
     with h5py.File(path, "w") as handle:
         handle.create_group("Header").attrs.update(attrs)
+        handle.create_group("Code").attrs["Code"] = np.bytes_("SWIFT")
         handle.create_group("Units").attrs.update(
             {
                 "Unit length in cgs (U_L)": np.array([3.08567758e24]),

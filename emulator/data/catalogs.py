@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.data.gadget import attributes, chunk_paths, file_units, first_chunk, header_value
-from emulator.data.halo_tables import read_csv, read_rockstar
-from emulator.data.headers import Header
+from emulator.data.gadget import attributes, chunk_paths, first_chunk, header_value, stated_units
+from emulator.data.halo_tables import Listed, read_csv, read_rockstar
+from emulator.data.headers import LENGTHS, MASSES, FileUnit, Header, number, scale
 from emulator.io import DataError, open_hdf5
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def read_halos(path: str | Path, header: Header | None = None) -> Halos:
         for a family.
     header
         Of the snapshot that the halos are of. Text tables need it (box, and cosmology for radii
-        that they do not list); an HDF5 catalogue must agree with its box.
+        that they do not list); an HDF5 catalogue that does not state its units has those of the
+        snapshot. Box and redshift that the catalogue states must be the snapshot's.
 
     Returns
     -------
@@ -56,32 +57,46 @@ def read_halos(path: str | Path, header: Header | None = None) -> Halos:
     ------
     DataError
         A missing or damaged file (of the family: named), a missing attribute, dataset or column,
-        another number of groups than ``Ngroups_Total``, values that are not finite, or the
-        catalogue of another box.
+        another number of groups than ``Ngroups_Total``, values that are not finite or negative,
+        positions outside the box (HDF5: by more than a box), a halo without a radius, or the
+        catalogue of another box or output.
     """
     path = Path(path)
     if path.suffix in (".hdf5", ".h5"):
-        box, values = _read_subfind(first_chunk(path))
-        if header is not None:
-            _require_box(box, header, path)
+        listed = _read_subfind(first_chunk(path), header)
+    elif header is None:
+        raise DataError(path, "the header of its snapshot beside a text table", "none")
     else:
-        if header is None:
-            raise DataError(path, "the header of its snapshot beside a text table", "none")
-        read = read_csv if path.suffix == ".csv" else read_rockstar
-        stated_box, values = read(path, header)
-        _require_box(stated_box, header, path)
-        box = header.box_size_mpch
-    return Halos(_wrapped(values[0], box), *values[1:])
+        listed = (read_csv if path.suffix == ".csv" else read_rockstar)(path, header)
+    if header is not None:
+        _require_match(listed, header, path)
+    box = listed.box_size_mpch if header is None else header.box_size_mpch
+    keep = listed.m200c_msunh > 0
+    halos = Halos(
+        _wrapped(listed.position_mpch[keep], box),
+        listed.m200c_msunh[keep],
+        listed.r200c_mpch[keep],
+    )
+    n_points = int(np.count_nonzero(halos.r200c_mpch == 0))
+    if n_points:
+        raise DataError(path, "a radius of every halo with a mass", f"{n_points} of zero")
+    return halos
 
 
-def _require_box(box_mpch: float | None, header: Header, path: Path) -> None:
-    if box_mpch is not None and not (
-        abs(box_mpch - header.box_size_mpch) <= _AGREEMENT * header.box_size_mpch
-    ):
+def _require_match(listed: Listed, header: Header, path: Path) -> None:
+    box, stated = header.box_size_mpch, listed.box_size_mpch
+    if not abs(stated - box) <= _AGREEMENT * box:
         raise DataError(
             path,
-            f"a catalogue of the box of its snapshot, {header.box_size_mpch:g} Mpc/h",
-            f"one of {box_mpch:g} Mpc/h",
+            f"a catalogue of the box of its snapshot, {box:g} Mpc/h",
+            f"one of {stated:g} Mpc/h",
+        )
+    redshift = header.redshift if listed.redshift is None else listed.redshift
+    if not abs(redshift - header.redshift) <= _AGREEMENT * (1.0 + header.redshift):
+        raise DataError(
+            path,
+            f"a catalogue of the output of its snapshot, redshift {header.redshift:.5g}",
+            f"one of redshift {redshift:.5g}",
         )
 
 
@@ -92,10 +107,11 @@ def _wrapped(position: NDArray[np.float64], box: float) -> NDArray[np.float64]:
     return position
 
 
-def _read_subfind(path: Path) -> tuple[float, tuple[NDArray[np.float64], ...]]:
+def _read_subfind(path: Path, header: Header | None) -> Listed:
     with open_hdf5(path) as handle:
-        length, mass_unit = file_units(attributes(handle))
+        length, mass_unit = _units(handle, path, header)
         box = float(header_value(handle, path, "BoxSize")) * length
+        redshift = number(attributes(handle), "Redshift", f"{path}:Header")
         n_files = int(header_value(handle, path, "NumFiles", default=1))
         total = int(header_value(handle, path, "Ngroups_Total", default=-1))
     parts: dict[str, list[np.ndarray]] = {name: [] for name in _FIELDS}
@@ -106,8 +122,29 @@ def _read_subfind(path: Path) -> tuple[float, tuple[NDArray[np.float64], ...]]:
     position, mass, radius = (np.concatenate(parts[name]) for name in _FIELDS)
     if total >= 0 and len(mass) != total:
         raise DataError(f"{path}:Group", f"{total} groups (Ngroups_Total)", f"{len(mass)}")
-    keep = mass > 0
-    return box, (position[keep] * length, mass[keep] * mass_unit, radius[keep] * length)
+    position *= length
+    if position.size and (position.min() < -box or position.max() > 2.0 * box):
+        raise DataError(
+            f"{path}:Group/GroupPos",
+            f"positions within one box length of [0, {box:g}] Mpc/h",
+            f"{position.min():g} to {position.max():g}",
+        )
+    return Listed(box, redshift, position, mass * mass_unit, radius * length)
+
+
+def _units(handle: "h5py.File", path: Path, header: Header | None) -> tuple[float, float]:
+    """Units of length and mass [Mpc/h, Msun/h]: stated here, or the snapshot's, or GADGET's."""
+    usual: tuple[FileUnit, FileUnit] = (LENGTHS["kpc/h"], MASSES["1e10 Msun/h"])
+    if header is not None:
+        usual = ((header.length_mpch, 0), (header.mass_msunh, 0))
+    attrs, where = attributes(handle), f"{path}:Header"
+    length, mass = (
+        stated or default for stated, default in zip(stated_units(attrs, where), usual, strict=True)
+    )
+    hubble_h = 1.0
+    if length[1] or mass[1]:
+        hubble_h = float(header_value(handle, path, "HubbleParam"))
+    return scale(length, hubble_h), scale(mass, hubble_h)
 
 
 def _read_groups(handle: "h5py.File", path: Path) -> dict[str, NDArray[np.float64]]:
@@ -117,19 +154,22 @@ def _read_groups(handle: "h5py.File", path: Path) -> dict[str, NDArray[np.float6
         return {name: np.empty((0, 3) if width == 3 else 0) for name, width in _FIELDS.items()}
     values = {}
     for name, width in _FIELDS.items():
+        where = f"{path}:Group/{name}"
         if name not in group:
-            present = ", ".join(sorted(group)[:12])
-            raise DataError(f"{path}:Group/{name}", "a dataset", f"only {present}")
+            raise DataError(where, "a dataset", f"only {', '.join(sorted(group)[:12])}")
         try:
             values[name] = group[name][:].astype(np.float64)
         except OSError as error:
-            raise DataError(f"{path}:Group/{name}", "readable data", f"{error}") from error
-        shape = (len(values["GroupPos"]), 3) if width == 3 else (len(values["GroupPos"]),)
-        if values[name].shape != shape or not np.isfinite(values[name]).all():
+            raise DataError(where, "readable data", f"{error}") from error
+        found, n_groups = values[name], len(values["GroupPos"])
+        shape = (n_groups, 3) if width == 3 else (n_groups,)
+        bad = ~np.isfinite(found) | (found < 0 if width == 1 else False)
+        if found.shape != shape or bad.any():
             raise DataError(
-                f"{path}:Group/{name}",
-                f"finite values of shape {shape}",
-                f"shape {values[name].shape}, "
-                f"{np.count_nonzero(~np.isfinite(values[name]))} not finite",
+                where,
+                f"finite values of shape {shape}, none negative"
+                if width == 1
+                else f"finite values of shape {shape}",
+                f"shape {found.shape}, {np.count_nonzero(bad)} others",
             )
     return values

@@ -21,15 +21,15 @@ from emulator.config import HeaderFacts
 from emulator.data.headers import (
     LENGTHS,
     MASSES,
+    FileUnit,
     Header,
     Stated,
-    Unit,
     box_side,
     number,
     settle,
     total_counts,
 )
-from emulator.io import DataError
+from emulator.io import DataError, is_file
 
 if TYPE_CHECKING:
     import h5py
@@ -53,7 +53,7 @@ def first_chunk(path: str | Path) -> Path:
     """``path`` itself or, where only the family exists, its file number 0."""
     path = Path(path)
     family = path.with_name(f"{path.stem}.0{path.suffix}")
-    return family if not path.is_file() and family.is_file() else path
+    return family if not is_file(path) and is_file(family) else path
 
 
 def chunk_paths(path: Path, n_files: int) -> list[Path]:
@@ -68,7 +68,7 @@ def chunk_paths(path: Path, n_files: int) -> list[Path]:
             f"{path.name!r}",
         )
     paths = [path.with_name(f"{match['stem']}.{i}{match['suffix']}") for i in range(n_files)]
-    missing = [chunk for chunk in paths if not chunk.is_file()]
+    missing = [chunk for chunk in paths if not is_file(chunk)]
     if missing:
         names = ", ".join(chunk.name for chunk in missing[:5])
         raise DataError(
@@ -103,7 +103,7 @@ def header_value(handle: "h5py.File", path: Path, name: str, *, default: Any = N
     return value
 
 
-def stated_units(attrs: Mapping[str, Any], where: str) -> tuple[Unit | None, Unit | None]:
+def stated_units(attrs: Mapping[str, Any], where: str) -> tuple[FileUnit | None, FileUnit | None]:
     """Units of length and mass that a file gives in cgs; ``None`` where it does not."""
     length = _unit(attrs, "UnitLength_in_cm", "UnitLength_In_CGS", _MPC_IN_CM, KPC, where)
     mass = _unit(attrs, "UnitMass_in_g", "UnitMass_In_CGS", _MSUN_IN_G, MASS, where)
@@ -111,18 +111,18 @@ def stated_units(attrs: Mapping[str, Any], where: str) -> tuple[Unit | None, Uni
 
 
 def _unit(
-    attrs: Mapping[str, Any], per_h: str, whole: str, in_cgs: float, usual: Unit, where: str
-) -> Unit | None:
-    found = number(attrs, per_h, where)
-    if found is not None and found > 0:
+    attrs: Mapping[str, Any], per_h: str, whole: str, in_cgs: float, usual: FileUnit, where: str
+) -> FileUnit | None:
+    found = number(attrs, per_h, where) or 0.0
+    if found > 0:
         # files round the parsec and the sun to four digits or so
         value = found / in_cgs
         return next(
             ((unit, 0) for unit in (usual[0], 1.0) if abs(value / unit - 1) < 2e-3), (value, 0)
         )
     # GIZMO has divided by h already
-    found = number(attrs, whole, where)
-    return (found / in_cgs, 1) if found is not None and found > 0 else None
+    found = number(attrs, whole, where) or 0.0
+    return (found / in_cgs, 1) if found > 0 else None
 
 
 def read_gadget_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> Header:

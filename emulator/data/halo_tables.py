@@ -8,58 +8,89 @@ Positions are comoving Mpc/h and masses Msun/h. A radius that is not listed foll
 (comoving, flat universe).
 """
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.headers import Header
-from emulator.io import DataError
+from emulator.io import DataError, read_lines
 from emulator.units import CRITICAL_DENSITY
 
-Columns = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-
-_BOX_LINE = re.compile(r"^#\s*Box size:\s*(?P<value>[-+.\deE]+)\s*Mpc/h", re.IGNORECASE)
+_BOX_LINE = re.compile(r"^#\s*(?:full )?box size\s*[:=]\s*(\S+)\s*Mpc/h", re.IGNORECASE)
+_SCALE_LINE = re.compile(r"^#\s*a\s*=\s*(\S+)\s*$")
+_NEEDED = ("x", "y", "z", "m200c")
 _MARGIN = 1.0e-6
 
 
-def read_rockstar(path: Path, header: Header) -> tuple[float | None, Columns]:
+class Listed(NamedTuple):
+    """Halos as a catalogue lists them, in comoving Mpc/h and Msun/h; masses may be zero.
+
+    ``box_size_mpch`` is what the catalogue states, or else the snapshot's; ``redshift`` what it
+    states, if it does.
+    """
+
+    box_size_mpch: float
+    redshift: float | None
+    position_mpch: NDArray[np.float64]
+    m200c_msunh: NDArray[np.float64]
+    r200c_mpch: NDArray[np.float64]
+
+
+class _Table(NamedTuple):
+    """Columns by lower-case name, and the line that each row stands on."""
+
+    columns: dict[str, NDArray[np.float64]]
+    lines: NDArray[np.int64]
+
+
+def read_rockstar(path: Path, header: Header) -> Listed:
     """Read a Rockstar list (``out_*.list``, or a ``hlist``): host halos with ``M200c``.
 
-    Returns
-    -------
-    Box that the comments state [Mpc/h], or ``None``; positions ``(n, 3)`` [Mpc/h], masses [Msun/h]
-    and radii [Mpc/h]. Subhalos (``PID`` of zero or more) are left out.
+    Subhalos (``PID`` of zero or more; Rockstar's ``find_parents`` adds the column) are left out,
+    without the column they stay. The comments ``#Box size: 25.0 Mpc/h`` and
+    ``#a = 1.0`` say box and redshift.
 
     Raises
     ------
     DataError
-        A missing column, lines of another length, values that are no numbers, not finite or
-        negative, positions outside the box.
+        A missing column; a line (named) of another length, or with values that are no numbers, not
+        finite or negative, or with a position outside the box.
     """
-    comments = [line for line in _lines(path) if line.startswith("#")]
+    lines = read_lines(path, "a text table of halos")
+    comments = [(number, line) for number, line in enumerate(lines, 1) if line.startswith("#")]
     # consistent-trees appends the number of each column: "M200c(39)"
-    names = [re.sub(r"\(\d+\)$", "", name) for name in comments[0][1:].split()] if comments else []
-    boxes = [match["value"] for line in comments if (match := _BOX_LINE.match(line))]
-    columns = _columns(path, names, ["x", "y", "z", "m200c"], optional=["pid"], delimiter=None)
-    hosts = columns["pid"] < 0 if "pid" in columns else np.ones(len(columns["x"]), bool)
-    chosen = {name: values[hosts] for name, values in columns.items()}
-    return float(boxes[0]) if boxes else None, _checked(path, chosen, header)
+    names = [re.sub(r"\(\d+\)$", "", n) for n in comments[0][1][1:].split()] if comments else []
+    table = _read_table(path, names, list(enumerate(lines, 1)), ("pid",), str.split)
+    box = _comment(path, comments, _BOX_LINE)
+    scale_factor = _comment(path, comments, _SCALE_LINE)
+    if "pid" in table.columns:
+        hosts = table.columns["pid"] < 0
+        table = _Table(
+            {name: values[hosts] for name, values in table.columns.items()}, table.lines[hosts]
+        )
+    return _checked(path, table, header)._replace(
+        box_size_mpch=header.box_size_mpch if box is None else box,
+        redshift=None if scale_factor is None else 1.0 / scale_factor - 1.0,
+    )
 
 
-def read_csv(path: Path, header: Header) -> tuple[None, Columns]:
+def read_csv(path: Path, header: Header) -> Listed:
     """Read a CSV table with the columns ``x, y, z, m200c`` and, if listed, ``r200c`` [Mpc/h].
 
-    Returns and raises as :func:`read_rockstar`.
+    Raises as :func:`read_rockstar`.
     """
-    lines = _lines(path)
-    names = [name.strip() for name in lines[0].split(",")] if lines else []
-    columns = _columns(
-        path, names, ["x", "y", "z", "m200c"], optional=["r200c"], delimiter=",", skip=1
-    )
-    return None, _checked(path, columns, header)
+    lines = [
+        (number, line)
+        for number, line in enumerate(read_lines(path, "a text table of halos"), 1)
+        if line.strip()
+    ]
+    names = _cells(lines[0][1].lstrip("#")) if lines else []
+    return _checked(path, _read_table(path, names, lines[1:], ("r200c",), _cells), header)
 
 
 def radius_200c(
@@ -71,69 +102,78 @@ def radius_200c(
     return np.cbrt(3.0 * m200c_msunh / (800.0 * np.pi * density))
 
 
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise DataError(path, "a table of halos", "no such file")
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(path, "a text table", f"other bytes ({error})") from error
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split(",")]
 
 
-def _columns(
+def _comment(
+    path: Path, comments: Sequence[tuple[int, str]], pattern: re.Pattern[str]
+) -> float | None:
+    """Positive number that the first comment of this pattern states."""
+    for number, line in comments:
+        match = pattern.match(line)
+        if match:
+            value = _number(match[1], f"{path}:{number}")
+            if not 0 < value < math.inf:
+                raise DataError(f"{path}:{number}", "a positive number", match[1])
+            return value
+    return None
+
+
+def _read_table(
     path: Path,
     names: Sequence[str],
-    needed: Sequence[str],
-    *,
+    lines: Sequence[tuple[int, str]],
     optional: Sequence[str],
-    delimiter: str | None,
-    skip: int = 0,
-) -> dict[str, NDArray[np.float64]]:
-    """Columns by lower-case name."""
+    split: Callable[[str], list[str]],
+) -> _Table:
     places = {name.lower(): place for place, name in enumerate(names)}
-    missing = [name for name in needed if name not in places]
+    missing = [name for name in _NEEDED if name not in places]
     if missing:
         raise DataError(
             f"{path}:1",
-            f"columns {', '.join(needed)}",
+            f"columns {', '.join(_NEEDED)}",
             f"only {', '.join(names[:20]) or 'no header'}",
             f"No {', '.join(missing)}; M200c must be in the list (Rockstar: MassDefinition 200c).",
         )
-    wanted = [*needed, *(name for name in optional if name in places)]
-    lines = [line for line in _lines(path)[skip:] if line.strip() and not line.startswith("#")]
-    if not lines:
-        return {name: np.empty(0) for name in wanted}
+    wanted = [*_NEEDED, *(name for name in optional if name in places)]
+    rows = [(number, line) for number, line in lines if line.strip() and line.lstrip()[0] != "#"]
+    values = np.empty((len(rows), len(wanted)))
+    for row, (number, line) in enumerate(rows):
+        cells = split(line)
+        if len(cells) != len(names):
+            raise DataError(f"{path}:{number}", f"{len(names)} values", f"{len(cells)}")
+        for column, name in enumerate(wanted):
+            values[row, column] = _number(cells[places[name]], f"{path}:{number}:{name}")
+    numbers = np.array([number for number, _ in rows], np.int64)
+    return _Table(dict(zip(wanted, values.T, strict=True)), numbers)
+
+
+def _number(text: str, where: str) -> float:
     try:
-        table = np.loadtxt(
-            lines, delimiter=delimiter, usecols=[places[name] for name in wanted], ndmin=2
-        )
+        return float(text)
     except ValueError as error:
-        raise DataError(path, f"{len(names)} numbers a line", str(error)) from error
-    return dict(zip(wanted, table.T, strict=True))
+        raise DataError(where, "a number", repr(text)) from error
 
 
-def _checked(path: Path, columns: dict[str, NDArray[np.float64]], header: Header) -> Columns:
-    position = np.column_stack([columns[name] for name in "xyz"])
-    mass, box = columns["m200c"], header.box_size_mpch
+def _checked(path: Path, table: _Table, header: Header) -> Listed:
+    columns, box = table.columns, header.box_size_mpch
     for name, values in columns.items():
-        bad = ~np.isfinite(values) | ((values < 0) if name in ("m200c", "r200c") else False)
+        low, high = {"pid": (-np.inf, np.inf), "m200c": (0, np.inf), "r200c": (0, np.inf)}.get(
+            name, (-_MARGIN * box, (1.0 + _MARGIN) * box)
+        )
+        bad = ~(np.isfinite(values) & (values >= low) & (values <= high))
         if bad.any():
             first = int(np.argmax(bad))
+            is_position = name in ("x", "y", "z")
             raise DataError(
-                f"{path}:{name}",
-                "finite numbers, masses of zero or more",
-                f"{values[first]}",
-                f"It is halo {first + 1} of the table.",
+                f"{path}:{table.lines[first]}:{name}",
+                f"a position in [0, {box:g}] Mpc/h" if is_position else "zero or more, finite",
+                f"{values[first]:g}",
+                "Positions in kpc/h, or the catalogue of another box?" if is_position else "",
             )
-    margin = _MARGIN * box
-    if position.size and (position.min() < -margin or position.max() > box + margin):
-        raise DataError(
-            path,
-            f"positions in [0, {box:g}] Mpc/h",
-            f"{position.min():g} to {position.max():g}",
-            "Positions in kpc/h, or the catalogue of another box?",
-        )
-    keep = mass > 0
-    listed = columns.get("r200c")
-    radius = radius_200c(mass, header.omega_m, header.redshift) if listed is None else listed
-    return position[keep], mass[keep], radius[keep]
+    mass, radius = columns["m200c"], columns.get("r200c")
+    if radius is None:
+        radius = radius_200c(mass, header.omega_m, header.redshift)
+    position = np.column_stack([columns[name] for name in ("x", "y", "z")])
+    return Listed(box, None, position, mass, radius)

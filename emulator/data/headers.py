@@ -8,6 +8,7 @@ the config says, checks both, and converts. The particles keep the units of thei
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,16 @@ from emulator.io import DataError
 
 _AGREEMENT = 1.0e-4
 
-Unit = tuple[float, int]
+FileUnit = tuple[float, int]
 """``(value, power)``: the unit is ``value * h**power`` Mpc/h or Msun/h."""
 
-LENGTHS: dict[str, Unit] = {
+LENGTHS: dict[str, FileUnit] = {
     "kpc/h": (1.0e-3, 0),
     "Mpc/h": (1.0, 0),
     "kpc": (1.0e-3, 1),
     "Mpc": (1.0, 1),
 }
-MASSES: dict[str, Unit] = {
+MASSES: dict[str, FileUnit] = {
     "1e10 Msun/h": (1.0e10, 0),
     "Msun/h": (1.0, 0),
     "1e10 Msun": (1.0e10, 1),
@@ -74,8 +75,8 @@ class Stated:
     hubble_h: float | None
     counts: tuple[int, ...] | None
     mass_table: tuple[float, ...]
-    length: Unit
-    mass: Unit
+    length: FileUnit
+    mass: FileUnit
     attributes: Mapping[str, str]
     present: Sequence[str]
 
@@ -90,27 +91,10 @@ def settle(stated: Stated, facts: HeaderFacts, where: str) -> Header:
         redshift), or one that is not positive (-1 for the redshift). Units of the config replace
         those of the file.
     """
-
-    def needed(key: str, found: float | None) -> float:
-        value = _agreed(found, key, facts, where)
-        if value is None:
-            raise DataError(
-                where,
-                f"attribute {stated.attributes[key]!r}",
-                f"only {', '.join(sorted(stated.present)) or 'none'}",
-                "Cut-outs often drop the header; give it in the config, e.g. "
-                f"suite.header.{key}: {_EXAMPLES[key]}.",
-            )
-        least = -1.0 if key == "redshift" else 0.0
-        if not least < value < math.inf:
-            raise DataError(
-                f"{where}/{stated.attributes[key]}", f"more than {least:g}", f"{value:g}"
-            )
-        return value
-
+    needed = partial(_needed, stated=stated, facts=facts, where=where)
     hubble_h = needed("hubble_h", stated.hubble_h)
-    length = _scale(LENGTHS[facts.length_unit] if facts.length_unit else stated.length, hubble_h)
-    mass = _scale(MASSES[facts.mass_unit] if facts.mass_unit else stated.mass, hubble_h)
+    length = scale(LENGTHS[facts.length_unit] if facts.length_unit else stated.length, hubble_h)
+    mass = scale(MASSES[facts.mass_unit] if facts.mass_unit else stated.mass, hubble_h)
     box = None if stated.box_size is None else stated.box_size * length
     omega_b = _agreed(stated.omega_b, "omega_b", facts, where)
     return Header(
@@ -141,7 +125,9 @@ def box_side(attrs: Mapping[str, Any], where: str) -> float | None:
     if "BoxSize" not in attrs:
         return None
     sides = _numbers(attrs["BoxSize"], f"{where}/BoxSize")
-    if len(sides) not in (1, 3) or not np.allclose(sides, sides[0], rtol=1e-6, atol=0):
+    if len(sides) not in (1, 3) or not np.allclose(
+        sides, sides[0], rtol=1e-6, atol=0, equal_nan=True
+    ):
         raise DataError(f"{where}/BoxSize", "a cube", f"sides {sides.tolist()}")
     return float(sides[0])
 
@@ -162,9 +148,28 @@ def _numbers(value: Any, where: str) -> NDArray[np.float64]:
         raise DataError(where, "a number", repr(value)) from error
 
 
-def _scale(unit: Unit, hubble_h: float) -> float:
+def scale(unit: FileUnit, hubble_h: float) -> float:
+    """The unit in Mpc/h or Msun/h."""
     value, power = unit
     return value * hubble_h**power
+
+
+def _needed(
+    key: str, found: float | None, *, stated: Stated, facts: HeaderFacts, where: str
+) -> float:
+    value = _agreed(found, key, facts, where)
+    if value is None:
+        raise DataError(
+            where,
+            f"attribute {stated.attributes[key]!r}",
+            f"only {', '.join(sorted(stated.present)) or 'none'}",
+            "Cut-outs often drop the header; give it in the config, e.g. "
+            f"suite.header.{key}: {_EXAMPLES[key]}.",
+        )
+    least = -1.0 if key == "redshift" else 0.0
+    if not least < value < math.inf:
+        raise DataError(f"{where}/{stated.attributes[key]}", f"more than {least:g}", f"{value:g}")
+    return value
 
 
 def _agreed(found: float | None, key: str, facts: HeaderFacts, where: str) -> float | None:

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from emulator.io import DataError
+from emulator.io import DataError, read_lines
 
 SPELLINGS = {
     "Omega0": "Omega_m",
+    "OmegaBaryon": "Omega_b",
+    "HubbleParam": "h",
     "sigma8": "sigma_8",
     "ASN1": "A_SN1",
     "AAGN1": "A_AGN1",
@@ -24,7 +26,7 @@ SPELLINGS = {
     "AAGN2": "A_AGN2",
     "RadioFeedbackReiorientationFactor": "RadioFeedbackReorientationFactor",
 }
-"""Spellings in public tables that mean the same parameter of the same suite."""
+"""Spellings in public tables that mean the same number (which 3.6 A_SN1 and A_SN1 do not)."""
 
 _NOT_PARAMETERS = {"seed"}
 
@@ -47,9 +49,9 @@ def read_parameters(
     Parameters
     ----------
     path
-        A table whose first line names its columns: ``#Name <parameter> ... [seed]`` separated by
-        whitespace, or CSV with a column ``Name``. Or a table without names (CAMELS Multifield),
-        whose row ``i`` belongs to the simulation whose name ends in ``_i``.
+        A table whose first line names its columns, among them ``Name`` or ``simulation``: separated
+        by whitespace (``#Name <parameter> ... [seed]``) or CSV. Or a table without names (CAMELS
+        Multifield), whose row ``i``, from 0, belongs to the simulation whose name ends in ``_i``.
     simulation
         Its name.
     names
@@ -81,17 +83,17 @@ def read_seed(path: str | Path, simulation: str) -> float | None:
 
 
 def _read_row(path: Path, simulation: str, names: Sequence[str] | None) -> dict[str, str]:
-    lines = [(number, line) for number, line in enumerate(_lines(path), 1) if line.strip()]
-    columns = _column_names(lines[0][1]) if lines else []
-    if columns:
-        if names is not None and set(names) != {c for c in columns if c not in _NOT_PARAMETERS}:
-            raise DataError(
-                f"{path}:1",
-                f"the columns of suite.parameter_names, {list(names)}",
-                f"{columns}",
-                "The table names its columns: leave suite.parameter_names out.",
-            )
-        rows = _named_rows(path, lines[1:], len(columns))
+    lines = [
+        (number, line)
+        for number, line in enumerate(read_lines(path, "a text table"), 1)
+        if line.strip()
+    ]
+    columns = _cells(lines[0][1].lstrip("# ")) if lines else []
+    place = _name_column(columns)
+    if place is not None:
+        rows = _named_rows(path, lines[1:], len(columns), place)
+        columns.pop(place)
+        _require_same_names(path, columns, names)
     elif names is not None:
         columns = list(names)
         rows = _numbered_rows(path, lines, len(columns), simulation)
@@ -109,25 +111,36 @@ def _read_row(path: Path, simulation: str, names: Sequence[str] | None) -> dict[
     return dict(zip(columns, rows[simulation], strict=True))
 
 
+def _require_same_names(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> None:
+    if names is not None and set(names) - _NOT_PARAMETERS != set(columns) - _NOT_PARAMETERS:
+        raise DataError(
+            f"{path}:1",
+            f"the columns of suite.parameter_names, {list(names)}",
+            f"{columns}",
+            "The table names its columns: leave suite.parameter_names out.",
+        )
+
+
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split(",")] if "," in line else line.split()
 
 
-def _column_names(line: str) -> list[str]:
-    """Names beside that of the simulation; none if this line is no header."""
-    first, *names = _cells(line)
-    return names if first.lstrip("#").lower() in ("name", "simulation") else []
+def _name_column(columns: Sequence[str]) -> int | None:
+    """Place of the simulation's name; none if these are no names of columns."""
+    places = [i for i, column in enumerate(columns) if column.lower() in ("name", "simulation")]
+    return places[0] if places else None
 
 
 def _named_rows(
-    path: Path, lines: Sequence[tuple[int, str]], n_columns: int
+    path: Path, lines: Sequence[tuple[int, str]], n_columns: int, place: int
 ) -> dict[str, list[str]]:
     rows: dict[str, list[str]] = {}
     for number, line in lines:
-        name, *values = _cells(line)
-        if name.startswith("#"):
+        if line.lstrip().startswith("#"):
             continue
+        values = _cells(line)
         _require_length(path, number, values, n_columns)
+        name = values.pop(place)
         if rows.setdefault(name, values) != values:
             raise DataError(f"{path}:{number}", f"one row for {name!r}", "a second, different one")
     return rows
@@ -149,7 +162,7 @@ def _numbered_rows(
 
 def _require_length(path: Path, number: int, values: Sequence[str], n_columns: int) -> None:
     if len(values) != n_columns:
-        raise DataError(f"{path}:{number}", f"{n_columns} values", f"{len(values)}")
+        raise DataError(f"{path}:{number}", f"{n_columns} columns", f"{len(values)}")
 
 
 def read_ranges(path: str | Path) -> dict[str, ParameterRange]:
@@ -173,7 +186,7 @@ def read_ranges(path: str | Path) -> dict[str, ParameterRange]:
     """
     path = Path(path)
     needed = ("ParamName", "MinVal", "MaxVal", "FiducialVal", "LogFlag")
-    reader = csv.DictReader(_lines(path), skipinitialspace=True)
+    reader = csv.DictReader(read_lines(path, "a text table"), skipinitialspace=True)
     missing = [name for name in needed if name not in (reader.fieldnames or ())]
     if missing:
         raise DataError(
@@ -235,15 +248,6 @@ def parameter_attrs(params: Mapping[str, float], range_table: str | Path) -> dic
 def canonical_name(name: str) -> str:
     """One spelling of a parameter's name, for comparisons."""
     return SPELLINGS.get(name, name)
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise DataError(path, "a text table", "no such file")
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(path, "a text table", f"other bytes ({error})") from error
 
 
 def _number(text: str, where: str) -> float:

@@ -160,10 +160,12 @@ def _draw_windows(maps: Maps, window: int, rng: np.random.Generator) -> NDArray[
     rows = []
     for _ in range(WINDOWS_PER_SIMULATION):
         projection, *centre = rng.integers(0, (n_projections, size, size)).tolist()
+        # a ready window has one centre
+        place = (centre[0], centre[1]) if maps.periodic else (window // 2, window // 2)
         cut = extract(
             maps,
             projection,
-            (centre[0], centre[1]),
+            place,
             window=window,
             context_factors=(),
             species=("stars",),

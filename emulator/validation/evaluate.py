@@ -168,12 +168,11 @@ def _evaluate_one(
 ) -> xr.Dataset:
     simulation = str(ensemble.attrs["simulation"])
     maps = read_maps(maps_dir / f"{simulation}.h5")
-    n_pixels = int(maps.maps.shape[-1])
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
     stats = compute_statistics(
         ensemble,
-        mean_dmo_msunh=float(maps.attrs["mass_map_dmo"]) / n_pixels**2,
+        mean_dmo_msunh=float(maps.select(["dmo"]).mean(dtype=np.float64)),
         occupied_msunh=occupied_msunh,
         forecasts=forecast_windows(baselines, maps, ensemble),
         climatology=(

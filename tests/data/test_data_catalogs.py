@@ -47,6 +47,9 @@ def test_a_family_of_catalogues_and_none_at_all(tmp_path):
         (lambda h: h["Header"].attrs.pop("BoxSize"), "'BoxSize'"),
         (lambda h: h["Header"].attrs.modify("Ngroups_Total", 5), r"5 groups.*got 2"),
         (set_value("Group/GroupPos", (1, 1), np.nan), "GroupPos: expected finite"),
+        (set_value("Group/GroupPos", (1, 1), 5e4 + 1), r"GroupPos: .*\[0, 25\] Mpc/h"),
+        (set_value("Group/Group_M_Crit200", 1, -2.0), "Crit200: .*none negative, got .*1 others"),
+        (set_value("Group/Group_R_Crit200", 1, 0.0), "a radius of every halo.*got 1 of zero"),
     ],
 )
 def test_damaged_catalogues(tmp_path, change, message):
@@ -62,6 +65,9 @@ def test_a_catalogue_of_another_box(tmp_path):
     write_catalogue(path, np.ones((2, 3)), [1.0, 2.0], [1.0, 2.0], BoxSize=50_000.0)
     with pytest.raises(DataError, match=r"its snapshot, 25 Mpc/h, got one of 50 Mpc/h"):
         read_halos(path, HEADER)
+    write_catalogue(path, np.ones((2, 3)), [1.0, 2.0], [1.0, 2.0], Redshift=0.5)
+    with pytest.raises(DataError, match=r"redshift 0, got one of redshift 0\.5"):
+        read_halos(path, HEADER)
 
 
 def test_units_of_a_catalogue_in_mpc(tmp_path):
@@ -71,6 +77,36 @@ def test_units_of_a_catalogue_in_mpc(tmp_path):
     np.testing.assert_allclose(halos.position_mpch, 2.0)
     np.testing.assert_allclose(halos.m200c_msunh, 3e12)
     np.testing.assert_allclose(halos.r200c_mpch, 0.4)
+
+
+def test_units_that_only_the_config_or_h_can_tell(tmp_path):
+    """A catalogue without units has those of its snapshot; GIZMO's have been divided by h."""
+    in_mpch = replace(HEADER, length_mpch=1.0, mass_msunh=1.0)
+    silent = write_catalogue(tmp_path / "a.hdf5", np.full((1, 3), 2.0), [3e12], [0.4], BoxSize=25.0)
+    gizmo = write_catalogue(
+        tmp_path / "b.hdf5",
+        np.full((1, 3), 2.0),
+        [3e12],
+        [0.4],
+        BoxSize=25.0,
+        HubbleParam=0.6711,
+        UnitLength_In_CGS=3.085678e24 / 0.6711,
+        UnitMass_In_CGS=1.989e33 / 0.6711,
+    )
+    for path, header in ((silent, in_mpch), (gizmo, HEADER)):
+        halos = read_halos(path, header)
+        np.testing.assert_allclose(halos.position_mpch, 2.0)
+        np.testing.assert_allclose(halos.m200c_msunh, 3e12, rtol=1e-6)
+        np.testing.assert_allclose(halos.r200c_mpch, 0.4)
+    with pytest.raises(DataError, match=r"25 Mpc/h, got one of 0\.025 Mpc/h"):
+        read_halos(silent, HEADER)
+
+
+def test_positions_outside_by_rounding_are_wrapped(tmp_path):
+    path = tmp_path / "halos.csv"
+    path.write_text("#x,y,z,M200c\n-1e-6,25.00001,25,1e13\n")
+    position = read_halos(path, HEADER).position_mpch
+    np.testing.assert_allclose(position, [[25.0 - 1e-6, 1e-5, 0.0]], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("numbered", [False, True])
@@ -111,12 +147,17 @@ def test_csv_with_radii_and_without_halos(tmp_path):
     [
         ("o.list", ROCKSTAR.replace("M200c", "M200b"), r"columns x, y, z, m200c.*No m200c"),
         ("o.list", ROCKSTAR.replace("25.000000", "50.0"), "25 Mpc/h, got one of 50 Mpc/h"),
-        ("o.list", ROCKSTAR.replace("24.5", "24500"), r"positions in \[0, 25\] Mpc/h"),
-        ("o.list", ROCKSTAR.replace("1e12", "nan"), "m200c: expected finite numbers.*halo 1"),
-        ("o.list", ROCKSTAR.replace("1e12", "-1e12"), "masses of zero or more"),
-        ("o.list", ROCKSTAR.replace("24.5", "many"), "9 numbers a line"),
+        ("o.list", ROCKSTAR.replace("24.5", "24500"), r":4:y: .*\[0, 25\] Mpc/h, got 24500"),
+        ("o.list", ROCKSTAR.replace("25.0 0.0 7.0", "25.001 0.0 7.0"), r":6:x: .*got 25\.001"),
+        ("o.list", ROCKSTAR.replace("1e12 2", "nan 2"), ":4:m200c: expected zero or more, finite"),
+        ("o.list", ROCKSTAR.replace("1e12 2", "-1e12 2"), ":4:m200c: .*got -1e"),
+        ("o.list", ROCKSTAR.replace("24.5", "many"), ":4:y: expected a number, got 'many'"),
+        ("o.list", ROCKSTAR.replace(" 24.5", ""), ":4: expected 9 values, got 8"),
+        ("o.list", ROCKSTAR.replace("1.000000", "0.500000"), "redshift 0, got one of redshift 1"),
         ("o.list", "1 2 3\n", "only no header"),
-        ("o.csv", "x,y,z,m200c\n1,2,1e12\n", "4 numbers a line"),
+        ("o.csv", "\nx,y,z,m200c\n\n1,2,1e12\n", ":4: expected 4 values, got 3"),
+        ("o.csv", "x,y,z,m200c,r200c\n1,2,3,1e12,0\n", "a radius of every halo"),
+        ("o.csv", "x,y,z,m200c,r200c\n1,2,3,1e12,-0.1\n", ":2:r200c: .*got -0.1"),
     ],
 )
 def test_bad_text_catalogues(tmp_path, name, text, message):

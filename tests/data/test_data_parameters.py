@@ -3,7 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.data.parameters import ParameterRange, match_ranges, read_parameters, read_ranges
+from emulator.data.parameters import (
+    ParameterRange,
+    match_ranges,
+    read_parameters,
+    read_ranges,
+    read_seed,
+)
 from emulator.io import DataError
 
 CAMELS_PAIRS = [
@@ -31,7 +37,7 @@ def test_values_follow_names_not_columns(tmp_path):
     [
         ("LH_0 0.3 0.8\n", "header '#Name"),
         ("", "header '#Name"),
-        ("#Name a b\nLH_0 1\n", r"table.txt:2: expected 2 values, got 1"),
+        ("#Name a b\nLH_0 1\n", r"table.txt:2: expected 3 columns, got 2"),
         ("#Name a\nLH_1 1\nLH_2 2\n", "LH_1, LH_2"),
         ("#Name a\nLH_0 one\n", "LH_0:a: expected a number, got 'one'"),
         ("#Name a\nLH_0 nan\n", "finite"),
@@ -52,13 +58,43 @@ def test_csv_and_tables_without_names(tmp_path):
     assert read_parameters(bare, "LH_1", names=names) == {"Omega_m": 0.4, "A_SN1": 2.0}
     with pytest.raises(DataError, match="row for simulation 'LH_2', got only LH_0, LH_1"):
         read_parameters(bare, "LH_2", names=names)
-    with pytest.raises(DataError, match=r"b\.txt:2: expected 3 values, got 2"):
+    with pytest.raises(DataError, match=r"b\.txt:2: expected 3 columns, got 2"):
         read_parameters(bare, "LH_0", names=(*names, "A_AGN1"))
     with pytest.raises(DataError, match=r"suite\.parameter_names"):
         read_parameters(bare, "LH_0")
     with pytest.raises(DataError, match=r"columns of suite\.parameter_names.*leave"):
         read_parameters(table, "CV_0", names=("Omega_m", "A_SN2"))
     assert read_parameters(table, "CV_0", names=("Omega_m", "A_SN1"))["A_SN1"] == 2.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Name Omega_m A_SN1 seed\n# a remark\nCV_0 0.3 2 5\n",
+        "Omega_m, seed, simulation, A_SN1\n0.3, 5, CV_0, 2\n0.3, 5, CV_0, 2\n",
+        "name,Omega_m,A_SN1\nCV_1,0.1,1\nCV_0,0.3,2\n",
+    ],
+)
+def test_the_name_of_the_simulation_in_any_column(tmp_path, text):
+    table = write(tmp_path / "a.csv", text)
+    assert read_parameters(table, "CV_0") == {"Omega_m": 0.3, "A_SN1": 2.0}
+    names = ("seed", "A_SN1", "Omega_m")
+    assert read_parameters(table, "CV_0", names=names) == {"Omega_m": 0.3, "A_SN1": 2.0}
+
+
+def test_what_is_the_same_parameter_and_what_is_not():
+    folder = Path(__file__).parents[2] / "data" / "parameters"
+    physical, relative = (read_ranges(folder / f"camels_{n}.csv") for n in ("tng_35", "6"))
+    assert list(match_ranges(["Omega_b", "h", "Omega_m"], physical, "")) == [
+        "Omega_b",
+        "h",
+        "Omega_m",
+    ]
+    # 3.6 A_SN1 is another number than A_SN1
+    for names, ranges in ((["A_SN1"], physical), (["WindEnergyIn1e51erg"], relative)):
+        with pytest.raises(DataError, match=f"a range for parameter '{names[0]}'"):
+            match_ranges(names, ranges, "")
+    assert physical["WindEnergyIn1e51erg"].fiducial == 3.6 * relative["A_SN1"].fiducial
 
 
 def test_a_missing_table_is_named(tmp_path):
@@ -136,8 +172,34 @@ def test_shipped_tables_are_those_of_camels(realdata, shipped, source):
     assert match_ranges(theirs, ours, path) == theirs
 
 
-def test_every_real_table_is_read_by_name(realdata):
-    for path in sorted((realdata / "camels_params").glob("CosmoAstroSeed_*.txt")):
-        for line in path.read_text().splitlines()[1:]:
-            name = line.split()[0]
-        assert len(read_parameters(path, name)) in (6, 28, 35)
+@pytest.mark.parametrize(
+    ("table", "count"),
+    [
+        ("CosmoAstroSeed_IllustrisTNG_L25n256_1P.txt", 28),
+        ("CosmoAstroSeed_IllustrisTNG_L25n256_LH.txt", 6),
+        ("CosmoAstroSeed_IllustrisTNG_L50n512_1P.txt", 35),
+        ("CosmoAstroSeed_IllustrisTNG_L50n512_CV.txt", 35),
+        ("CosmoAstroSeed_IllustrisTNG_L50n512_SB35.txt", 35),
+        ("CosmoAstroSeed_SIMBA_L25n256_LH.txt", 6),
+    ],
+)
+def test_every_real_table_is_read_by_name(realdata, table, count):
+    """First and last row, against a reading by position."""
+    path = realdata / "camels_params" / table
+    header, *rows = path.read_text().splitlines()
+    for row in (rows[0], rows[-1]):
+        name, *values = row.split()
+        expected = dict(zip(header.split()[1:], map(float, values), strict=True))
+        assert read_seed(path, name) == expected.pop("seed")
+        assert read_parameters(path, name) == expected
+        assert len(expected) == count
+
+
+@pytest.mark.parametrize("table", ["CV", "EX", "LH", "LH_Nbody"])
+def test_every_real_table_without_names(realdata, table):
+    path = realdata / "camels_params" / f"params_{table}_IllustrisTNG.txt"
+    rows = np.loadtxt(path)
+    last = f"{table}_{len(rows) - 1}"
+    assert list(read_parameters(path, last, names=tuple("abcdef")).values()) == list(rows[-1])
+    with pytest.raises(DataError, match=rf"row for simulation '{table}_{len(rows)}'"):
+        read_parameters(path, f"{table}_{len(rows)}", names=tuple("abcdef"))

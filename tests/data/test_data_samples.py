@@ -6,7 +6,9 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from typer.testing import CliRunner
 
+from emulator.cli import app
 from emulator.config import DataConfig, ModelConfig, SamplesSuite
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
@@ -318,3 +320,17 @@ def test_incomplete_ensembles_are_refused(ensemble, tmp_path):
     write_dataset(ensemble.isel(channel=[0, 1]), tmp_path / "b.nc")
     with pytest.raises(DataError, match=r"b\.nc:channel: expected the fields"):
         export_ensemble(tmp_path / "b.nc", tmp_path)
+
+
+def test_the_command_exports_both(maps_path, ensemble, tmp_path):
+    write_dataset(ensemble, tmp_path / "CV_0.nc")
+    for source, options, count in (
+        (maps_path, ["--window", str(N), "--mass", "1e12"], 1),
+        (maps_path, ["--window", str(N), "--mass", "1e15"], 0),
+        (tmp_path / "CV_0.nc", [], 6),
+    ):
+        folder = tmp_path / f"out_{count}"
+        result = CliRunner().invoke(app, ["export", str(source), str(folder), *options])
+        assert result.exit_code == 0, result.output
+        assert result.stdout == f"{count} samples in {folder}\n"
+        assert len(list(folder.glob("*.npz"))) == count

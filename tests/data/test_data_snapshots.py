@@ -199,6 +199,12 @@ def test_real_particles(realdata, tmp_path):
             handle["Header"].attrs["NumFilesPerSnapshot"] = 10
             handle["Header"].attrs["NumPart_Total"] = np.sum(counts, axis=0)
     snapshot = open_snapshot(tmp_path / "snap.0.hdf5")
+    # files 2 and 8 of the ten (2 and 9 of the release) hold nothing at all
+    assert [sum(counts) for counts in snapshot.chunk_counts].count(0) == 2
+    with h5py.File(paths[0]) as handle:
+        dark_matter = handle["Header"].attrs["MassTable"][1] * 1e10
+    np.testing.assert_allclose(gather(snapshot, 1)[1], dark_matter, rtol=1e-12)
+    assert next(blocks_of(snapshot, 1)).position.dtype == np.float64
     fractions = {}
     for kind, number in (("gas", 0), ("dm", 1), ("stars", 4)):
         position, mass = gather(snapshot, number, 4096)
