@@ -36,10 +36,10 @@ class Inspection:
     findings: list[Finding] = field(default_factory=list)
 
     def attempt(self, subject: str, work: Callable[[], Result]) -> Result | None:
-        """Do some work; what the readers refuse becomes a finding, and the result ``None``."""
+        """Do some work; what the readers or the system refuse is a finding, the result ``None``."""
         try:
             return work()
-        except EmulatorError as error:
+        except (EmulatorError, OSError) as error:
             self.add(Level.ERROR, subject, str(error))
             return None
 

@@ -1,9 +1,11 @@
 """Needs: disk, memory and core-hours that a config asks for, before anything is queued."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from emulator.checks.findings import Inspection
 from emulator.config import DataConfig, ExperimentConfig, FilesSuite, HeaderFacts
 from emulator.data.blocks import parts_of
 from emulator.data.deposit import mesh_side, padded_shape
@@ -15,28 +17,52 @@ _PROBE_PARTICLES = 2_000_000
 _POSITION_AND_MASS = 3 * 8 + 8
 
 
-def needs_of_maps(config: ExperimentConfig, n_simulations: int) -> dict[str, float]:
-    """Disk for the maps, and memory of a projection and of training [bytes]."""
-    data = config.data
-    projections = {
-        "multifield": getattr(config.suite, "maps_per_simulation", 0),
-        "samples": 0,
-    }.get(config.suite.kind, 3 * data.slabs)
-    pixels = data.n_pixels**2
-    context = sum(1.0 / factor**2 for factor in data.context_factors)
-    one = projections * pixels * 4 * (len(SPECIES) + context)
+def needs_of_maps(
+    config: ExperimentConfig, inspections: Sequence[Inspection], held_out: Sequence[str]
+) -> dict[str, float]:
+    """Disk for the maps, and memory of a projection and of training [bytes].
+
+    Parameters
+    ----------
+    config
+        The experiment.
+    inspections
+        Of all simulations; those of ready windows say how many there are.
+    held_out
+        Simulations that training never reads.
+
+    Returns
+    -------
+    ``maps_bytes_a_simulation`` (of the largest), ``maps_bytes``, ``projection_bytes`` of one
+    worker (0 for ready maps, which are read whole), and ``training_bytes`` of maps in memory.
+    """
+    sizes = {found.simulation: _maps_bytes(config, found) for found in inspections}
+    trained = sum(size for name, size in sizes.items() if name not in held_out)
+    projected = config.suite.kind in ("embedded", "files")
     return {
-        "maps_bytes_a_simulation": one,
-        "maps_bytes": one * n_simulations,
-        "projection_bytes": _projection_bytes(data, projections),
-        "training_bytes": one * n_simulations if config.training.cache == "memory" else 0.0,
+        "maps_bytes_a_simulation": max(sizes.values(), default=0.0),
+        "maps_bytes": sum(sizes.values()),
+        "projection_bytes": _projection_bytes(config.data) if projected else 0.0,
+        "training_bytes": trained if config.training.cache == "memory" else 0.0,
     }
 
 
-def _projection_bytes(data: DataConfig, projections: int) -> float:
-    n, rows, cols = padded_shape(projections, data.n_pixels)
+def _maps_bytes(config: ExperimentConfig, found: Inspection) -> float:
+    """Fields of four species and the context of one, float32."""
+    suite, data = config.suite, config.data
+    if suite.kind == "samples":
+        # context windows have the pixels of the window
+        layers = len(SPECIES) + len(data.context_factors)
+        return float(found.facts["windows"] * data.window**2 * 4 * layers)
+    projections = suite.maps_per_simulation if suite.kind == "multifield" else 3 * data.slabs
+    context = sum(1.0 / factor**2 for factor in data.context_factors)
+    return projections * data.n_pixels**2 * 4 * (len(SPECIES) + context)
+
+
+def _projection_bytes(data: DataConfig) -> float:
+    n, rows, cols = padded_shape(3 * data.slabs, data.n_pixels)
     grids = 2 * n * rows * cols * 8
-    fields = projections * len(SPECIES) * data.n_pixels**2 * 4
+    fields = n * len(SPECIES) * data.n_pixels**2 * 4
     mesh = mesh_side(10**9) ** 3 * 4 if data.deposit == "adaptive" else 0
     return float(grids + fields + mesh + data.block_particles * _POSITION_AND_MASS)
 

@@ -1,6 +1,6 @@
 """The whole check: every simulation, what they need, and the findings between them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -54,15 +54,36 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
         inspect_simulation(config.suite, config.data, root, name, particles=name in deep)
         for name in track(names, "check", len(names))
     ]
-    findings = [finding for found in inspections for finding in found.findings]
-    findings += _shared_seeds(config, inspections)
+    suite_wide = Inspection("")
+    split = partial(split_runs, config.suite.runs(), config.data.split)
+    splits = suite_wide.attempt("split", split)
+    needs = needs_of_maps(config, inspections, (splits or {}).get("test", ()))
     total = sum(_particles(found) for found in inspections)
-    needs = needs_of_maps(config, len(names))
-    for found in [found for found in inspections if not found.findings][:1]:
+    for found in [found for found in inspections if not _has_errors(found)][:1]:
         work = partial(probe_projection, config, root, found.simulation, total)
-        needs |= found.attempt("particles", work) or {}
-        findings += found.findings
+        needs |= found.attempt("probe", work) or {}
+    for found in inspections:
+        _require_model_params(found, config.model.params)
+    findings = [finding for found in (suite_wide, *inspections) for finding in found.findings]
+    findings += _shared_seeds(splits or {}, inspections)
     return Check(config.name, str(root), inspections, needs, findings)
+
+
+def _has_errors(found: Inspection) -> bool:
+    return any(finding.level is Level.ERROR for finding in found.findings)
+
+
+def _require_model_params(found: Inspection, names: Sequence[str]) -> None:
+    params = found.facts.get("params", {})
+    missing = [name for name in names if name not in params]
+    # without any parameters, the reader has told why
+    if params and missing:
+        found.add(
+            Level.ERROR,
+            "model.params",
+            f"model.params: expected parameters of the table ({', '.join(params)}), "
+            f"got {', '.join(missing)}, too",
+        )
 
 
 def _particles(found: Inspection) -> int:
@@ -73,15 +94,16 @@ def _particles(found: Inspection) -> int:
     return sum(counts)
 
 
-def _shared_seeds(config: ExperimentConfig, inspections: Sequence[Inspection]) -> list[Finding]:
+def _shared_seeds(
+    splits: Mapping[str, Sequence[str]], inspections: Sequence[Inspection]
+) -> list[Finding]:
     """Same phases on both sides of a split would let the model see what it is tested on."""
-    splits = split_runs(config.suite.runs(), config.data.split)
     place = {name: split for split, names in splits.items() for name in names}
     first: dict[float, str] = {}
     findings = []
     for found in inspections:
         seed = found.facts.get("seed")
-        if seed is None:
+        if seed is None or found.simulation not in place:
             continue
         twin = first.setdefault(seed, found.simulation)
         if place[twin] != place[found.simulation]:

@@ -27,7 +27,7 @@ class Block(NamedTuple):
     """Particles as the file holds them.
 
     ``position`` ``(n, 3)`` in units of which ``box_size`` make the box, ``mass`` ``(n,)`` in units
-    of ``mass_msunh``; ``where`` names the group and the first particle for messages.
+    of ``mass_msunh``; ``where`` names file and group, ``start`` is the first particle's number.
     """
 
     position: NDArray[Any]
@@ -35,6 +35,11 @@ class Block(NamedTuple):
     box_size: float
     mass_msunh: float
     where: str
+    start: int = 0
+
+    def place(self, dataset: str) -> str:
+        """Name a dataset of this block in a message."""
+        return f"{self.where}/{dataset} (block from particle {self.start})"
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ def read_blocks(part: Part, block_particles: int) -> Iterator[Block]:
                 m,
                 header.box_size_mpch / header.length_mpch,
                 unit,
-                f"{where} (block from particle {start})",
+                where,
+                start,
             )
 
 

@@ -162,16 +162,18 @@ def _sound(block: Block) -> tuple[float, NDArray[Any]]:
     if n_bad or not np.isfinite(total):
         bad = block.mass[~(np.isfinite(block.mass) & (block.mass >= 0))]
         raise DataError(
-            block.where, "finite Masses of zero or more", f"{len(bad)} others, e.g. {bad[0]:g}"
+            block.place("Masses"),
+            "finite masses of zero or more",
+            f"{len(bad)} others, e.g. {bad[0]:g}",
         )
     if _count_outside(position.reshape(-1), box):
         if not np.isfinite(position).all():
-            raise DataError(block.where, "finite Coordinates", "NaN or infinity")
+            raise DataError(block.place("Coordinates"), "finite values", "NaN or infinity")
         low, high = float(position.min()), float(position.max())
         if low < -box or high > 2.0 * box:
             raise DataError(
-                block.where,
-                f"Coordinates within one box length of [0, {box:g}] (units of the file)",
+                block.place("Coordinates"),
+                f"values within one box length of [0, {box:g}] (units of the file)",
                 f"{low:g} to {high:g}",
                 "Coordinates and BoxSize must have the same unit; suite.header can correct it.",
             )

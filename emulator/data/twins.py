@@ -98,6 +98,8 @@ def _density_hint(ratio: float, hubble_h: float) -> str:
         "set suite.header.length_unit to 'kpc'",
         1e10: "masses are probably in Msun/h, not 1e10 Msun/h: "
         "set suite.header.mass_unit to 'Msun/h'",
+        1e-10: "masses are probably in 1e10 Msun/h, not Msun/h: "
+        "set suite.header.mass_unit to '1e10 Msun/h'",
         hubble_h**-1: "masses are probably in 1e10 Msun, not 1e10 Msun/h: "
         "set suite.header.mass_unit to '1e10 Msun'",
     }

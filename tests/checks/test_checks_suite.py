@@ -1,6 +1,8 @@
 """The command `check`, as a user meets it, on a fabricated pair of simulations a set."""
 
 import json
+import re
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -82,6 +84,7 @@ def suite(tmp_path):
             "context_factors": [2, 4],
             "split": {"validation_fraction": 0.3, "test_fraction": 0.0},
         },
+        "model": {"params": ["Omega_m", "sigma_8", "A_SN1"]},
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     return root
@@ -116,11 +119,15 @@ def test_the_table_for_people(suite):
     result = CliRunner().invoke(app, ["check", str(suite.parent / "mine.yaml")])
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("mine: 4 simulations below")
-    assert lines[0].endswith("0 errors, 0 warnings")
-    assert lines[2].split()[:2] == ["set", "simulations"]
-    assert lines[3].split()[:5] == ["LH", "3", "25", "0", "0.3"]
-    assert max(map(len, lines)) < 130
+    assert lines[:2] == ["mine: 4 simulations, 0 errors, 0 warnings", f"below {suite}"]
+    table = dict(re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in lines[3:22])
+    assert table["set"].split() == ["LH", "CV"]
+    assert table["simulations"].split() == ["3", "1"]
+    assert re.split(r"\s{2,}", table["units of the files"]) == ["kpc/h, 1e10 Msun/h"] * 2
+    assert table["box [Mpc/h]"].split() == ["25", "25"]
+    assert table["mass / mean matter"].split() == ["1", "1"]
+    assert table["greatest [Msun/h]"].split() == ["9e+12", "9e+12"]
+    assert max(map(len, lines[2:])) <= 100
 
 
 def edit(path, change):
@@ -140,6 +147,14 @@ def poke(file, name, index, value, simulation="LH_0"):
         handle[name][index] = value
 
     return lambda root: edit(root / simulation / file, change)
+
+
+def remove_gas(handle):
+    del handle["PartType0"]
+    for name in ("NumPart_ThisFile", "NumPart_Total"):
+        counts = handle["Header"].attrs[name]
+        counts[0] = 0
+        handle["Header"].attrs.modify(name, counts)
 
 
 def replace_with(target, source):
@@ -167,17 +182,26 @@ def rewrite(name, old, new):
             "hydro snapshot",
             "truncated",
         ),
-        (set_header("BoxSize", 25.0), "pair", "probably in Mpc/h, not kpc/h"),
+        (set_header("BoxSize", 25.0), "density", "probably in Mpc/h, not kpc/h"),
         (
             lambda r: edit(r / "LH_0" / "dmo.hdf5", lambda h: h["Header"].attrs.pop("BoxSize")),
             "dmo snapshot",
             "suite.header.box_size_mpch",
         ),
-        (poke("dmo.hdf5", "PartType1/Coordinates", (7, 1), np.nan), "particles", "finite Coord"),
-        (poke("hydro.hdf5", "PartType0/Masses", 7, -1.0), "particles", "Masses of zero or more"),
-        (replace_with("LH_0/groups.hdf5", "LH_1/groups.hdf5"), "particles", "catalogue of another"),
-        (replace_with("LH_0/hydro.hdf5", "LH_1/hydro.hdf5"), "particles", "other initial phases"),
-        (poke("hydro.hdf5", "PartType0/Masses", slice(None), 1e-3), "mass", "times that"),
+        (
+            poke("dmo.hdf5", "PartType1/Coordinates", (7, 1), np.nan),
+            "particles (dmo)",
+            "finite",
+        ),
+        (poke("hydro.hdf5", "PartType0/Masses", 7, -1.0), "particles (gas)", "of zero or more"),
+        (replace_with("LH_0/groups.hdf5", "LH_1/groups.hdf5"), "halos", "catalogue of another"),
+        (replace_with("LH_0/hydro.hdf5", "LH_1/hydro.hdf5"), "phases", "other initial phases"),
+        # 3 % of the matter are missing
+        (poke("hydro.hdf5", "PartType0/Masses", slice(None), 0.12 * PARTICLE), "mass", "got 0.97 "),
+        (lambda r: edit(r / "LH_0" / "hydro.hdf5", remove_gas), "particles (gas)", "got none"),
+        (rewrite("table.txt", "LH_0 0.3 0.8 1 100", "LH_0 0.3 0.8 1 abc"), "seed", "a number"),
+        (lambda r: (r / "table.txt").write_bytes(b"\xff\xfe\x00"), "parameters", "a text table"),
+        (rewrite("../mine.yaml", "- A_SN1", "- A_SN9"), "model.params", "got A_SN9, too"),
         (rewrite("table.txt", "LH_0 ", "LH_9 "), "parameters", "row for simulation 'LH_0'"),
         (rewrite("table.txt", "LH_1 ", "LH_0 "), "parameters", "one row for 'LH_0'"),
         (rewrite("table.txt", "LH_0 0.3 0.8", "LH_0 0.4 0.8"), "parameters", "Omega_m = 0.4"),
@@ -213,6 +237,60 @@ def test_equal_findings_are_told_once(suite):
     assert result.exit_code == 1
     assert "error, catalogue: LH_0, LH_1, LH_2\n" in result.stdout
     assert result.stdout.count("no such file") == 1
+
+
+def test_a_kind_hides_no_other(suite):
+    """Two faults of one simulation, and the same subject with another message in a second one."""
+    poke("dmo.hdf5", "PartType1/Coordinates", (7, 1), np.nan)(suite)
+    poke("hydro.hdf5", "PartType0/Masses", 7, -1.0)(suite)
+    poke("hydro.hdf5", "PartType0/Coordinates", (7, 1), np.nan, "CV_0")(suite)
+    code, report = check(suite)
+    assert code == 1
+    found = [(f["simulation"], f["subject"]) for f in report["findings"]]
+    gas = "particles (gas)"
+    assert found == [("LH_0", "particles (dmo)"), ("LH_0", gas), ("CV_0", gas)]
+    text = CliRunner().invoke(app, ["check", str(suite.parent / "mine.yaml")]).stdout
+    for finding in report["findings"]:
+        message = finding["message"].replace(f"{suite}/", "")
+        assert message in " ".join(text.split()), message
+
+
+def test_a_split_that_cannot_be_is_a_finding(suite):
+    rewrite("../mine.yaml", "    LH: 3\n    CV: 1\n", "    LH: 1\n")(suite)
+    code, report = check(suite)
+    assert code == 1
+    assert [(f["simulation"], f["subject"]) for f in report["findings"]] == [("", "split")]
+
+
+def test_a_file_that_may_not_be_read(suite, monkeypatch):
+    read_text = Path.read_text
+
+    def refuse(path, *args, **kwargs):
+        if path.name == "table.txt":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_text(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    code, report = check(suite)
+    assert code == 1
+    assert "Permission denied" in report["findings"][0]["message"]
+
+
+@pytest.mark.slow
+def test_the_embedded_suite_is_sound(tmp_path):
+    config = str(Path(__file__).parents[2] / "configs/test.yaml")
+    runner = CliRunner()
+    assert runner.invoke(app, ["simulate", config, "--raw", str(tmp_path)]).exit_code == 0
+    options = ["--raw", str(tmp_path), "--particles", "all", "--json"]
+    result = runner.invoke(app, ["check", config, *options])
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["findings"]) == (0, [])
+    assert len(report["simulations"]) == 7
+    for facts in report["simulations"].values():
+        mass = facts["mass_msunh"]
+        assert facts["dmo"]["particles"] == {"1": 32**3}
+        hydro = sum(mass[name] for name in ("dm_hydro", "gas", "stars"))
+        assert hydro == pytest.approx(mass["dmo"], rel=1e-5)
 
 
 def test_headers_alone_do_not_meet_bad_particles(suite):

@@ -82,7 +82,7 @@ def test_processes_and_a_cluster_sum_to_the_same_maps(gas):
 def test_a_fault_met_by_a_worker_is_told(gas, scheduler):
     with h5py.File(gas.paths[2], "r+") as handle:
         handle["PartType0/Coordinates"][650] = np.nan
-    with pytest.raises(DataError, match=r"snap\.2\.hdf5:PartType0.*finite Coordinates"):
+    with pytest.raises(DataError, match=r"snap\.2\.hdf5:PartType0/Coordinates.*finite values"):
         maps_of(gas, workers=2, scheduler=scheduler)
 
 

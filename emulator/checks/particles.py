@@ -1,0 +1,101 @@
+"""Particles: every one of a pair is read, onto coarse maps that show whether the files are twins.
+
+Each kind is read whatever became of the others, so that one damaged dataset hides no other.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.checks.findings import Inspection, Level
+from emulator.data.blocks import parts_of
+from emulator.data.catalogs import Halos
+from emulator.data.projection import SpeciesMap, project_species
+from emulator.data.snapshots import BLACK_HOLES, DARK_MATTER, GAS, STARS, Snapshot
+from emulator.data.twins import require_halos_on_peaks, require_mean_density, require_same_phases
+
+COARSE_PIXELS = 64
+"""Pixels a side of the maps."""
+
+_BLOCK_PARTICLES = 1_048_576
+_MASS_AGREEMENT = 0.01
+_HYDRO_TYPES = {"dm_hydro": DARK_MATTER, "gas": GAS, "stars": STARS, "black_holes": BLACK_HOLES}
+_MAY_BE_NONE = ("stars", "black_holes")
+
+
+def inspect_dmo(
+    found: Inspection, dmo: Snapshot, halos: Halos | None, catalogue: Path
+) -> NDArray[np.float64] | None:
+    """Read the dark-matter-only particles: their values, their density, and halos on their peaks.
+
+    Returns
+    -------
+    Maps ``(3, y, x)`` [Msun/h per pixel], or ``None`` where they cannot be read.
+    """
+    result = _read(found, "dmo", dmo, DARK_MATTER)
+    if result is None:
+        return None
+    found.facts["mass_msunh"] = {"dmo": result.mass_particles_msunh}
+    # where the header gives the masses, it has told the density already
+    if found.facts["dmo"]["dark_matter_msunh"] is None:
+        found.attempt("density", partial(require_mean_density, dmo, result.mass_particles_msunh))
+    if halos is not None:
+        pixel = dmo.header.box_size_mpch / COARSE_PIXELS
+        peaks = partial(require_halos_on_peaks, halos, result.maps[2], pixel, str(catalogue))
+        found.attempt("halos", peaks)
+    return result.maps
+
+
+def inspect_hydro(found: Inspection, hydro: Snapshot, dmo_maps: NDArray[np.float64] | None) -> None:
+    """Read the hydrodynamic particles: their values, and phases and mass of the other twin.
+
+    Parameters
+    ----------
+    found
+        Where facts and findings go.
+    hydro
+        The snapshot; tracers are not read.
+    dmo_maps
+        Of the twin, from :func:`inspect_dmo`; ``None`` if there is nothing to compare with.
+    """
+    results = {name: _read(found, name, hydro, kind) for name, kind in _HYDRO_TYPES.items()}
+    masses = {name: r.mass_particles_msunh for name, r in results.items() if r is not None}
+    found.facts.setdefault("mass_msunh", {}).update(masses)
+    dark = results["dm_hydro"]
+    if dmo_maps is None or dark is None:
+        return
+    phases = partial(require_same_phases, dmo_maps, dark.maps, str(hydro.paths[0]))
+    found.attempt("phases", phases)
+    if len(masses) < len(_HYDRO_TYPES):
+        return
+    expected = found.facts["mass_msunh"]["dmo"]
+    ratio = sum(masses.values()) / expected
+    if not abs(ratio - 1.0) <= _MASS_AGREEMENT:
+        shares = ", ".join(f"{name} {mass / expected:.4g}" for name, mass in masses.items())
+        found.add(
+            Level.ERROR,
+            "mass",
+            f"{hydro.paths[0]}: expected the matter of the dark-matter-only twin, "
+            f"{expected:.4g} Msun/h to {_MASS_AGREEMENT:.0%}, got {ratio:.4g} times that "
+            f"({shares}). Particles are missing, or a type has other units of mass.",
+        )
+
+
+def _read(
+    found: Inspection, name: str, snapshot: Snapshot, particle_type: int
+) -> SpeciesMap | None:
+    parts = parts_of(snapshot, particle_type)
+    if not parts and name not in _MAY_BE_NONE:
+        where = f"{snapshot.paths[0]}:PartType{particle_type}"
+        found.add(Level.ERROR, f"particles ({name})", f"{where}: expected particles, got none")
+        return None
+    project = partial(
+        project_species,
+        parts,
+        n_pixels=COARSE_PIXELS,
+        kernel="cic",
+        block_particles=_BLOCK_PARTICLES,
+    )
+    return found.attempt(f"particles ({name})", project)
