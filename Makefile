@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long bench-suite bench-data lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long bench bench-suite bench-data lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,8 @@ test-fast: $(VENV)/.installed  ## tests that take seconds
 
 test-long: $(VENV)/.installed  ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long
+
+bench: bench-data bench-suite  ## all measurements
 
 bench-suite: $(VENV)/.installed  ## measure what the embedded suite can be trusted for: half an hour
 	$(BIN)/python -m analysis.benchmarks.suite

@@ -36,8 +36,6 @@ _MESH_SIDES = (4, 256)
 _IDLE_COLUMNS = 14
 """Rows that lie a power of two apart in memory would share the same few places in the caches."""
 
-_SAMPLED = 1000
-
 _NO_WIDTH = np.empty(0, np.float32)
 
 
@@ -117,12 +115,11 @@ def deposit_maps(
         half_width = np.empty(len(block.mass), np.float32)
         cells = len(mesh) / block.box_size
         kernels.tent_half_width(position, block.mass, block.mass_msunh, cells, mesh, n, half_width)
-    scattered = _is_scattered(position, block.box_size)
     by_axis = grids.reshape(len(axes), -1, *grids.shape[1:])
     for axis, slabs in zip(axes, by_axis, strict=True):
         particles = (position, block.mass, block.mass_msunh, scale, axis)
         if kernel == "cic":
-            kernels.cic_planes(*particles, scattered, slabs)
+            kernels.cic_planes(*particles, slabs)
         else:
             kernels.cloud_planes(*particles, _ORDERS[kernel], half_width, slabs)
     return total
@@ -144,15 +141,6 @@ def deposit_mesh(
     scale = len(mesh) / block.box_size
     kernels.cloud_mesh(position, block.mass, block.mass_msunh, scale, _ORDERS[kernel], mesh)
     return total
-
-
-def _is_scattered(position: NDArray[Any], box_size: float) -> bool:
-    """Whether most particles lie more than a twentieth of the box from the next one in the file."""
-    if len(position) < _SAMPLED:
-        return False
-    chosen = np.linspace(0, len(position) - 2, _SAMPLED).astype(int)
-    steps = np.abs(position[chosen + 1] - position[chosen]).max(axis=1)
-    return bool(np.median(np.minimum(steps, box_size - steps)) > box_size / 20.0)
 
 
 def _sound(block: Block) -> tuple[float, NDArray[Any]]:

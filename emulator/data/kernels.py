@@ -25,8 +25,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from emulator.data.prefetch import prefetch
-
 FloatArray = NDArray[np.float64]
 
 ETA = 2.0
@@ -34,9 +32,6 @@ ETA = 2.0
 
 WIDEST_FRACTION = 1.0 / 16.0
 """Largest half-width in units of the box: bounds the cost of a particle in an empty region."""
-
-_AHEAD = 16
-"""Particles between asking for memory and using it; hides the latency of a random order."""
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -46,27 +41,19 @@ def cic_planes(
     mass_unit: float,
     scale: float,
     axis: int,
-    scattered: bool,
     grids: FloatArray,
 ) -> None:
     """Add particles to the padded slabs ``(slab, n + 2, stride)`` along one axis: the CIC kernel.
 
     This is :func:`cloud_planes` for the kernel that matters most, without branches and loops over
     weights. Left pixel and share are the whole part and the rest of ``u + 1/2`` (padded rows).
-    ``scattered``: neighbours in the file are none in the box, and memory is asked for ahead.
     """
     slabs, stride = grids.shape[0], np.uint64(grids.shape[2])
     plane, one = np.uint64(grids.shape[1]) * stride, np.uint64(1)
     row, col = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
     thickness = scale * slabs / (grids.shape[1] - 2)
-    flat, last = grids.reshape(-1), position.shape[0] - 1
+    flat = grids.reshape(-1)
     for p in range(position.shape[0]):
-        if scattered:
-            ahead = min(p + _AHEAD, last)
-            soon = np.uint64(np.uint32(np.int32(position[ahead, row] * scale + 0.5))) * stride
-            soon += np.uint64(np.uint32(np.int32(position[ahead, col] * scale + 0.5)))
-            prefetch(flat, soon)
-            prefetch(flat, soon + stride)
         u, v = position[p, row] * scale + 0.5, position[p, col] * scale + 0.5
         i, j = np.int32(u), np.int32(v)
         m = mass[p] * mass_unit
