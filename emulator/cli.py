@@ -6,7 +6,7 @@ Folders default to those of the workflow: ``data/raw/{name}``, ``data/processed/
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,12 +17,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # square brackets in the help are defaults, not markup
     help="Learn how a dark-matter-only field maps to hydrodynamic ones, and draw ensembles.",
     epilog="The whole pipeline: snakemake --profile workflow/profiles/local",
 )
 
 Config = Annotated[Path, typer.Argument(help="Config file (configs/*.yaml) or a stage's own.")]
-Raw = Annotated[Path | None, typer.Option(help="Folder of the suite [data/raw/NAME].")]
+Raw = Annotated[
+    Path | None, typer.Option(help="Folder of the suite [data/raw/NAME, or suite.root].")
+]
 MapsDir = Annotated[Path | None, typer.Option(help="Folder of maps [data/processed/NAME/maps].")]
 Results = Annotated[Path | None, typer.Option(help="Folder of results [results/NAME].")]
 Redraws = Annotated[
@@ -107,7 +110,8 @@ def check(
     config: Config,
     raw: Raw = None,
     particles: Annotated[
-        str, typer.Option(help="Whose particles are read: none, first (of each set) or all.")
+        Literal["none", "first", "all"],
+        typer.Option(help="Whose particles are read; first: those of the first of each set."),
     ] = "first",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -118,8 +122,7 @@ def check(
     from emulator.checks.run import check_suite
 
     experiment = read_config(config)
-    _known([particles], ["none", "first", "all"], "choice of particles")
-    result = check_suite(experiment, _raw(experiment, raw), particles=particles)  # type: ignore[arg-type]
+    result = check_suite(experiment, _raw(experiment, raw), particles=particles)
     typer.echo(json.dumps(to_json(result), indent=2) if as_json else to_text(result))
     if result.n_errors:
         raise typer.Exit(1)

@@ -306,4 +306,4 @@ def test_an_unknown_choice_of_particles(suite, capsys, monkeypatch):
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code not in (0, None)
-    assert "none, first, all" in capsys.readouterr().err
+    assert "'some' is not one of 'none', 'first'" in capsys.readouterr().err
