@@ -278,7 +278,11 @@ def report(
 def schema(
     output: Annotated[Path | None, typer.Option(help="File to write [standard output].")] = None,
 ) -> None:
-    """Write the JSON schema of the config, as YAML."""
+    """Write the JSON schema of the config, as YAML.
+
+    It lists every key with its type, default and meaning; editors check and complete configs with
+    it.
+    """
     import yaml
 
     from emulator.io import write_text
