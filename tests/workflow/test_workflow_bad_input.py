@@ -113,7 +113,19 @@ def test_missing_bundle(copy, call):
 
 
 @pytest.mark.parametrize(
-    "command", ["simulate", "project", "fit", "train", "sample", "validate", "report", "schema"]
+    "command",
+    [
+        "simulate",
+        "project",
+        "check",
+        "export",
+        "fit",
+        "train",
+        "sample",
+        "validate",
+        "report",
+        "schema",
+    ],  # fmt: skip
 )
 def test_help_helps(call, tmp_path, command):
     text = call(["emulator", command, "--help"], tmp_path).stdout
