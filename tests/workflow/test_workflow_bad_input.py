@@ -125,7 +125,7 @@ def test_missing_bundle(copy, call):
         "validate",
         "report",
         "schema",
-    ],  # fmt: skip
+    ],
 )
 def test_help_helps(call, tmp_path, command):
     text = call(["emulator", command, "--help"], tmp_path).stdout
