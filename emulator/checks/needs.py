@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.checks.findings import Inspection
-from emulator.config import DataConfig, ExperimentConfig, FilesSuite, HeaderFacts
+from emulator.config import DataConfig, ExperimentConfig
 from emulator.data.blocks import parts_of
 from emulator.data.deposit import mesh_side, padded_shape
 from emulator.data.maps import SPECIES
@@ -85,8 +85,7 @@ def probe_projection(
     suite, data = config.suite, config.data
     if suite.kind not in ("embedded", "files"):
         return {}
-    facts = suite.header if isinstance(suite, FilesSuite) else HeaderFacts()
-    snapshot = open_snapshot(suite.path("dmo_snapshot", root, simulation), facts)
+    snapshot = open_snapshot(suite.path("dmo_snapshot", root, simulation), suite.header)
     part, _ = parts_of(snapshot, DARK_MATTER)[0].split_at(_PROBE_PARTICLES)
     seconds = 0.0
     for probed in (part.split_at(1)[0], part):  # the first call compiles

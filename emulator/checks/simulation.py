@@ -12,7 +12,6 @@ from emulator.config import (
     DataConfig,
     EmbeddedSuite,
     FilesSuite,
-    HeaderFacts,
     MultifieldSuite,
     SamplesSuite,
     SuiteConfig,
@@ -21,7 +20,7 @@ from emulator.data.catalogs import Halos, read_halos
 from emulator.data.headers import LENGTHS, MASSES, FileUnit, scale
 from emulator.data.parameters import match_ranges, read_parameters, read_ranges, read_seed
 from emulator.data.snapshots import DARK_MATTER, Snapshot, open_snapshot
-from emulator.data.twins import require_mean_density, require_pair
+from emulator.data.twins import require_mean_density, require_pair, require_same_matter
 from emulator.units import CRITICAL_DENSITY
 
 
@@ -87,15 +86,14 @@ def _read_ready(
 def _inspect_snapshots(
     found: Inspection, suite: EmbeddedSuite | FilesSuite, root: str | Path, *, particles: bool
 ) -> None:
-    facts = suite.header if isinstance(suite, FilesSuite) else HeaderFacts()
     dmo, hydro = (
         found.attempt(
             kind.replace("_", " "),
-            partial(open_snapshot, suite.path(kind, root, found.simulation), facts),
+            partial(open_snapshot, suite.path(kind, root, found.simulation), suite.header),
         )
         for kind in ("dmo_snapshot", "hydro_snapshot")
     )
-    omega_m = _inspect_parameters(found, suite, root)
+    params = _inspect_parameters(found, suite, root)
     for name, snapshot in (("dmo", dmo), ("hydro", hydro)):
         if snapshot is not None:
             found.facts[name] = _snapshot_facts(snapshot)
@@ -104,13 +102,9 @@ def _inspect_snapshots(
     mass = found.facts["dmo"]["dark_matter_msunh"]
     if mass is not None:
         found.attempt("density", partial(require_mean_density, dmo, mass))
-    if omega_m is not None and abs(omega_m - dmo.header.omega_m) > 1e-3 * omega_m:
-        found.add(
-            Level.ERROR,
-            "parameters",
-            f"{dmo.paths[0]}: expected Omega_m = {omega_m:g} as in the parameter table, "
-            f"got {dmo.header.omega_m:g}",
-        )
+    table = suite.path("parameters", root, found.simulation)
+    where = f"{table}:{found.simulation}"
+    found.attempt("parameters", partial(require_same_matter, params, dmo, where))
     path = suite.path("dmo_catalogue", root, found.simulation)
     halos = found.attempt("catalogue", partial(read_halos, path, dmo.header))
     if halos is not None:
@@ -131,15 +125,15 @@ def _are_twins(found: Inspection, dmo: Snapshot, hydro: Snapshot) -> bool:
 
 def _inspect_parameters(
     found: Inspection, suite: EmbeddedSuite | FilesSuite | MultifieldSuite, root: str | Path
-) -> float | None:
-    """Parameters and their ranges; returns Omega_m."""
+) -> Mapping[str, float]:
+    """Parameters and their ranges; no parameters if they cannot be read."""
     table = suite.path("parameters", root, found.simulation)
     names = None if isinstance(suite, EmbeddedSuite) else suite.parameter_names
     params = found.attempt(
         "parameters", partial(read_parameters, table, found.simulation, names=names)
     )
     if params is None:
-        return None
+        return {}
     found.facts["params"] = params
     if names is None:
         found.facts["seed"] = found.attempt("seed", partial(read_seed, table, found.simulation))
@@ -153,7 +147,7 @@ def _inspect_parameters(
                 f"{table}:{found.simulation}:{name}: {params[name]:g} is outside "
                 f"[{entry.min:g}, {entry.max:g}] of {path.name}",
             )
-    return params.get("Omega_m", params.get("Omega0"))
+    return params
 
 
 def _snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic import (
 
 from emulator.config.layout import INPUTS, Layout
 from emulator.config.section import Section
+from emulator.config.sources import HeaderFacts
 
 
 class DesignConfig(Section):
@@ -68,6 +69,11 @@ class EmbeddedSuite(Section):
     def box(self) -> str:
         """Name of the box folder, as in CAMELS: ``L25n64``."""
         return f"L{self.box_size_mpch:g}n{self.n_particles}"
+
+    @property
+    def header(self) -> HeaderFacts:
+        """What its headers fail to say: nothing."""
+        return HeaderFacts()
 
     def runs(self) -> dict[str, tuple[str, ...]]:
         """Map each N-body run to the simulations that share its phases.

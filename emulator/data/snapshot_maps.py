@@ -6,20 +6,19 @@ from typing import Any
 import numpy as np
 
 from emulator.config import DataConfig, EmbeddedSuite, FilesSuite
-from emulator.config.sources import HeaderFacts
 from emulator.data.catalogs import read_halos
 from emulator.data.mapmaking import FullMaps, below
 from emulator.data.maps import SPECIES, context_pyramid
-from emulator.data.parameters import canonical_name, parameter_attrs, read_parameters
+from emulator.data.parameters import parameter_attrs, read_parameters
 from emulator.data.projection import project_pair, projection_labels
 from emulator.data.snapshots import Snapshot, open_snapshot
 from emulator.data.twins import (
     require_halos_on_peaks,
     require_mean_density,
     require_pair,
+    require_same_matter,
     require_same_phases,
 )
-from emulator.io import DataError
 
 
 def project_snapshots(
@@ -35,10 +34,9 @@ def project_snapshots(
 
     Parameters and errors are those of :func:`~emulator.data.mapmaking.project_simulation`.
     """
-    facts = suite.header if isinstance(suite, FilesSuite) else HeaderFacts()
-    dmo = open_snapshot(suite.path("dmo_snapshot", root, simulation), facts)
+    dmo = open_snapshot(suite.path("dmo_snapshot", root, simulation), suite.header)
     kind = "redrawn_snapshot" if redraw else "hydro_snapshot"
-    hydro = open_snapshot(suite.path(kind, root, simulation, redraw), facts)
+    hydro = open_snapshot(suite.path(kind, root, simulation, redraw), suite.header)
     omega_b = require_pair(dmo, hydro)
     attrs: dict[str, Any] = _parameters(suite, root, simulation, dmo)
     catalogue = suite.path("dmo_catalogue", root, simulation)
@@ -100,12 +98,5 @@ def _parameters(
     table = suite.path("parameters", root, simulation)
     names = suite.parameter_names if isinstance(suite, FilesSuite) else None
     params = read_parameters(table, simulation, names=names)
-    for name, value in params.items():
-        # one shifted row in the table would otherwise mislabel every simulation of a set
-        if canonical_name(name) == "Omega_m" and abs(value - dmo.header.omega_m) > 1e-3 * value:
-            raise DataError(
-                f"{table}:{simulation}:{name}",
-                f"Omega0 of {dmo.paths[0]}, {dmo.header.omega_m:.6g}",
-                f"{value:.6g}",
-            )
+    require_same_matter(params, dmo, f"{table}:{simulation}")
     return parameter_attrs(params, suite.path("ranges", root, simulation))

@@ -4,6 +4,7 @@ Files of another box, another time or other phases project without complaint and
 model noise. Each check here costs nothing beside a projection.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from emulator.data.catalogs import Halos
 from emulator.data.maps import block_mean
+from emulator.data.parameters import canonical_name
 from emulator.data.snapshots import DARK_MATTER, Snapshot
 from emulator.io import DataError
 from emulator.units import CRITICAL_DENSITY
@@ -61,6 +63,25 @@ def require_pair(dmo: Snapshot, hydro: Snapshot) -> float:
     if len(table) > DARK_MATTER and table[DARK_MATTER] > 0:
         require_mean_density(dmo, dmo.count(DARK_MATTER) * table[DARK_MATTER])
     return omega_b
+
+
+def require_same_matter(params: Mapping[str, float], dmo: Snapshot, where: str) -> None:
+    """Check Omega_m of the parameter table, if it has one, against the header, to 1e-3.
+
+    One shifted row in the table would otherwise mislabel every simulation of a set.
+
+    Raises
+    ------
+    DataError
+        The two differ.
+    """
+    for name, value in params.items():
+        if canonical_name(name) == "Omega_m" and abs(value - dmo.header.omega_m) > 1e-3 * value:
+            raise DataError(
+                f"{where}:{name}",
+                f"Omega0 of {dmo.paths[0]}, {dmo.header.omega_m:.6g}",
+                f"Omega_m = {value:.6g}",
+            )
 
 
 def require_mean_density(dmo: Snapshot, mass_msunh: float) -> None:
