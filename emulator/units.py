@@ -27,3 +27,4 @@ class Unit(StrEnum):
     POWER_2D = "(Mpc/h)^2"
     DIMENSIONLESS = "1"
     PIXEL = "pixel"
+    NATS = "nats"

@@ -1,25 +1,62 @@
-"""The forward process and the training objective, in gamma = -log SNR."""
+"""The forward process, the training loss and its times, in gamma = -log SNR."""
 
+import math
 from typing import Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from emulator.config.section import Section
+from emulator.config.section import Fraction, Section
+
+LEAST_GAMMA_MAX = math.log(100.0)
+"""Data of unit variance keep 1 % of signal here, even if they are white."""
 
 
 class DiffusionConfig(Section):
-    """The forward process and the training objective, in gamma = -log SNR."""
+    """The forward process, the training loss and its times, in gamma = -log SNR.
 
-    gamma_min: float = Field(-13.3, description="gamma at t = 0, the clean end")
-    gamma_max: float = Field(13.0, description="gamma at t = 1, pure noise")
-    prediction: Literal["eps", "x", "v"] = "v"
-    objective: Literal["bound", "logistic"] = Field(
-        "logistic",
-        description="bound: the variational bound, gamma uniform; logistic: squared error of the "
-        "prediction itself, gamma from a logistic distribution",
+    The families of the literature are rows of these keys; docs/diffusion.md lists them.
+    """
+
+    path: Literal["variance_preserving", "variance_exploding", "linear"] = Field(
+        "variance_preserving", description="scale in which the network sees the noised field"
     )
+    schedule: Literal[
+        "fixed_linear",
+        "learned_linear",
+        "learned_nn",
+        "logistic",
+        "cosine",
+        "sigmoid",
+        "edm",
+        "ddpm_linear",
+        "ddpm_cosine",
+    ] = Field("logistic", description="gamma as a function of time: where gammas are drawn")
+    gamma_min: float = Field(-13.3, description="gamma at t = 0, the clean end")
+    gamma_max: float = Field(
+        13.0, description="gamma at t = 1, pure noise; a table that ends earlier keeps its own end"
+    )
+    learn_ends: bool = Field(False, description="learned_nn: the bound trains both ends, too")
     logistic_loc: float = Field(-0.5, description="centre of the logistic distribution of gamma")
     logistic_scale: PositiveFloat = Field(1.4, description="its scale")
+    prediction: Literal["eps", "x", "v", "velocity", "edm"] = "v"
+    weight: Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"] = Field(
+        "plain",
+        description="what an error costs; plain: the squared error of the output; bound: the "
+        "variational bound",
+    )
+    min_snr: PositiveFloat = Field(5.0, description="min_snr: the SNR above which errors cost less")
+    sigmoid_bias: float = Field(2.0, description="sigmoid: the weight is sigmoid(gamma + bias)")
+    sigma_data: PositiveFloat = Field(1.0, description="edm: standard deviation of normalised data")
+    times: Literal["low_discrepancy", "uniform", "adaptive"] = Field(
+        "low_discrepancy",
+        description="times of a batch; adaptive: more of them where the running loss is large",
+    )
+    drop_params: Fraction = Field(
+        0.0, description="share of samples that are trained without parameters, for guidance"
+    )
+    drop_context: Fraction = Field(
+        0.0, description="share of samples that are trained without large-scale context"
+    )
     data_noise: PositiveFloat = Field(
         5.0e-4, description="standard deviation s of p(x|z_0) in normalised units"
     )
@@ -28,4 +65,29 @@ class DiffusionConfig(Section):
     def _gamma_increases(self) -> "DiffusionConfig":
         if self.gamma_min >= self.gamma_max:
             raise ValueError("gamma_min (clean, t=0) must be below gamma_max (noise, t=1)")
+        if self.gamma_max < LEAST_GAMMA_MAX:
+            raise ValueError(
+                f"gamma_max = {self.gamma_max:g} leaves {math.exp(-self.gamma_max):.1%} of signal "
+                f"at t=1 where sampling starts from pure noise; it must be at least "
+                f"{LEAST_GAMMA_MAX:.2f}, and about 13 is safe"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _schedule_can_learn(self) -> "DiffusionConfig":
+        learned = self.schedule in ("learned_linear", "learned_nn")
+        if learned and self.weight not in ("bound", "sigmoid"):
+            raise ValueError(
+                f"schedule {self.schedule} needs weight bound or sigmoid: with {self.weight} the "
+                "loss itself depends on the schedule, which would learn to avoid hard gammas"
+            )
+        if self.learns_ends and self.weight != "bound":
+            raise ValueError("ends of a schedule are trained by the bound: weight must be bound")
+        if self.learn_ends and self.schedule != "learned_nn":
+            raise ValueError("learn_ends belongs to schedule learned_nn")
+        return self
+
+    @property
+    def learns_ends(self) -> bool:
+        """Whether the ends of gamma are trained."""
+        return self.learn_ends or self.schedule == "learned_linear"

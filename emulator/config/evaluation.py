@@ -2,7 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from emulator.config.section import Section
 
@@ -12,12 +19,71 @@ class SamplingConfig(Section):
 
     n_members: Annotated[int, Field(ge=2)] = 8
     windows_per_simulation: PositiveInt = Field(8, description="cutouts of each simulation")
-    solver: Literal["dpm++2m", "ancestral"] = "dpm++2m"
-    n_steps: PositiveInt = Field(20, description="network evaluations a member")
+    solver: Literal[
+        "ancestral",
+        "ddim",
+        "euler",
+        "heun",
+        "dpm++2m",
+        "sde-dpm++2m",
+        "ab2",
+        "ab3",
+        "unipc2",
+        "unipc3",
+        "abm2",
+        "abm3",
+        "abm4",
+        "pc",
+    ] = Field("dpm++2m", description="docs/solvers.md compares them")
+    n_steps: PositiveInt = Field(20, description="network evaluations a member, guidance apart")
+    spacing: Literal["gamma", "t", "karras", "logistic"] = Field(
+        "gamma",
+        description="noise levels: uniform in gamma, in the schedule's time, as EDM, in flow time",
+    )
+    centre: float = Field(
+        0.0, description="gamma around which spacing logistic and the solvers abm are dense"
+    )
+    rho: PositiveFloat = Field(7.0, description="exponent of spacing karras")
     gamma_start: float | None = Field(None, description="noise end; default: the model's gamma_max")
     gamma_end: float | None = Field(-8.0, description="clean end; null: the model's gamma_min")
+    start: Literal["noise", "spectrum"] = Field(
+        "noise",
+        description="noise: N(0, I); spectrum: the Gaussian that the training data leave at the "
+        "noise end",
+    )
+    eta: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        0.0, description="ddim: share of the ancestral noise"
+    )
+    churn: Annotated[float, Field(ge=0.0, le=0.414)] = Field(
+        0.0, description="euler, heun: noise added before each step, as a fraction of its level"
+    )
+    corrections: PositiveInt = Field(1, description="pc: Langevin steps at each noise level")
+    langevin_step: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.05, description="pc: size of a Langevin step, in units of the noise variance"
+    )
+    guidance_scale: NonNegativeFloat = Field(
+        1.0,
+        description="1: none, the calibrated ensemble; more: exaggerates what the dropped "
+        "condition changes",
+    )
+    guidance_drops: tuple[Literal["params", "context"], ...] = Field(
+        ("params",),
+        description="what the unguided network does not see; trained by diffusion.drop_*",
+    )
+    guidance_interval: tuple[float, float] | None = Field(
+        None, description="gammas between which guidance acts; null: everywhere"
+    )
     batch_size: PositiveInt = 128
     seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _guidance_is_whole(self) -> "SamplingConfig":
+        if not self.guidance_drops:
+            raise ValueError("guidance_drops must name params, context or both")
+        interval = self.guidance_interval
+        if interval is not None and interval[0] >= interval[1]:
+            raise ValueError(f"guidance_interval must increase, got {list(interval)}")
+        return self
 
 
 class ValidationConfig(Section):

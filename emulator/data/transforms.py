@@ -116,6 +116,30 @@ class FieldTransform:
         scaled = (features - self.mean.to(features)) / self.std.to(features)
         return torch.where(defined, scaled, 0.0)
 
+    def observe(
+        self, observed: Tensor, condition: Tensor, baryon_fraction: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Network channels of masses that are known here and there, and where they are.
+
+        Parameters
+        ----------
+        observed
+            ``(..., field, y, x)`` [Msun/h per pixel], NaN where unknown.
+        condition, baryon_fraction
+            As in :meth:`transform`.
+
+        Returns
+        -------
+        Channels and a mask of 0 and 1, ``(..., channel, y, x)``; a hurdle's amplitude is known only
+        where the field is occupied.
+        """
+        known = ~torch.isnan(observed)
+        filled = torch.where(known, observed, 0.0)
+        _, defined = raw_features(filled, condition, baryon_fraction, self.channels)
+        copies = torch.tensor([2 if c.transform == "hurdle" else 1 for c in self.channels])
+        mask = known.repeat_interleave(copies.to(known.device), dim=-3) & defined
+        return self.transform(filled, condition, baryon_fraction), mask.to(filled.dtype)
+
     def inverse_transform(self, z: Tensor, condition: Tensor, baryon_fraction: Tensor) -> Tensor:
         """Network channels ``(..., channel, y, x)`` to masses ``(..., field, y, x)`` [Msun/h]."""
         features = z * self.std.to(z) + self.mean.to(z)

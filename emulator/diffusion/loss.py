@@ -1,124 +1,89 @@
-r"""Training loss and the variational bound.
+r"""The training loss: a weighted squared error of the network's output.
 
-For one sample of ``D`` values, in nats (Kingma et al. 2021, equations 11-17):
+.. math:: L = E_{t,\epsilon}\Big[c(\gamma_t)\,\frac1N\sum_i m_i k_i\,(o_i - \hat o_i)^2\Big]
 
-.. math::
-    -\log p(x) \le \underbrace{\tfrac12 E_{t,\epsilon}[\gamma'(t)\|\epsilon-\hat\epsilon\|^2]}_{
-    \text{diffusion}} + \underbrace{KL(q(z_1|x)\,\|\,N(0,I))}_{\text{prior}}
-    + \underbrace{E[-\log N(x; z_0/\alpha_0, s^2 I)]}_{\text{reconstruction}}
-
-The bound is reported unweighted, whatever weights train the network.
+with ``o`` what the network predicts, ``c`` the cost of a draw
+(:mod:`~emulator.diffusion.weighting`), ``k`` the weight of each channel and ``m`` a mask of
+channels.
 """
-
-import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from emulator.diffusion.parameterization import Denoiser, Kind, Network, prediction_target
-from emulator.diffusion.schedule import FixedLinear, alpha_sigma, diffuse
-from emulator.diffusion.weighting import Objective
+from emulator.diffusion.bound import end_terms
+from emulator.diffusion.parameterization import Network, Parameterization
+from emulator.diffusion.process import diffuse
+from emulator.diffusion.schedule import Schedule
+from emulator.diffusion.weighting import Weight
 
 
 def training_loss(
     network: Network,
     x: Tensor,
     eps: Tensor,
-    u: Tensor,
+    t: Tensor,
     *,
-    objective: Objective,
-    kind: Kind,
+    schedule: Schedule,
+    parameterization: Parameterization,
+    weight: Weight,
     channel_weights: Tensor,
+    channel_mask: Tensor | None = None,
+    data_noise: float | None = None,
 ) -> Tensor:
     """Loss of each sample, averaged over pixels and weighted over channels.
 
     Parameters
     ----------
     network
-        ``network(z, gamma)`` returns the prediction of ``kind``.
+        ``network(z, gamma)`` returns the prediction of ``parameterization``; it has been
+        preconditioned for it.
     x, eps
         Normalised fields and unit noise, ``(batch, channel, ...)``.
-    u
-        Quantiles in [0, 1), ``(batch,)``; see
-        :func:`~emulator.diffusion.schedule.low_discrepancy_times`.
-    objective
-        Distribution of gamma and cost of an error.
-    kind
-        What the network predicts.
+    t
+        Times in [0, 1), ``(batch,)``; see :mod:`emulator.diffusion.times`.
+    schedule, parameterization, weight
+        Where gammas are drawn, what the network predicts, what an error costs.
     channel_weights
         ``(channel,)``; normalised to mean one.
+    channel_mask
+        ``(batch, channel)``: 1 where a sample has the channel, 0 where it is missing; a sample's
+        loss is the mean over the channels it has.
+    data_noise
+        Needed where the schedule learns its ends: the terms of the bound that depend on them are
+        then added (they do not reach the network).
 
     Returns
     -------
     ``(batch,)``.
+
+    Raises
+    ------
+    ValueError
+        If a sample has no channel at all, or if ends are learned without ``data_noise``.
     """
-    gamma = objective.gamma(u)
-    error = network(diffuse(x, eps, gamma), gamma) - prediction_target(kind, x, eps, gamma)
-    per_channel = (error**2).flatten(2).mean(-1) * objective.weight(kind, gamma)[:, None]
-    return (per_channel * (channel_weights / channel_weights.mean())).mean(-1)
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Terms of the variational bound [nats a sample], each ``(batch,)``."""
-
-    diffusion: Tensor
-    prior: Tensor
-    reconstruction: Tensor
-    dimension: int
-
-    @property
-    def total(self) -> Tensor:
-        """Upper bound on -log p(x) [nats]."""
-        return self.diffusion + self.prior + self.reconstruction
-
-    @property
-    def bits_per_dimension(self) -> Tensor:
-        """Total over ``D log 2``."""
-        return self.total / (self.dimension * math.log(2.0))
-
-
-def variational_bound(
-    denoiser: Denoiser,
-    x: Tensor,
-    eps: Tensor,
-    t: Tensor,
-    *,
-    schedule: FixedLinear,
-    data_noise: float,
-) -> Bound:
-    r"""One-sample Monte Carlo estimate of the bound for each sample; the estimator is unbiased.
-
-    The last two terms are exact expectations given ``x``: the prior is the KL of two Gaussians, and
-    the reconstruction uses :math:`z_0/\alpha_0 = x + e^{\gamma_0/2}\epsilon`.
-
-    Parameters
-    ----------
-    denoiser
-        Optimal or learned denoiser.
-    x, eps
-        Normalised fields and unit noise, ``(batch, channel, ...)``.
-    t
-        Times in [0, 1), ``(batch,)``.
-    schedule
-        Fixed linear gamma.
-    data_noise
-        Standard deviation ``s`` of :math:`p(x|z_0)`, in normalised units.
-    """
-    gamma = schedule.gamma(t)
-    prediction = denoiser(diffuse(x, eps, gamma), gamma)
-    diffusion = 0.5 * schedule.span * ((eps - prediction.eps) ** 2).flatten(1).sum(1)
-
-    alpha_1, sigma_1 = alpha_sigma(torch.tensor(schedule.gamma_max, dtype=torch.float64))
-    variance = float(sigma_1**2)
-    # -log(sigma^2) = log1p(exp(-gamma)) keeps its digits where sigma is close to one
-    minus_log_variance = math.log1p(math.exp(-schedule.gamma_max))
-    dimension = x[0].numel()
-    mean_square = float(alpha_1**2) * (x**2).flatten(1).sum(1)
-    prior = 0.5 * (mean_square + dimension * (variance - 1.0 + minus_log_variance))
-
-    nats = 0.5 * (
-        math.log(2 * math.pi * data_noise**2) + math.exp(schedule.gamma_min) / data_noise**2
-    )
-    return Bound(diffusion, prior, torch.full_like(prior, dimension * nats), dimension)
+    levels = schedule.levels(t)
+    gamma = levels.gamma
+    output = network(diffuse(x, eps, gamma), gamma)
+    error = output - parameterization.target(x, eps, gamma)
+    cost = weight.of_output(parameterization, gamma, levels.slope)
+    per_channel = (error**2).flatten(2).mean(-1) * cost[:, None]
+    shares = (channel_weights / channel_weights.mean()).expand(per_channel.shape)
+    if channel_mask is not None:
+        present = channel_mask.to(shares).mean(-1, keepdim=True)
+        if bool((present == 0).any()):
+            raise ValueError("channel_mask: a sample without any channel has no loss")
+        per_channel = torch.where(channel_mask > 0, per_channel, 0.0)
+        shares = shares / present
+    losses = (per_channel * shares).mean(-1)
+    estimate = losses.detach()
+    for tensor in levels.interior:
+        if tensor.requires_grad:
+            # the shape lowers the second moment of the estimate: d(L^2) = 2 L dL, sample by sample
+            tensor.register_hook(lambda grad: 2.0 * estimate * grad)
+    if schedule.learns_ends:
+        if data_noise is None:
+            raise ValueError("a schedule that learns its ends needs data_noise, for the bound")
+        gamma_min, gamma_max = schedule.ends()
+        prior, reconstruction = end_terms(x, gamma_min, gamma_max, data_noise)
+        losses = losses + ((prior + reconstruction) / x[0].numel()).to(losses)
+    return losses

@@ -1,74 +1,76 @@
-r"""Training objectives: which gammas are drawn, and what an error there costs.
+r"""Loss weights: what an error at some gamma costs.
 
-Every published diffusion loss is a choice of a density :math:`p(\gamma)` to draw from and of a
-weight :math:`w(\gamma)`:
-:math:`L = \tfrac12 E_{\gamma\sim p}[(w/p)\,\|\epsilon-\hat\epsilon\|^2]`. Two are
-offered:
+Every published diffusion loss is :math:`\tfrac12 E_{t}[\,w(\gamma)\,\gamma'(t)\,\|\epsilon -
+\hat\epsilon\|^2]`: the schedule says where gammas are drawn, the weight what an error there
+costs. Two families are in use. ``bound`` and ``sigmoid`` are functions of gamma, and their loss is
+the same for every schedule between the same ends. The others are costs *of a draw*: their
+:math:`w \gamma'` is fixed, and so the schedule is a part of the loss.
 
-* ``bound``: :math:`w = 1`, gamma uniform; the variational bound of Kingma et al. (2021). It rewards
-  tiny eps errors, which turn into huge x errors at high noise: good likelihoods, poor samples.
-* ``logistic``: the plain squared error of the network's own output, gamma from a logistic
-  distribution: for v-prediction :math:`w/p = 2/\alpha^2`, bounded in x at every noise level.
-
-References
-----------
-Kingma & Gao (2023), arXiv:2303.00848, section 3 and table 1.
+===========  ===============================================  ====================================
+name         cost of a draw, of :math:`\|\epsilon-\hat\epsilon\|^2`  source
+===========  ===============================================  ====================================
+``bound``    :math:`\gamma'/2`                                Kingma et al. (2021), eq. 17
+``sigmoid``  :math:`\gamma'\,\mathrm{sg}(\gamma + b)/2`         Kingma & Gao (2023), section 4
+``simple``   1                                                Ho et al. (2020), eq. 14
+``min_snr``  :math:`\min(1, g\,e^{\gamma})`                    Hang et al. (2023), eq. 8
+``edm``      :math:`1 + \tilde\sigma^2/s^2`                   Karras et al. (2022), table 1
+``plain``    whatever makes it the squared error of the output
+===========  ===============================================  ====================================
 """
 
-import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from emulator.diffusion.parameterization import Kind, eps_error_scale
-from emulator.diffusion.schedule import FixedLinear
+from emulator.diffusion.parameterization import Parameterization
+
+WeightName = Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"]
+
+OF_GAMMA_ALONE = ("bound", "sigmoid")
+"""Weights whose loss does not depend on the schedule: only they can train one."""
 
 
 @dataclass(frozen=True)
-class BoundObjective:
-    """Variational bound a dimension [nats], without its constant prior and reconstruction terms."""
-
-    schedule: FixedLinear
-
-    def gamma(self, u: Tensor) -> Tensor:
-        """Gamma at quantile ``u`` of the training distribution, here uniform."""
-        return self.schedule.gamma(u)
-
-    def weight(self, kind: Kind, gamma: Tensor) -> Tensor:
-        r"""Weight of the squared output error: :math:`\tfrac12 \gamma'` times that of eps."""
-        return 0.5 * self.schedule.span * eps_error_scale(kind, gamma) ** 2
-
-
-@dataclass(frozen=True)
-class LogisticObjective:
-    r"""Squared error of the network's output under a truncated logistic distribution of gamma.
+class Weight:
+    """One row of the table above.
 
     Parameters
     ----------
-    schedule
-        Its end points truncate the distribution.
-    loc, scale
-        Centre and scale of the logistic distribution of gamma.
+    name
+        Which.
+    min_snr
+        ``g``, the SNR above which ``min_snr`` costs less.
+    sigmoid_bias
+        ``b`` of ``sigmoid``.
+    sigma_data
+        ``s`` of ``edm``.
     """
 
-    schedule: FixedLinear
-    loc: float = -0.5
-    scale: float = 1.4
+    name: WeightName = "plain"
+    min_snr: float = 5.0
+    sigmoid_bias: float = 2.0
+    sigma_data: float = 1.0
 
-    def gamma(self, u: Tensor) -> Tensor:
-        r"""Quantile function :math:`\gamma = loc + scale\,\mathrm{logit}(F_0 + u (F_1 - F_0))`."""
-        low, high = (
-            1.0 / (1.0 + math.exp(-(end - self.loc) / self.scale))
-            for end in (self.schedule.gamma_min, self.schedule.gamma_max)
-        )
-        quantile = low + u.double() * (high - low)
-        gamma = self.loc + self.scale * torch.logit(quantile, eps=1e-12)
-        return gamma.clamp(self.schedule.gamma_min, self.schedule.gamma_max).to(u.dtype)
+    def of_eps(self, gamma: Tensor, slope: Tensor) -> Tensor:
+        """Cost of a draw of the squared eps error; not for ``plain``, which has no fixed one."""
+        match self.name:
+            case "bound":
+                return 0.5 * slope
+            case "sigmoid":
+                return 0.5 * slope * torch.sigmoid(gamma + self.sigmoid_bias)
+            case "min_snr":
+                return (self.min_snr * torch.exp(gamma)).clamp(max=1.0)
+            case "edm":
+                return 1.0 + torch.exp(gamma) / self.sigma_data**2
+            case "simple":
+                return torch.ones_like(gamma)
+            case "plain":
+                raise ValueError("'plain' is a cost of the output's error, not of eps")
 
-    def weight(self, kind: Kind, gamma: Tensor) -> Tensor:
-        """Weight of the squared output error: one, whatever the network predicts."""
-        return torch.ones_like(gamma)
-
-
-Objective = BoundObjective | LogisticObjective
+    def of_output(self, parameterization: Parameterization, gamma: Tensor, slope: Tensor) -> Tensor:
+        """Cost of the squared error of the network's output, shape of ``gamma``."""
+        if self.name == "plain":
+            return torch.ones_like(gamma)
+        return self.of_eps(gamma, slope) * parameterization.eps_error_scale(gamma) ** 2

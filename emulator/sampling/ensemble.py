@@ -16,13 +16,18 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.transforms import FieldTransform, network_channels
-from emulator.diffusion.solvers import SOLVERS, gamma_grid
+from emulator.diffusion.guidance import observed_pixels, reconstruction_guided
+from emulator.diffusion.likelihood import log_likelihood
+from emulator.diffusion.solvers import NonFiniteError, solve
+from emulator.diffusion.spectrum import ModeStatistics, spectral_start
+from emulator.io import EmulatorError
 from emulator.metadata import provenance
 from emulator.networks.unet import UNetVDM
 from emulator.progress import Progress
-from emulator.sampling.inputs import Inputs, Policy, prepare_inputs
+from emulator.sampling.inputs import Inputs, Policy, check_fields, prepare_inputs
 from emulator.sampling.noise import MemberNoise, member_seed
-from emulator.training.build import bind_condition, denoiser
+from emulator.sampling.steering import Given, plan, steered_denoiser
+from emulator.training.build import build_schedule
 from emulator.training.bundle import ModelCard, read_bundle
 from emulator.units import Unit
 
@@ -53,6 +58,7 @@ class Emulator:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = network.to(self.device)
         self.transform = FieldTransform(card.normalisation)
+        self.schedule = build_schedule(card.diffusion, card.schedule)
 
     @property
     def channels(self) -> list[str]:
@@ -74,6 +80,8 @@ class Emulator:
         n_members: int = 8,
         seed: int = 0,
         out_of_range: Policy = "raise",
+        observed: np.ndarray | None = None,
+        observation_noise: float = 0.01,
         sampling: SamplingConfig | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
@@ -85,8 +93,13 @@ class Emulator:
             See :func:`emulator.sampling.inputs.prepare_inputs`.
         n_members, seed
             Size and seed of the ensemble: member ``k`` is the same whatever ``n_members``.
+        observed
+            Masses that are known, ``(sample, channel, y, x)`` [Msun/h per pixel], NaN elsewhere:
+            the members go through them, and the rest is drawn given them.
+        observation_noise
+            Standard deviation of what is known, in units of the normalised fields.
         sampling
-            Solver, number of network evaluations, end points in gamma, batch size.
+            Solver, number of network evaluations, end points in gamma, batch size, guidance.
         progress
             Print a progress line on standard error.
 
@@ -98,7 +111,8 @@ class Emulator:
         Raises
         ------
         EmulatorError
-            For inputs that do not fit the model.
+            For inputs that do not fit the model, for guidance by what it was not trained without,
+            and if the network returns NaN or infinity (with evaluation, gamma, sample and member).
         """
         options = sampling or SamplingConfig()
         normalisation, window = self.card.normalisation, self.card.grid.window
@@ -106,6 +120,8 @@ class Emulator:
             condition, params, normalisation, window,
             large_scale=large_scale, centres=centres, out_of_range=out_of_range,
         )  # fmt: skip
+        if observed is not None:
+            inputs = inputs.with_observed(observed, len(self.channels), observation_noise)
         if n_members < 1:
             raise ValueError(f"n_members must be at least 1, got {n_members}")
         pairs = [(i, k) for i in range(len(inputs.condition)) for k in range(n_members)]
@@ -123,29 +139,128 @@ class Emulator:
         seconds = (time.perf_counter() - began) / len(pairs)
         return self._label(fields, inputs, seed, options, seconds)
 
-    @torch.inference_mode()
+    def log_likelihood(
+        self,
+        fields: np.ndarray,
+        condition: "np.ndarray | xr.Dataset",
+        params: Any,
+        *,
+        large_scale: np.ndarray | None = None,
+        centres: Sequence[tuple[int, int]] | None = None,
+        out_of_range: Policy = "raise",
+        n_steps: int = 64,
+        n_probes: int = 8,
+        seed: int = 0,
+    ) -> "xr.Dataset":
+        """Log-density of given fields, by the probability-flow ODE.
+
+        Parameters
+        ----------
+        fields
+            ``(sample, channel, y, x)`` [Msun/h per pixel].
+        condition, params, large_scale, centres, out_of_range
+            As in :meth:`sample`.
+        n_steps, n_probes, seed
+            See :func:`emulator.diffusion.likelihood.log_likelihood`.
+
+        Returns
+        -------
+        Dataset with ``log_likelihood (sample)`` [nats] and its ``standard_error`` from the probes.
+
+        Raises
+        ------
+        EmulatorError
+            For inputs that do not fit the model.
+
+        Notes
+        -----
+        The density is that of the normalised network channels (smoothed by the noise of gamma_min);
+        it differs from that of the masses by a factor of the fields alone. So *differences* between
+        parameters for the same fields are those of the masses, and the values themselves are not.
+        """
+        import xarray as xr
+
+        inputs = prepare_inputs(
+            condition, params, self.card.normalisation, self.card.grid.window,
+            large_scale=large_scale, centres=centres, out_of_range=out_of_range,
+        )  # fmt: skip
+        masses = check_fields(fields, inputs, len(self.channels), "fields")
+        given = self._given(inputs, range(len(masses)))
+        target = torch.from_numpy(masses).to(self.device)
+        result = log_likelihood(
+            steered_denoiser(self._autocast, given, self.card.diffusion, SamplingConfig()),
+            self.transform.transform(target, given.condition, given.baryon_fraction),
+            gamma_min=self.schedule.gamma_min,
+            gamma_max=self.schedule.gamma_max,
+            n_steps=n_steps,
+            n_probes=n_probes,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        units = {"units": str(Unit.NATS)}
+        return xr.Dataset(
+            {
+                "log_likelihood": (("sample",), result.nats.cpu().numpy(), units),
+                "standard_error": (("sample",), result.standard_error.cpu().numpy(), units),
+            },
+            attrs={"n_steps": n_steps, "n_probes": n_probes, "seed": seed},
+        )
+
+    @torch.no_grad()
     def _draw(
         self, inputs: Inputs, batch: Sequence[tuple[int, int]], seed: int, options: SamplingConfig
     ) -> np.ndarray:
         """Masses ``(batch, field, y, x)`` of pairs (sample, member)."""
         rows = [i for i, _ in batch]
-        encoded, fraction = self._encode(inputs.params[rows])
-        condition = torch.from_numpy(inputs.condition[rows]).to(self.device)
-        context = torch.from_numpy(inputs.large_scale[rows]).to(self.device)
-        fields = self.transform.transform_condition(condition, context)
+        given = self._given(inputs, rows)
         seeds = [
             member_seed([inputs.condition[i], inputs.large_scale[i], inputs.params[i]], seed, k)
             for i, k in batch
         ]
         n_channels = len(network_channels(self.card.normalisation.channels))
-        noise = MemberNoise(seeds, (n_channels, *condition.shape[1:]), self.device)
-        diffusion = self.card.diffusion
-        start = diffusion.gamma_max if options.gamma_start is None else options.gamma_start
-        end = diffusion.gamma_min if options.gamma_end is None else options.gamma_end
-        bound = denoiser(bind_condition(self._autocast, fields, encoded), diffusion.prediction)
-        gammas = gamma_grid(start, end, options.n_steps)
-        z = SOLVERS[options.solver](bound, noise(), gammas, noise)
-        return self.transform.inverse_transform(z, condition, fraction).cpu().numpy()
+        noise = MemberNoise(seeds, (n_channels, *given.condition.shape[1:]), self.device)
+        denoise = steered_denoiser(self._autocast, given, self.card.diffusion, options)
+        if inputs.observed is not None:
+            observed = torch.from_numpy(inputs.observed[rows]).to(self.device)
+            x, mask = self.transform.observe(observed, given.condition, given.baryon_fraction)
+            denoise = reconstruction_guided(
+                denoise,
+                observed_pixels(mask),
+                (x * mask).flatten(1),
+                noise_std=inputs.observation_noise,
+            )
+        solver, gammas = plan(self.card.diffusion, self.schedule, options)
+        z = noise()
+        if options.start == "spectrum":
+            z = spectral_start(z, given.fields[:, 0], self._modes(), gammas[0])
+        try:
+            x = solve(solver, denoise, z, gammas, noise)
+        except NonFiniteError as error:
+            faulty = ", ".join(f"sample {batch[i][0]} member {batch[i][1]}" for i in error.rows)
+            raise EmulatorError(
+                f"the network returned NaN or infinity at evaluation {error.step} (gamma "
+                f"{error.gamma:.4g}) for {faulty} of seed {seed}; weights or inputs are not what "
+                "the model was trained for"
+            ) from error
+        return (
+            self.transform.inverse_transform(x, given.condition, given.baryon_fraction)
+            .cpu()
+            .numpy()
+        )
+
+    def _given(self, inputs: Inputs, rows: Sequence[int]) -> Given:
+        """Conditions of some rows as the network sees them."""
+        encoded, fraction = self._encode(inputs.params[rows])
+        condition = torch.from_numpy(inputs.condition[rows]).to(self.device)
+        context = torch.from_numpy(inputs.large_scale[rows]).to(self.device)
+        fields = self.transform.transform_condition(condition, context)
+        return Given(fields, encoded, condition, fraction)
+
+    def _modes(self) -> ModeStatistics:
+        if self.card.modes is None:
+            raise EmulatorError(
+                "sampling.start: spectrum needs a model whose bundle holds the data's spectra"
+            )
+        return ModeStatistics.from_lists(self.card.modes)
 
     def _autocast(self, *args: Tensor) -> Tensor:
         """Run the network in the precision that it was trained in."""

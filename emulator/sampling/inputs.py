@@ -23,6 +23,15 @@ class Inputs(NamedTuple):
     condition: np.ndarray  # (sample, y, x)
     large_scale: np.ndarray  # (sample, level, y, x)
     params: np.ndarray  # (sample, param)
+    observed: np.ndarray | None = None  # (sample, channel, y, x), NaN where nothing is known
+    observation_noise: float = 0.01  # in units of the normalised fields
+
+    def with_observed(self, observed: np.ndarray, n_channels: int, noise: float) -> "Inputs":
+        """Add what is known of the fields; anything that is not NaN must be a mass."""
+        if noise <= 0:
+            raise EmulatorError(f"observation_noise: expected a positive number, got {noise}")
+        values = check_fields(observed, self, n_channels, "observed", unknown=True)
+        return self._replace(observed=values, observation_noise=noise)
 
 
 def prepare_inputs(
@@ -92,6 +101,22 @@ def prepare_inputs(
     table = _parameter_table(params, normalisation, len(fields))
     _check_range(table, normalisation, out_of_range)
     return Inputs(fields, context, table)
+
+
+def check_fields(
+    fields: np.ndarray, inputs: Inputs, n_channels: int, name: str, *, unknown: bool = False
+) -> np.ndarray:
+    """Masses ``(sample, channel, y, x)`` as float32, or an error; NaN only where it may be."""
+    values = np.asarray(fields, np.float32)
+    n_samples, *window = inputs.condition.shape
+    expected = (n_samples, n_channels, *window)
+    if values.shape != expected:
+        raise EmulatorError(f"{name}: expected shape {expected}, got {values.shape}")
+    known = values[~np.isnan(values)] if unknown else values
+    if not np.isfinite(known).all() or (known < 0).any():
+        allowed = " (or NaN where unknown)" if unknown else ""
+        raise EmulatorError(f"{name}: expected finite masses >= 0{allowed}, got others")
+    return values
 
 
 def _variable(dataset: "xr.Dataset", name: str) -> np.ndarray:

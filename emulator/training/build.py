@@ -8,23 +8,60 @@ from torch import Tensor
 from emulator.config import ChannelConfig, DiffusionConfig, NetworkConfig
 from emulator.data.normalisation import Normalisation
 from emulator.data.transforms import network_channels
-from emulator.diffusion.parameterization import Denoiser, Kind, Network, Prediction, interpret
-from emulator.diffusion.schedule import FixedLinear
-from emulator.diffusion.weighting import BoundObjective, LogisticObjective, Objective
+from emulator.diffusion.distributions import (
+    Distribution,
+    HyperbolicSecant,
+    Logistic,
+    Normal,
+    SigmoidInTime,
+    Truncated,
+)
+from emulator.diffusion.parameterization import Denoiser, Network, Parameterization, Prediction
+from emulator.diffusion.path import Path
+from emulator.diffusion.schedule import FixedLinear, LearnedLinear, LearnedMonotone, Schedule
+from emulator.diffusion.tables import GammaTable, ddpm_cosine, ddpm_linear
+from emulator.diffusion.weighting import Weight
 from emulator.networks.unet import UNetVDM
 
 
-def build_schedule(diffusion: DiffusionConfig) -> FixedLinear:
-    """Gamma as a function of time."""
-    return FixedLinear(diffusion.gamma_min, diffusion.gamma_max)
+def build_schedule(diffusion: DiffusionConfig, learned: Sequence[float] | None = None) -> Schedule:
+    """Gamma as a function of time; of a trained model from the table of what it ``learned``."""
+    ends = diffusion.gamma_min, diffusion.gamma_max
+    if learned is not None:
+        return GammaTable(torch.tensor(learned, dtype=torch.float64))
+    match diffusion.schedule:
+        case "fixed_linear":
+            return FixedLinear(*ends)
+        case "learned_linear":
+            return LearnedLinear(*ends)
+        case "learned_nn":
+            return LearnedMonotone(*ends, learn_ends=diffusion.learn_ends)
+        case "ddpm_linear":
+            return GammaTable(ddpm_linear(), *ends)
+        case "ddpm_cosine":
+            return GammaTable(ddpm_cosine(), *ends)
+    distributions: dict[str, Distribution] = {
+        "logistic": Logistic(diffusion.logistic_loc, diffusion.logistic_scale),
+        "cosine": HyperbolicSecant(),
+        "sigmoid": SigmoidInTime(),
+        "edm": Normal(),
+    }
+    return Truncated(distributions[diffusion.schedule], *ends)
 
 
-def build_objective(diffusion: DiffusionConfig) -> Objective:
-    """Training distribution of gamma and cost of an error."""
-    schedule = build_schedule(diffusion)
-    if diffusion.objective == "bound":
-        return BoundObjective(schedule)
-    return LogisticObjective(schedule, diffusion.logistic_loc, diffusion.logistic_scale)
+def build_parameterization(diffusion: DiffusionConfig) -> Parameterization:
+    """What the network predicts."""
+    return Parameterization(diffusion.prediction, diffusion.sigma_data)
+
+
+def build_weight(diffusion: DiffusionConfig) -> Weight:
+    """What an error costs."""
+    return Weight(
+        diffusion.weight,
+        min_snr=diffusion.min_snr,
+        sigmoid_bias=diffusion.sigmoid_bias,
+        sigma_data=diffusion.sigma_data,
+    )
 
 
 def build_network(
@@ -51,20 +88,47 @@ def channel_weights(channels: Sequence[ChannelConfig]) -> list[float]:
     ]
 
 
-def bind_condition(network: Callable[..., Tensor], fields: Tensor, params: Tensor) -> Network:
-    """``network(z, gamma)`` with condition, context and known parameters bound to it."""
+def bind_condition(
+    network: Callable[..., Tensor],
+    fields: Tensor,
+    params: Tensor,
+    diffusion: DiffusionConfig,
+    *,
+    keep_params: Tensor | None = None,
+    keep_context: Tensor | None = None,
+) -> Network:
+    """``network(z, gamma)`` with condition, context and parameters bound to it.
+
+    Parameters
+    ----------
+    network
+        ``network(z, gamma, fields, params, mask)``.
+    fields, params
+        Normalised condition followed by its context windows, ``(batch, field, y, x)``, and scaled
+        parameters, ``(batch, param)``.
+    diffusion
+        In which scale the network sees ``z``.
+    keep_params, keep_context
+        ``(batch,)`` of 0 and 1: where a sample's parameters or context are dropped. Dropped
+        parameters are masked; dropped context is zero everywhere, which no real window is.
+    """
     mask = torch.ones_like(params)
+    if keep_params is not None:
+        mask = mask * keep_params[:, None]
+    if keep_context is not None:
+        kept = fields[:, 1:] * keep_context[:, None, None, None]
+        fields = torch.cat([fields[:, :1], kept], dim=1)
 
     def bound(z: Tensor, gamma: Tensor) -> Tensor:
         return network(z, gamma, fields, params, mask)
 
-    return bound
+    return build_parameterization(diffusion).precondition(bound, Path(diffusion.path))
 
 
-def denoiser(network: Network, kind: Kind) -> Denoiser:
+def denoiser(network: Network, parameterization: Parameterization) -> Denoiser:
     """Read a network's output as estimates of the data and of the noise, in at least float32."""
 
     def denoise(z: Tensor, gamma: Tensor) -> Prediction:
-        return interpret(kind, network(z, gamma).to(z.dtype), z, gamma)
+        return parameterization.interpret(network(z, gamma).to(z.dtype), z, gamma)
 
     return denoise

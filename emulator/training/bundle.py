@@ -21,7 +21,7 @@ from emulator.io import DataError, atomic_path, read_json, write_json, write_tex
 from emulator.networks.unet import UNetVDM
 from emulator.training.build import build_network
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class Grid(BaseModel):
@@ -40,7 +40,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     name: str
     grid: Grid
     network: NetworkConfig
@@ -50,6 +50,10 @@ class ModelCard(BaseModel):
     metrics: dict[str, float]
     attributes: dict[str, str]
     weights_sha256: str
+    schedule: tuple[float, ...] | None = None
+    """Gammas at equidistant times, where the schedule was learned."""
+    modes: dict[str, Any] | None = None
+    """Spectra of the normalised training data (:class:`ModeStatistics`), for a spectral start."""
 
 
 def write_bundle(
@@ -90,7 +94,10 @@ def read_bundle(
     value = read_json(folder / "model.json")
     version = value.get("format_version") if isinstance(value, dict) else None
     if version != FORMAT_VERSION:
-        raise DataError(folder / "model.json", f"format_version {FORMAT_VERSION}", repr(version))
+        raise DataError(
+            folder / "model.json", f"format_version {FORMAT_VERSION}", repr(version),
+            "Bundles of other versions cannot be read: train again.",
+        )  # fmt: skip
     try:
         card = ModelCard.model_validate(value)
     except ValidationError as error:

@@ -14,7 +14,14 @@ from emulator.config import ExperimentConfig
 from emulator.data.dataset import Batch, StepSampler, WindowDataset
 from emulator.data.maps import Maps, read_maps
 from emulator.data.normalisation import Normalisation
-from emulator.data.transforms import FieldTransform
+from emulator.data.transforms import FieldTransform, network_channels
+from emulator.diffusion.spectrum import (
+    ModeStatistics,
+    expected_error,
+    fit_modes,
+    required_gamma_max,
+)
+from emulator.diffusion.tables import tabulate
 from emulator.io import DataError, EmulatorError
 from emulator.metadata import fingerprint, provenance
 from emulator.training.build import build_network
@@ -23,6 +30,7 @@ from emulator.training.callbacks import History, ProgressLine, SaveState
 from emulator.training.module import EmulatorModule
 
 VALIDATION_BATCH = 64
+MODE_WINDOWS = 256
 
 
 def train(
@@ -82,6 +90,8 @@ def train(
     module = EmulatorModule(
         network, FieldTransform(normalisation), config.diffusion, config.training
     )
+    modes = _fit_modes(_train_dataset(config, training, normalisation), module)
+    _check_noise_end(modes, module, network_channels(normalisation.channels))
     history = History()
     trainer = _build_trainer(config, [
         history,
@@ -117,6 +127,8 @@ def train(
         metrics=history.last(),
         attributes=provenance("train", **facts) | _notice(training),
         weights_sha256="",
+        schedule=_learned_schedule(module),
+        modes=modes.to_lists(),
     )
     write_bundle(
         output,
@@ -153,21 +165,69 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
     )
 
 
+def _train_dataset(
+    config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation, rank: int = 0
+) -> WindowDataset:
+    return WindowDataset(
+        maps,
+        normalisation,
+        window=config.data.window,
+        batch_size=config.training.batch_size,
+        seed=config.training.seed,
+        rank=rank,
+        mass_tilt=config.training.mass_tilt,
+    )
+
+
+def _fit_modes(dataset: WindowDataset, module: EmulatorModule) -> ModeStatistics:
+    """Spectra of at least :data:`MODE_WINDOWS` training windows as the network sees them."""
+    n_batches = -(-MODE_WINDOWS // dataset.batch_size)
+    pairs = [module.normalise(dataset[2**31 + step]) for step in range(n_batches)]
+    x, fields = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    return fit_modes(x, fields[:, 0])
+
+
+def _check_noise_end(
+    modes: ModeStatistics, module: EmulatorModule, channels: Sequence[str]
+) -> None:
+    """Warn where sampling from N(0, I) at the noise end will show in a channel's power."""
+    gamma_max = module.schedule.gamma_max
+    needed, errors = required_gamma_max(modes), expected_error(modes, gamma_max)
+    short = [i for i, gamma in enumerate(needed.tolist()) if gamma > gamma_max]
+    if not short:
+        print(
+            f"train: gamma_max {gamma_max:g} is enough for the data's spectra "
+            f"(at least {float(needed.max()):.1f} is needed)",
+            flush=True,
+        )
+        return
+    listed = "; ".join(
+        f"{channels[i]} (power up to {float(modes.power[i].max()):.3g} times white noise, "
+        f"{float(modes.residual[i].max()):.3g} of it unknown given the condition): up to "
+        f"{float(errors[i]):.1%}"
+        for i in short
+    )
+    print(
+        f"train: warning: at gamma_max {gamma_max:g} the largest modes keep signal that a start "
+        f"from N(0, I) lacks, an error in their power of {listed}. Raise diffusion.gamma_max to "
+        f"{float(needed.max()):.1f} for 1 %, or sample with start: spectrum.",
+        flush=True,
+    )
+
+
+def _learned_schedule(module: EmulatorModule) -> tuple[float, ...] | None:
+    """Table of a schedule that has parameters."""
+    learned = any(True for _ in module.schedule.parameters())
+    return tuple(tabulate(module.schedule)) if learned else None
+
+
 def _train_loader(
     config: ExperimentConfig,
     maps: Sequence[Maps],
     normalisation: Normalisation,
     trainer: pl.Trainer,
 ) -> DataLoader[Batch]:
-    dataset = WindowDataset(
-        maps,
-        normalisation,
-        window=config.data.window,
-        batch_size=config.training.batch_size,
-        seed=config.training.seed,
-        rank=trainer.global_rank,
-        mass_tilt=config.training.mass_tilt,
-    )
+    dataset = _train_dataset(config, maps, normalisation, rank=trainer.global_rank)
     sampler = StepSampler(config.training.checkpoint_steps, lambda: trainer.global_step)
     n_workers = config.training.loader_workers
     return DataLoader(

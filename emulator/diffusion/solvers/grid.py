@@ -1,0 +1,106 @@
+r"""Grids of gammas: which noise levels a solver visits.
+
+============  ====================================================================================
+``gamma``     uniform in gamma
+``t``         uniform in the time of the model's schedule
+``karras``    :math:`\tilde\sigma^{1/\rho}` uniform, :math:`\tilde\sigma = e^{\gamma/2}`
+``logistic``  uniform in the flow time :math:`\mathrm{sigmoid}((\gamma - c)/2)`: dense around
+              the centre ``c``, where noise and data are alike
+============  ====================================================================================
+
+References
+----------
+Karras et al. (2022), arXiv:2206.00364, equation 5.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from emulator.diffusion.schedule import Schedule
+
+SpacingName = Literal["gamma", "t", "karras", "logistic"]
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """One row of the table above.
+
+    Parameters
+    ----------
+    name
+        Which.
+    rho
+        Exponent of ``karras``.
+    centre
+        Centre ``c`` of ``logistic``, in gamma.
+    schedule
+        Schedule of ``t``.
+    """
+
+    name: SpacingName = "gamma"
+    rho: float = 7.0
+    centre: float = 0.0
+    schedule: Schedule | None = None
+
+    def positions(self, gammas: np.ndarray) -> np.ndarray:
+        """Where gammas lie on the axis that is divided evenly; increasing."""
+        match self.name:
+            case "gamma":
+                return gammas
+            case "karras":
+                return np.exp(0.5 * gammas / self.rho)
+            case "logistic":
+                return 1.0 / (1.0 + np.exp(-0.5 * (gammas - self.centre)))
+            case "t":
+                times, levels = self._table()
+                return np.interp(gammas, levels, times)
+
+    def gammas(self, positions: np.ndarray) -> np.ndarray:
+        """Inverse of :meth:`positions`."""
+        match self.name:
+            case "gamma":
+                return positions
+            case "karras":
+                return 2.0 * self.rho * np.log(positions)
+            case "logistic":
+                return self.centre + 2.0 * (np.log(positions) - np.log1p(-positions))
+            case "t":
+                times, levels = self._table()
+                return np.interp(positions, times, levels)
+
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.schedule is None:
+            raise ValueError("a grid that is uniform in t needs the schedule of the model")
+        times = torch.linspace(0.0, 1.0, 4097, dtype=torch.float64)
+        return times.numpy(), self.schedule.gamma(times).detach().cpu().numpy()
+
+
+def gamma_grid(
+    gamma_start: float, gamma_end: float, n_nodes: int, spacing: Spacing | None = None
+) -> list[float]:
+    """``n_nodes`` gammas from the noisy ``gamma_start`` down to ``gamma_end``, both included.
+
+    One node is ``gamma_start`` alone.
+
+    Raises
+    ------
+    ValueError
+        If the grid does not go down, or has no node.
+    """
+    ends = (gamma_start, gamma_end)
+    if n_nodes < 1 or not gamma_end < gamma_start or not all(map(math.isfinite, ends)):
+        raise ValueError(
+            f"expected gamma_end < gamma_start, both finite, and n_nodes >= 1, got {gamma_end}, "
+            f"{gamma_start}, {n_nodes}"
+        )
+    spacing = spacing or Spacing()
+    first, last = spacing.positions(np.array(ends))
+    grid = spacing.gammas(np.linspace(first, last, n_nodes)).tolist()
+    grid[0] = gamma_start
+    if n_nodes > 1:
+        grid[-1] = gamma_end
+    return grid

@@ -1,0 +1,84 @@
+"""From a model and the options of sampling to a denoiser, a solver and a grid of gammas."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emulator.config import DiffusionConfig, SamplingConfig
+from emulator.diffusion.guidance import classifier_free
+from emulator.diffusion.parameterization import Denoiser
+from emulator.diffusion.path import Path
+from emulator.diffusion.schedule import Schedule
+from emulator.diffusion.solvers import Solver, Spacing, build_solver, gamma_grid
+from emulator.io import EmulatorError
+from emulator.training.build import bind_condition, build_parameterization, denoiser
+
+
+class Given(NamedTuple):
+    """What a batch is conditioned on, as the network and the transforms see it."""
+
+    fields: Tensor  # (batch, 1 + level, y, x), normalised
+    params: Tensor  # (batch, param), scaled
+    condition: Tensor  # (batch, y, x) [Msun/h per pixel]
+    baryon_fraction: Tensor  # (batch,)
+
+
+def steered_denoiser(
+    network: Callable[..., Tensor],
+    given: Given,
+    diffusion: DiffusionConfig,
+    options: SamplingConfig,
+) -> Denoiser:
+    """Denoiser of a batch, with classifier-free guidance where the options ask for it.
+
+    Raises
+    ------
+    EmulatorError
+        If guidance drops what the model was always trained with.
+    """
+    parameterization = build_parameterization(diffusion)
+    bound = bind_condition(network, given.fields, given.params, diffusion)
+    conditional = denoiser(bound, parameterization)
+    if options.guidance_scale == 1.0:
+        return conditional
+    nothing = torch.zeros(len(given.params)).to(given.params)
+    shares = {"params": diffusion.drop_params, "context": diffusion.drop_context}
+    for name in options.guidance_drops:
+        if shares[name] == 0.0:
+            raise EmulatorError(
+                f"sampling.guidance_drops: the model was never trained without {name}; train it "
+                f"with diffusion.drop_{name} > 0 (0.1 is usual), or set guidance_scale to 1"
+            )
+    without = bind_condition(
+        network,
+        given.fields,
+        given.params,
+        diffusion,
+        keep_params=nothing if "params" in options.guidance_drops else None,
+        keep_context=nothing if "context" in options.guidance_drops else None,
+    )
+    interval = {} if options.guidance_interval is None else {"interval": options.guidance_interval}
+    return classifier_free(
+        conditional, denoiser(without, parameterization), options.guidance_scale, **interval
+    )
+
+
+def plan(
+    diffusion: DiffusionConfig, schedule: Schedule, options: SamplingConfig
+) -> tuple[Solver, list[float]]:
+    """Solver and grid of gammas that the options ask for."""
+    solver = build_solver(
+        options.solver,
+        eta=options.eta,
+        churn=options.churn,
+        path=Path(diffusion.path),
+        centre=options.centre,
+        corrections=options.corrections,
+        langevin_step=options.langevin_step,
+    )
+    start = schedule.gamma_max if options.gamma_start is None else options.gamma_start
+    end = schedule.gamma_min if options.gamma_end is None else options.gamma_end
+    spacing = Spacing(options.spacing, rho=options.rho, centre=options.centre, schedule=schedule)
+    return solver, gamma_grid(start, end, solver.nodes(options.n_steps), spacing)
