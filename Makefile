@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long bench bench-suite bench-data lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long bench bench-suite bench-data bench-solvers lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing into $(VENV); torch is large: this takes a few minutes once"
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,dev]'
+	# the oracle of the solvers' tests; its samplers need neither torchvision nor gdown, which it names
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps azula
 	@touch $@
 
 install: $(VENV)/.installed  ## create .venv and install everything
@@ -42,7 +44,10 @@ test-fast: $(VENV)/.installed  ## tests that take seconds
 test-long: $(VENV)/.installed  ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long
 
-bench: bench-data bench-suite  ## all measurements
+bench: bench-data bench-suite bench-solvers  ## all measurements
+
+bench-solvers: $(VENV)/.installed  ## errors of all solvers where the answer is exact, into docs/solvers.md: two minutes
+	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.solvers
 
 bench-suite: $(VENV)/.installed  ## measure what the embedded suite can be trusted for: half an hour
 	$(BIN)/python -m analysis.benchmarks.suite

@@ -1,9 +1,9 @@
 r"""What each solver costs and reaches, on a field whose answers are exact: docs/solvers.md.
 
-``python -m analysis.benchmarks.solvers`` runs every solver on the Gaussian field of
+``python -m analysis.benchmarks.solvers [errors] [step]`` runs every solver on the Gaussian field of
 :mod:`analysis.benchmarks.gaussian_field`, unconditional and conditional, with 4 to 1000 network
 evaluations, and writes the table and the figure of the docs. Nothing is random: the same figures
-come out on every machine. The time of a step is measured apart (``time``), as that depends on it.
+come out on every machine; but for the time of a step, which is a section of its own (``step``).
 """
 
 import sys
@@ -13,6 +13,7 @@ from pathlib import Path as FilePath
 import numpy as np
 
 from analysis.benchmarks.gaussian_field import GaussianField, build_field, run_exactly
+from analysis.benchmarks.solver_step import measure_step
 from emulator.diffusion.path import Path
 from emulator.diffusion.solvers import Solver, Spacing, build_solver, gamma_grid
 from emulator.io import write_text
@@ -82,8 +83,8 @@ def _first(found: np.ndarray) -> int | None:
     return NFES[good[0]] if len(good) else None
 
 
-def main() -> None:
-    """Measure everything and write the docs; a minute."""
+def measure_errors() -> str:
+    """Run everything; draws the figure and returns the tables. A minute."""
     from analysis.figures.solvers import plot_solvers
 
     fields = {"plain": build_field(), "conditional": build_field(conditional=True)}
@@ -92,12 +93,22 @@ def main() -> None:
         print(f"running {row.label}", file=sys.stderr, flush=True)
         measured[row.label] = {name: errors(field, row) for name, field in fields.items()}
     plot_solvers(np.array(NFES), measured, TOLERANCE, DOCS / "images/solvers.png")
+    return _table(measured)
+
+
+def main() -> None:
+    """Measure the sections named on the command line, or all, and write them into the docs."""
+    sections = {"errors": measure_errors, "step": measure_step}
+    chosen = sys.argv[1:] or list(sections)
+    if unknown := sorted(set(chosen) - set(sections)):
+        sys.exit(f"no such section: {', '.join(unknown)}; there are {', '.join(sections)}")
     page = DOCS / "solvers.md"
-    text = page.read_text(encoding="utf-8")
-    head, mark, _ = text.partition("<!-- measured -->\n")
-    if not mark:
-        sys.exit(f"{page}: expected the line '<!-- measured -->', below which the table goes")
-    write_text(page, head + mark + _table(measured))
+    for name in chosen:
+        head, mark, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+        if not mark:
+            sys.exit(f"{page}: expected a line '<!-- {name} -->', below which its table goes")
+        _, following, tail = rest.partition("<!--")
+        write_text(page, head + mark + sections[name]() + "\n" * bool(following) + following + tail)
 
 
 def _table(measured: dict[str, dict[str, np.ndarray]]) -> str:

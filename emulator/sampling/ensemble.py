@@ -81,7 +81,7 @@ class Emulator:
         seed: int = 0,
         out_of_range: Policy = "raise",
         observed: np.ndarray | None = None,
-        observation_noise: float = 0.01,
+        observation_noise: float = 0.02,
         sampling: SamplingConfig | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
@@ -97,7 +97,8 @@ class Emulator:
             Masses that are known, ``(sample, channel, y, x)`` [Msun/h per pixel], NaN elsewhere:
             the members go through them, and the rest is drawn given them.
         observation_noise
-            Standard deviation of what is known, in units of the normalised fields.
+            Standard deviation of what is known, in units of the normalised fields; not below
+            ``exp(gamma_end / 2)``, where the solver ends.
         sampling
             Solver, number of network evaluations, end points in gamma, batch size, guidance.
         progress

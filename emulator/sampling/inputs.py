@@ -24,7 +24,7 @@ class Inputs(NamedTuple):
     large_scale: np.ndarray  # (sample, level, y, x)
     params: np.ndarray  # (sample, param)
     observed: np.ndarray | None = None  # (sample, channel, y, x), NaN where nothing is known
-    observation_noise: float = 0.01  # in units of the normalised fields
+    observation_noise: float = 0.02  # in units of the normalised fields
 
     def with_observed(self, observed: np.ndarray, n_channels: int, noise: float) -> "Inputs":
         """Add what is known of the fields; anything that is not NaN must be a mass."""

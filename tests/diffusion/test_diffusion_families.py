@@ -1,12 +1,16 @@
-"""A config row selects a family of the literature; each one trains, and draws Gaussians rightly."""
+"""The rows of docs/diffusion.md select families of the literature; each trains and draws."""
+
+import re
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from gaussians import MEAN, TAU2, gaussian_draws, mean_and_error, network_of
 
 from emulator.config import DiffusionConfig, SamplingConfig, parse_config
 from emulator.diffusion.loss import training_loss
-from emulator.diffusion.path import Path
+from emulator.diffusion.path import Path as DiffusionPath
 from emulator.diffusion.solvers import solve
 from emulator.diffusion.times import low_discrepancy_times
 from emulator.sampling.steering import plan
@@ -17,49 +21,21 @@ from emulator.training.build import (
     denoiser,
 )
 
-FAMILIES = {
-    "vdm": (
-        {"schedule": "fixed_linear", "prediction": "eps", "weight": "bound"},
-        {"solver": "ancestral"},
-    ),
-    "ddpm": (
-        {"schedule": "ddpm_linear", "prediction": "eps", "weight": "simple"},
-        {"solver": "ancestral", "spacing": "t"},
-    ),
-    "improved_ddpm": (
-        {"schedule": "ddpm_cosine", "prediction": "eps", "weight": "simple"},
-        {"solver": "ddim", "spacing": "t"},
-    ),
-    "vp_sde": (
-        {"schedule": "ddpm_linear", "prediction": "eps", "weight": "simple"},
-        {"solver": "pc", "langevin_step": 0.02},
-    ),
-    "ve_sde": (
-        {"path": "variance_exploding", "schedule": "fixed_linear", "gamma_min": -9.2,
-         "gamma_max": 7.8, "prediction": "eps", "weight": "simple"},
-        {"solver": "pc", "langevin_step": 0.02},
-    ),
-    "edm": (
-        {"path": "variance_exploding", "schedule": "edm", "prediction": "edm", "weight": "edm",
-         "sigma_data": 0.5},
-        {"solver": "heun", "spacing": "karras"},
-    ),
-    "flow_matching": (
-        {"path": "linear", "schedule": "logistic", "logistic_loc": 0.0, "logistic_scale": 2.0,
-         "prediction": "velocity", "weight": "plain"},
-        {"solver": "euler", "spacing": "t"},
-    ),
-    "default": ({}, {"solver": "abm2", "spacing": "logistic"}),
-}  # fmt: skip
+PAGE = Path(__file__).parents[2] / "docs/diffusion.md"
+FAMILIES = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)[1])
+
+
+def config_of(family, **sampling):
+    """Config of a row of docs/diffusion.md, with other options of sampling."""
+    row = FAMILIES[family]
+    return parse_config(
+        {"name": "a", "diffusion": row["diffusion"], "sampling": row["sampling"] | sampling}
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_perfect_network_of_every_family_draws_the_data(family):
-    diffusion, sampling = FAMILIES[family]
-    config = parse_config(
-        {"name": "a", "diffusion": diffusion,
-         "sampling": {**sampling, "n_steps": 800, "gamma_end": None}}
-    )  # fmt: skip
+    config = config_of(family, n_steps=800, gamma_end=None)
     draws = draw(config.diffusion, config.sampling)
     for channel in range(2):
         mean, error = mean_and_error(draws[:, channel].flatten())
@@ -69,7 +45,7 @@ def test_a_perfect_network_of_every_family_draws_the_data(family):
 
 
 def draw(diffusion: DiffusionConfig, sampling: SamplingConfig):
-    parameterization, path = build_parameterization(diffusion), Path(diffusion.path)
+    parameterization, path = build_parameterization(diffusion), DiffusionPath(diffusion.path)
     network = parameterization.precondition(network_of(parameterization, path), path)
     solver, gammas = plan(diffusion, build_schedule(diffusion), sampling)
     generator = torch.Generator().manual_seed(0)
@@ -83,8 +59,8 @@ def draw(diffusion: DiffusionConfig, sampling: SamplingConfig):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_trains_towards_the_data(family):
     """A network of two numbers a channel: its output is linear in z; the loss falls to its best."""
-    diffusion = DiffusionConfig(**FAMILIES[family][0])
-    parameterization, path = build_parameterization(diffusion), Path(diffusion.path)
+    diffusion = config_of(family).diffusion
+    parameterization, path = build_parameterization(diffusion), DiffusionPath(diffusion.path)
     schedule, weight = build_schedule(diffusion), build_weight(diffusion)
     perfect = parameterization.precondition(network_of(parameterization, path), path)
     share = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
@@ -100,7 +76,7 @@ def test_every_family_trains_towards_the_data(family):
         optimizer.zero_grad()
         training_loss(
             network, x, eps, t, schedule=schedule, parameterization=parameterization,
-            weight=weight, channel_weights=torch.ones(2).double(),
+            weight=weight, channel_weights=torch.ones(2).double(), data_noise=0.01,
         ).mean().backward()  # fmt: skip
         optimizer.step()
     assert float(share.detach()) == pytest.approx(1.0, abs=0.1)

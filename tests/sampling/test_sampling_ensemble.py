@@ -1,70 +1,22 @@
 """A member is a function of its condition, the seed and its number, and of nothing else."""
 
-import fabricated
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+from untrained import FACTORS, PARAMS, WINDOW
 
-from emulator.config import (
-    DataConfig,
-    DiffusionConfig,
-    ModelConfig,
-    NetworkConfig,
-    SamplesSuite,
-    SamplingConfig,
-)
+from emulator.config import DataConfig, SamplesSuite, SamplingConfig
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
-from emulator.data.fit import fit_normalisation
 from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError
-from emulator.sampling.ensemble import Emulator
 from emulator.sampling.held_out import sample_simulation
 from emulator.sampling.inputs import prepare_inputs
 from emulator.sampling.noise import MemberNoise, member_seed
-from emulator.training.build import build_network
-from emulator.training.bundle import Grid, ModelCard
 
-WINDOW, FACTORS = 16, (2, 4)
-PARAMS = {"Omega_m": 0.3, "A_SN1": 0.0125}
 FEW = SamplingConfig(n_steps=4, windows_per_simulation=5, n_members=3)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("maps")
-    for simulation in fabricated.simulations(n_train=1, n_cv=1, n_draws=2):
-        fabricated.write_maps(path, simulation)
-    return path
-
-
-@pytest.fixture(scope="module")
-def emulator(folder):
-    """An untrained network with random weights: every identity below must hold for it too."""
-    model = ModelConfig(params=("Omega_m", "A_SN1"))
-    normalisation = fit_normalisation(sorted(folder.glob("SB_*.h5")), model, FACTORS)
-    network_config = NetworkConfig(
-        widths=(8, 16), blocks=1, attention_levels=(1,), groups=4, heads=2, embedding=16
-    )
-    torch.manual_seed(0)
-    network = build_network(network_config, DiffusionConfig(), normalisation)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    card = ModelCard(
-        name="t", network=network_config, diffusion=DiffusionConfig(), normalisation=normalisation,
-        grid=Grid(pixel_mpch=fabricated.PIXEL, window=WINDOW, depth_mpch=12.8, redshift=0.0),
-        training={"precision": "32"}, metrics={}, attributes={}, weights_sha256="",
-    )  # fmt: skip
-    return Emulator(card, network.requires_grad_(False).eval(), device="cpu")
-
-
-@pytest.fixture(scope="module")
-def box(folder):
-    return read_maps(folder / "CV_0.h5").select(["dmo"])[0, 0]
-
-
 CENTRES = [(8, 8), (40, 3), (63, 31)]
 
 

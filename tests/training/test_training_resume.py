@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 
@@ -69,10 +70,20 @@ class Killed(BaseException):
     """Not an Exception: nothing on the way may catch it, as nothing catches kill -9."""
 
 
-@pytest.mark.parametrize("precision", ["32", "bf16"])
-def test_an_interrupted_run_ends_with_the_same_weights(maps_dir, tmp_path, monkeypatch, precision):
+LEARNED = {
+    "schedule": "learned_nn", "learn_ends": True, "weight": "bound", "prediction": "v",
+    "times": "adaptive", "drop_params": 0.3, "drop_context": 0.3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("precision", "diffusion"), [("32", {}), ("bf16", {}), ("32", LEARNED)], ids=str
+)
+def test_an_interrupted_run_ends_with_the_same_weights(
+    maps_dir, tmp_path, monkeypatch, precision, diffusion
+):
     training = {**TINY["training"], "precision": precision}
-    uninterrupted = run(maps_dir, tmp_path / "a", training=training)
+    uninterrupted = run(maps_dir, tmp_path / "a", training=training, diffusion=diffusion)
 
     original, steps = trainer_module.EmulatorModule.training_step, []
 
@@ -85,14 +96,17 @@ def test_an_interrupted_run_ends_with_the_same_weights(maps_dir, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(trainer_module.EmulatorModule, "training_step", dying)
         with pytest.raises(Killed):
-            run(maps_dir, tmp_path / "b", training=training)
+            run(maps_dir, tmp_path / "b", training=training, diffusion=diffusion)
         assert not (tmp_path / "b/model/model.json").exists()
         steps.clear()
         patch.setattr(trainer_module.EmulatorModule, "training_step", original)
-        resumed = run(maps_dir, tmp_path / "b", training=training)
+        resumed = run(maps_dir, tmp_path / "b", training=training, diffusion=diffusion)
     assert uninterrupted.keys() == resumed.keys()
     for name, tensor in uninterrupted.items():
         assert torch.equal(tensor, resumed[name]), name
+    cards = [read_bundle(tmp_path / side / "model")[0] for side in "ab"]
+    assert cards[0].schedule == cards[1].schedule
+    assert bool(cards[0].schedule) == bool(diffusion)
     rows = [(tmp_path / side / "model/history.csv").read_text().splitlines() for side in "ab"]
     assert [row.split(",")[:4] for row in rows[0]] == [row.split(",")[:4] for row in rows[1]]
 
@@ -256,3 +270,49 @@ def test_unknown_formats_and_missing_files_are_refused(whole, tmp_path):
     assert "weights.safetensors: expected the weights" in message
     message = damaged(whole, tmp_path / "c", lambda f: (f / "model.json").unlink())
     assert "no such file" in message
+
+
+# ---------------------------------------------------------------------- the forward process
+
+
+def test_a_learned_schedule_moves_and_is_kept_in_the_bundle(maps_dir, tmp_path):
+    training = {**TINY["training"], "learning_rate": 0.01}
+    run(maps_dir, tmp_path, training=training, diffusion=LEARNED)
+    model = emulator.load(tmp_path / "model", device="cpu")
+    table = np.array(model.card.schedule)
+    assert (np.diff(table) > 0).all()
+    assert table[0] != pytest.approx(-13.3, abs=1e-4)  # the ends have moved ...
+    straight = np.linspace(table[0], table[-1], len(table))
+    assert 1e-3 < np.abs(table - straight).max() < 3.0  # ... and the shape is no line
+    assert model.schedule.gamma_max == pytest.approx(table[-1])
+
+
+def test_training_says_whether_gamma_max_is_enough(maps_dir, tmp_path, capfd):
+    """Warned with numbers, by channel; and what would be enough is enough."""
+    run(maps_dir, tmp_path / "a", diffusion={"gamma_max": 5.0})
+    warned = capfd.readouterr().out
+    found = re.search(
+        r"warning: at gamma_max 5 .* power of (?P<channels>.*)\. Raise diffusion\.gamma_max to "
+        r"(?P<needed>[\d.]+)",
+        warned,
+    )
+    assert found, warned
+    errors = [float(e) for e in re.findall(r"up to ([\d.]+)%", found["channels"])]
+    assert errors
+    assert min(errors) > 1.0
+    needed = float(found["needed"]) + 0.1
+    run(maps_dir, tmp_path / "b", diffusion={"gamma_max": needed})
+    assert "is enough for the data's spectra" in capfd.readouterr().out
+
+
+def test_the_bundle_holds_the_spectra_of_its_data(whole):
+    root, _ = whole
+    card, _ = read_bundle(root / "model")
+    power = np.array(card.modes["power"])
+    assert power.shape == (4, 12)  # network channels; shells of a window of 16 pixels
+    # normalised channels have about unit variance, so the mean over modes is about one (but for
+    # the amplitude of stars, which is zero in the many empty pixels)
+    k = np.hypot(*np.meshgrid(np.fft.fftfreq(16, 1 / 16), np.fft.fftfreq(16, 1 / 16)))
+    shares = np.bincount(np.rint(k).astype(int).ravel()) / 256
+    assert ((power @ shares > 0.3) & (power @ shares < 3.0))[:3].all()
+    assert (np.array(card.modes["residual"]) <= power + 1e-9).all()

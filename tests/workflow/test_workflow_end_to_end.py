@@ -76,17 +76,24 @@ def test_the_bundle_is_ready_to_use(finished, monkeypatch):
     assert fields.fields.sizes["member"] == 2
 
 
-def test_the_readme_snippet_runs(finished, tmp_path, monkeypatch):
+def test_the_snippets_of_the_docs_run(finished, tmp_path, monkeypatch):
     """With the bundle of this run where the README has that of the demo, and a map of this run."""
-    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/diffusion.md")]
+    blocks = re.findall(r"```python\n(.*?)```", "\n".join(pages), re.DOTALL)
     (tmp_path / "results").mkdir()
     (tmp_path / "results/demo").symlink_to(finished[0] / "results/test")
     maps = read_maps(finished[0] / "data/processed/test/maps/CV_0.h5")
     np.save(tmp_path / "dmo_map.npy", maps.select(["dmo"])[0, 0])
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(block, names)
+    exec(blocks[0], names)
     assert names["fields"].fields.sizes["member"] == 16
+    for block in blocks[1:]:  # those of docs/diffusion.md go on with its names
+        exec(block, names)
+    known = ~np.isnan(names["observed"][0, 0])
+    drawn = names["fields"].fields.values[0, :, 0]
+    assert np.abs(np.log(drawn / names["observed"][0, 0]))[:, known].mean() < 0.2
+    assert np.isfinite(names["result"].log_likelihood).all()
 
 
 def test_a_second_call_does_nothing(finished, snakemake):
