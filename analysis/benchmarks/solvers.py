@@ -1,9 +1,10 @@
 r"""What each solver costs and reaches, on a field whose answers are exact: docs/solvers.md.
 
-``python -m analysis.benchmarks.solvers [errors] [step]`` runs every solver on the Gaussian field of
-:mod:`analysis.benchmarks.gaussian_field`, unconditional and conditional, with 4 to 1000 network
-evaluations, and writes the table and the figure of the docs. Nothing is random: the same figures
-come out on every machine; but for the time of a step, which is a section of its own (``step``).
+``python -m analysis.benchmarks.solvers [errors] [step] [network]`` writes the sections of the page.
+``errors`` runs every solver on the Gaussian field of :mod:`analysis.benchmarks.gaussian_field`,
+unconditional and conditional, with 4 to 1000 network evaluations: nothing is random, and the same
+figures come out on every machine. ``step`` is the time of a step, ``network`` the errors with a
+trained network (after ``make demo``). Without arguments, the first two run.
 """
 
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path as FilePath
 import numpy as np
 
 from analysis.benchmarks.gaussian_field import GaussianField, build_field, run_exactly
+from analysis.benchmarks.solver_network import measure_network
 from analysis.benchmarks.solver_step import measure_step
 from emulator.diffusion.path import Path
 from emulator.diffusion.solvers import Solver, Spacing, build_solver, gamma_grid
@@ -97,9 +99,9 @@ def measure_errors() -> str:
 
 
 def main() -> None:
-    """Measure the sections named on the command line, or all, and write them into the docs."""
-    sections = {"errors": measure_errors, "step": measure_step}
-    chosen = sys.argv[1:] or list(sections)
+    """Measure the sections named on the command line and write them into the docs."""
+    sections = {"errors": measure_errors, "step": measure_step, "network": measure_network}
+    chosen = sys.argv[1:] or ["errors", "step"]
     if unknown := sorted(set(chosen) - set(sections)):
         sys.exit(f"no such section: {', '.join(unknown)}; there are {', '.join(sections)}")
     page = DOCS / "solvers.md"

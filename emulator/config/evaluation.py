@@ -34,7 +34,7 @@ class SamplingConfig(Section):
         "abm3",
         "abm4",
         "pc",
-    ] = Field("dpm++2m", description="docs/solvers.md compares them")
+    ] = Field("unipc3", description="docs/solvers.md compares them")
     n_steps: PositiveInt = Field(20, description="network evaluations a member, guidance apart")
     spacing: Literal["gamma", "t", "karras", "logistic"] = Field(
         "gamma",
