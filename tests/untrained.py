@@ -3,7 +3,7 @@
 import fabricated
 import torch
 
-from emulator.config import DiffusionConfig, ModelConfig, NetworkConfig
+from emulator.config import DiffusionConfig, ModelConfig, UNetConfig
 from emulator.data.fit import fit_normalisation
 from emulator.sampling.ensemble import Emulator
 from emulator.training.build import build_network
@@ -11,7 +11,7 @@ from emulator.training.bundle import Grid, ModelCard
 
 WINDOW, FACTORS = 16, (2, 4)
 PARAMS = {"Omega_m": 0.3, "A_SN1": 0.0125}
-NETWORK = NetworkConfig(
+NETWORK = UNetConfig(
     widths=(8, 16), blocks=1, attention_levels=(1,), groups=4, heads=2, embedding=16
 )
 

@@ -22,7 +22,14 @@ from emulator.config.experiment import (
     stage_yaml,
 )
 from emulator.config.layout import Layout, set_of
-from emulator.config.model import ChannelConfig, ModelConfig, NetworkConfig, Padding
+from emulator.config.model import (
+    ChannelConfig,
+    DiTConfig,
+    ModelConfig,
+    NetworkConfig,
+    Padding,
+    UNetConfig,
+)
 from emulator.config.section import ConfigError, Section
 from emulator.config.sources import FilesSuite, HeaderFacts, MultifieldSuite, SamplesSuite
 from emulator.config.training import TrainingConfig
@@ -33,6 +40,7 @@ __all__ = [
     "ConfigError",
     "DataConfig",
     "DesignConfig",
+    "DiTConfig",
     "DiffusionConfig",
     "EmbeddedSuite",
     "ExperimentConfig",
@@ -49,6 +57,7 @@ __all__ = [
     "SplitConfig",
     "SuiteConfig",
     "TrainingConfig",
+    "UNetConfig",
     "ValidationConfig",
     "json_schema",
     "parse_config",

@@ -1,8 +1,17 @@
 """The model: channels, parameters and network."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 from emulator.config.section import Fraction, Section
 
@@ -27,15 +36,22 @@ class ChannelConfig(Section):
     loss_weight: PositiveFloat = 1.0
 
 
-class NetworkConfig(Section):
+class UNetConfig(Section):
     """The `UNetVDM`: residual U-Net with FiLM from gamma and parameters."""
 
+    kind: Literal["unet"] = "unet"
+    ndim: Literal[2, 3] = Field(
+        2, description="dimensions of space; the maps of this project are 2"
+    )
     patch: PositiveInt = Field(
         1, description="pixels a side that are folded into channels at the input (1: none)"
     )
     widths: tuple[PositiveInt, ...] = Field((48, 96, 128), description="channels at each level")
     blocks: PositiveInt = Field(2, description="residual blocks at each level")
     attention_levels: tuple[NonNegativeInt, ...] = Field((2,), description="levels with attention")
+    cross_attention_levels: tuple[NonNegativeInt, ...] = Field(
+        (), description="levels whose pixels attend to the context windows, too"
+    )
     heads: PositiveInt = 4
     groups: PositiveInt = Field(8, description="groups of the group normalisation")
     embedding: PositiveInt = Field(128, description="width of the gamma and parameter embedding")
@@ -44,15 +60,60 @@ class NetworkConfig(Section):
     )
     dropout: Fraction = 0.0
     padding: Padding = "zeros"
+    checkpointing: bool = Field(
+        False, description="compute activations again in the backward pass: less memory, more time"
+    )
 
     @model_validator(mode="after")
-    def _shapes_agree(self) -> "NetworkConfig":
+    def _shapes_agree(self) -> "UNetConfig":
         bad = [width for width in self.widths if width % self.groups or width % self.heads]
         if bad:
             raise ValueError(f"widths {bad} are not multiples of groups and heads")
-        if any(level >= len(self.widths) for level in self.attention_levels):
-            raise ValueError(f"attention_levels must be below {len(self.widths)}")
+        for name in ("attention_levels", "cross_attention_levels"):
+            if any(level >= len(self.widths) for level in getattr(self, name)):
+                raise ValueError(f"{name} must be below {len(self.widths)}")
         return self
+
+
+class DiTConfig(Section):
+    """The `DiT`: transformer over patches, modulated by gamma and parameters."""
+
+    kind: Literal["dit"]
+    ndim: Literal[2, 3] = Field(
+        2, description="dimensions of space; the maps of this project are 2"
+    )
+    patch: Literal[2, 4, 8] = Field(4, description="pixels a side of a patch, one token each")
+    width: PositiveInt = Field(256, description="features of a token")
+    depth: PositiveInt = Field(8, description="blocks")
+    heads: PositiveInt = 4
+    fourier_frequencies: tuple[PositiveFloat, ...] = Field(
+        (1.0,), description="frequencies (in units of pi) of the condition's Fourier features"
+    )
+    dropout: Fraction = 0.0
+    checkpointing: bool = Field(
+        False, description="compute activations again in the backward pass: less memory, more time"
+    )
+
+    @model_validator(mode="after")
+    def _shapes_agree(self) -> "DiTConfig":
+        if self.width % self.heads or self.width % (2 * self.ndim):
+            raise ValueError(
+                f"width ({self.width}) must be a multiple of heads and of {2 * self.ndim}"
+            )
+        return self
+
+
+def _kind(value: Any) -> str:
+    """Kind of a network section; a U-Net where none is named."""
+    if isinstance(value, Mapping):
+        return str(value.get("kind", "unet"))
+    return str(value.kind)
+
+
+NetworkConfig = Annotated[
+    Annotated[UNetConfig, Tag("unet")] | Annotated[DiTConfig, Tag("dit")], Discriminator(_kind)
+]
+"""A backbone: ``kind: unet`` (the default) or ``kind: dit``."""
 
 
 class ModelConfig(Section):
@@ -67,7 +128,7 @@ class ModelConfig(Section):
         ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2"),
         description="parameters that condition the model, by name",
     )
-    network: NetworkConfig = NetworkConfig()
+    network: NetworkConfig = UNetConfig()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ModelConfig":
