@@ -300,7 +300,7 @@ def main() -> None:
         app()
     except EmulatorError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
 
 
 def _raw(experiment: ExperimentConfig, folder: Path | None) -> Path:

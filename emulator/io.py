@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class EmulatorError(Exception):
     """A problem that the user can mend; the command line prints it without a traceback."""
 
+    exit_code = 1
+    """What the command line returns."""
+
 
 class DataError(EmulatorError):
     """A file that is missing, damaged, or not what a stage needs.

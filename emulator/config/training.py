@@ -22,11 +22,27 @@ class TrainingConfig(Section):
     checkpoint_steps: PositiveInt = Field(
         50, description="steps between resume states; also the length of a logged epoch"
     )
-    batch_size: PositiveInt = 64
+    batch_size: PositiveInt = Field(64, description="windows a step, over all devices and parts")
+    accumulate: PositiveInt = Field(
+        1, description="parts that a step is computed in: the same training with less memory"
+    )
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="auto: a GPU if there is one; gpu: an error if there is none"
+    )
+    devices: PositiveInt = Field(1, description="devices of each node that share every step")
+    num_nodes: PositiveInt = Field(1, description="nodes that share every step")
     learning_rate: PositiveFloat = 1.0e-3
     warmup_steps: NonNegativeInt = 50
+    decay: Literal["cosine", "linear", "inverse_sqrt", "constant"] = Field(
+        "cosine", description="how the learning rate falls after the warm-up; to zero or not at all"
+    )
     weight_decay: NonNegativeFloat = 0.01
     gradient_clip: PositiveFloat = 1.0
+    parameter_head_weight: NonNegativeFloat = Field(
+        0.0,
+        description="weight of an auxiliary regression of the parameters from what the first layer "
+        "sees of the fields (0: none); it is not part of the model",
+    )
     ema_decay: Fraction = Field(0.998, description="ceiling of min(decay, (n+1)/(n+20))")
     precision: Literal["32", "bf16"] = "bf16"
     mass_tilt: NonNegativeFloat = Field(
@@ -47,5 +63,11 @@ class TrainingConfig(Section):
             raise ValueError(
                 f"max_steps ({self.max_steps}) must be a multiple of checkpoint_steps "
                 f"({self.checkpoint_steps})"
+            )
+        shares = self.accumulate * self.devices * self.num_nodes
+        if self.batch_size % shares:
+            raise ValueError(
+                f"batch_size ({self.batch_size}) must be a multiple of accumulate x devices x "
+                f"num_nodes ({self.accumulate} x {self.devices} x {self.num_nodes} = {shares})"
             )
         return self

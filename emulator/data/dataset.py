@@ -1,7 +1,8 @@
-"""Training batches: windows of the training maps, every one a function of (seed, step, rank).
+"""Training batches: windows of the training maps, every one a function of (seed, step).
 
 Nothing random is kept between steps, so a resumed run sees the same windows as one that never
-stopped, however many processes share the work and wherever the maps lie. Windows are drawn with
+stopped, however many processes and devices share the work and wherever the maps lie: devices take
+their shares of one batch. Windows are drawn with
 probability proportional to a power of the DMO mass they hold (``mass_tilt``): massive halos are
 rare and dominate summed spectra. That changes how often a condition is seen, not the conditional
 distribution that is learned.
@@ -32,8 +33,20 @@ class Batch(NamedTuple):
     baryon_fraction: Tensor  # (batch,)
 
 
+class Place(NamedTuple):
+    """Where a window lies and how it is turned."""
+
+    simulation: int
+    projection: int
+    centre: tuple[int, int]
+    orientation: int
+
+
 class WindowDataset(Dataset[Batch]):
-    """Map-style dataset whose index is the global step and whose item is a whole batch.
+    """Map-style dataset whose index counts parts of steps and whose item is a whole batch.
+
+    A step's batch is divided among ``accumulate`` parts, computed one after the other, and each
+    part among ``world_size`` devices: the windows of a step are the same however it is divided.
 
     Parameters
     ----------
@@ -44,9 +57,11 @@ class WindowDataset(Dataset[Batch]):
     window
         Pixels a side.
     batch_size
-        Windows a batch.
-    seed, rank
-        Every batch is drawn from ``SeedSequence([seed, rank, step])``.
+        Windows a batch, over all devices.
+    seed, stream
+        Every batch is drawn from ``SeedSequence([seed, stream, step])``.
+    accumulate, rank, world_size
+        Parts of a step; which share of every part is made here, and of how many.
     mass_tilt
         Windows are drawn with probability ~ (DMO mass)^mass_tilt within a simulation.
     """
@@ -59,11 +74,15 @@ class WindowDataset(Dataset[Batch]):
         window: int,
         batch_size: int,
         seed: int,
+        stream: int = 0,
+        accumulate: int = 1,
         rank: int = 0,
+        world_size: int = 1,
         mass_tilt: float = 0.0,
     ) -> None:
         self.simulations, self.window, self.batch_size = simulations, window, batch_size
-        self.seed, self.rank = seed, rank
+        self.seed, self.stream = seed, stream
+        self.accumulate, self.rank, self.world_size = accumulate, rank, world_size
         self.factors = normalisation.context_factors
         self.species = [channel.name for channel in normalisation.channels]
         self.params = [normalisation.encode_params(maps.params) for maps in simulations]
@@ -74,37 +93,55 @@ class WindowDataset(Dataset[Batch]):
             cumulative = np.cumsum(window_weights(maps, window, mass_tilt))
             self.cumulative.append(cumulative / cumulative[-1])
 
-    def __getitem__(self, step: int) -> Batch:
-        """Batch of one global step."""
-        rng = np.random.default_rng(np.random.SeedSequence([self.seed, self.rank, step]))
-        chosen = rng.integers(len(self.simulations), size=self.batch_size)
-        cuts = [self._draw(self.simulations[i], self.cumulative[i], rng) for i in chosen]
+    def __getitem__(self, index: int) -> Batch:
+        """Share of one part of one global step."""
+        step, part = divmod(index, self.accumulate)
+        share = part_of(self.batch_size, self.accumulate, part, self.world_size, self.rank)
+        places = self.places(step)[share]
+        cuts = [self._cut(place) for place in places]
         return Batch(
             torch.from_numpy(np.stack([cut.condition for cut in cuts])),
             torch.from_numpy(np.stack([cut.large_scale for cut in cuts])),
             torch.from_numpy(np.stack([cut.target for cut in cuts])),
-            torch.from_numpy(np.stack([self.params[i] for i in chosen])),
-            torch.tensor([self.fractions[i] for i in chosen]),
+            torch.from_numpy(np.stack([self.params[place.simulation] for place in places])),
+            torch.tensor([self.fractions[place.simulation] for place in places]),
         )
 
-    def _draw(
-        self, maps: Maps, cumulative: NDArray[np.float64], rng: np.random.Generator
-    ) -> Cutout:
+    def places(self, step: int) -> list[Place]:
+        """Where the windows of a whole batch lie; drawing them costs little, cutting them does."""
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, self.stream, step]))
+        chosen = rng.integers(len(self.simulations), size=self.batch_size)
+        return [self._draw(int(i), rng) for i in chosen]
+
+    def _draw(self, simulation: int, rng: np.random.Generator) -> Place:
+        maps, cumulative = self.simulations[simulation], self.cumulative[simulation]
         flat = int(np.searchsorted(cumulative, rng.random(), side="right"))
         stride, half = corner_stride(maps, self.window), self.window // 2
         corners = maps.n_pixels // stride
         projection, row, col = np.unravel_index(flat, (maps.n_projections, corners, corners))
         jitter = rng.integers(stride, size=2) if maps.periodic else (0, 0)
         centre = (int(row * stride + jitter[0] + half), int(col * stride + jitter[1] + half))
+        return Place(simulation, int(projection), centre, int(rng.integers(N_ORIENTATIONS)))
+
+    def _cut(self, place: Place) -> Cutout:
         return extract(
-            maps,
-            int(projection),
-            centre,
+            self.simulations[place.simulation],
+            place.projection,
+            place.centre,
             window=self.window,
             context_factors=self.factors,
             species=self.species,
-            orientation=int(rng.integers(N_ORIENTATIONS)),
+            orientation=place.orientation,
         )
+
+
+def part_of(
+    batch_size: int, accumulate: int, part: int, world_size: int = 1, rank: int = 0
+) -> slice:
+    """Which rows of a step's batch belong to one part and one device."""
+    share = batch_size // (accumulate * world_size)
+    first = (part * world_size + rank) * share
+    return slice(first, first + share)
 
 
 def corner_stride(maps: Maps, window: int) -> int:
@@ -139,7 +176,7 @@ def window_weights(maps: Maps, window: int, tilt: float) -> NDArray[np.float64]:
 
 
 class StepSampler(Sampler[int]):
-    """Global steps of one epoch, counted on from wherever training is.
+    """Indices of :class:`WindowDataset` for one epoch, counted on from wherever training is.
 
     Parameters
     ----------
@@ -148,15 +185,20 @@ class StepSampler(Sampler[int]):
     current_step
         Returns the number of steps done so far; asked at the start of each epoch, so that a resumed
         training goes on with the step that comes next.
+    accumulate
+        Parts of a step.
     """
 
-    def __init__(self, steps_per_epoch: int, current_step: Callable[[], int]) -> None:
-        self.steps_per_epoch, self.current_step = steps_per_epoch, current_step
+    def __init__(
+        self, steps_per_epoch: int, current_step: Callable[[], int], accumulate: int = 1
+    ) -> None:
+        self.length = steps_per_epoch * accumulate
+        self.current_step, self.accumulate = current_step, accumulate
 
     def __iter__(self) -> Iterator[int]:
-        """Iterate over the next ``steps_per_epoch`` global steps."""
-        first = self.current_step()
-        return iter(range(first, first + self.steps_per_epoch))
+        """Iterate over the parts of the next ``steps_per_epoch`` global steps."""
+        first = self.current_step() * self.accumulate
+        return iter(range(first, first + self.length))
 
     def __len__(self) -> int:
-        return self.steps_per_epoch
+        return self.length

@@ -22,7 +22,7 @@ from emulator.diffusion.solvers import NonFiniteError, solve
 from emulator.diffusion.spectrum import ModeStatistics, spectral_start
 from emulator.io import EmulatorError
 from emulator.metadata import provenance
-from emulator.networks.unet import UNetVDM
+from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.inputs import Inputs, Policy, check_fields, prepare_inputs
 from emulator.sampling.noise import MemberNoise, member_seed
@@ -52,7 +52,7 @@ class Emulator:
     """
 
     def __init__(
-        self, card: ModelCard, network: UNetVDM, *, device: str | torch.device | None = None
+        self, card: ModelCard, network: Backbone, *, device: str | torch.device | None = None
     ) -> None:
         self.card = card
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

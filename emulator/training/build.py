@@ -21,6 +21,8 @@ from emulator.diffusion.path import Path
 from emulator.diffusion.schedule import FixedLinear, LearnedLinear, LearnedMonotone, Schedule
 from emulator.diffusion.tables import GammaTable, ddpm_cosine, ddpm_linear
 from emulator.diffusion.weighting import Weight
+from emulator.networks.backbone import Backbone, Interface
+from emulator.networks.dit import DiT
 from emulator.networks.unet import UNetVDM
 
 
@@ -66,16 +68,18 @@ def build_weight(diffusion: DiffusionConfig) -> Weight:
 
 def build_network(
     network: NetworkConfig, diffusion: DiffusionConfig, normalisation: Normalisation
-) -> UNetVDM:
+) -> Backbone:
     """Network whose channels follow from the fitted normalisation."""
-    return UNetVDM(
-        network,
+    interface = Interface(
         n_channels=len(network_channels(normalisation.channels)),
         n_context=len(normalisation.context_factors),
         n_params=len(normalisation.params),
         gamma_min=diffusion.gamma_min,
         gamma_max=diffusion.gamma_max,
     )
+    if network.kind == "dit":
+        return DiT(network, interface)
+    return UNetVDM(network, interface)
 
 
 def channel_weights(channels: Sequence[ChannelConfig]) -> list[float]:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from emulator.config import DiffusionConfig, NetworkConfig
 from emulator.data.normalisation import Normalisation
 from emulator.io import DataError, atomic_path, read_json, write_json, write_text
-from emulator.networks.unet import UNetVDM
+from emulator.networks.backbone import Backbone
 from emulator.training.build import build_network
 
 FORMAT_VERSION = 2
@@ -81,7 +81,7 @@ def write_bundle(
 
 def read_bundle(
     folder: str | Path, *, weights: Literal["ema", "raw"] = "ema"
-) -> tuple[ModelCard, UNetVDM]:
+) -> tuple[ModelCard, Backbone]:
     """Read a bundle and build its network in evaluation mode.
 
     Raises

@@ -1,16 +1,14 @@
-"""Lightning callbacks: resume state, history, progress."""
+"""Lightning callbacks that watch: the history of a training, and a progress line."""
 
 import csv
 import io
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
-from emulator.io import atomic_path, write_text
 from emulator.progress import Progress
 
 COLUMNS = (
@@ -32,12 +30,24 @@ class History(pl.Callback):
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
+        self.losses: list[float] = []  # of the parts of this epoch's steps so far
         self.seconds = 0.0
         self.began = time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self.began = time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Keep the loss; kept here, it survives a stop in the middle of an epoch."""
+        self.losses.append(float(outputs["objective"]))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add a row from what was logged; a resumed run passes the end of its last epoch again."""
@@ -46,8 +56,11 @@ class History(pl.Callback):
         now = time.monotonic()
         self.seconds, self.began = self.seconds + now - self.began, now
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        loss = torch.tensor(self.losses, dtype=torch.float64).mean().to(pl_module.device)
+        self.losses = []
         row = {
             "step": trainer.global_step,
+            "train_loss": float(trainer.strategy.reduce(loss, reduce_op="mean")),
             "epoch": trainer.current_epoch,
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": round(self.seconds, 3),
@@ -55,12 +68,13 @@ class History(pl.Callback):
         self.rows.append(row | {name: logged[name] for name in COLUMNS if name in logged})
 
     def state_dict(self) -> dict[str, Any]:
-        """Rows and seconds so far."""
-        return {"rows": self.rows, "seconds": self.seconds}
+        """Rows, losses of an unfinished epoch, and seconds so far."""
+        return {"rows": self.rows, "losses": self.losses, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the rows of the interrupted run."""
-        self.rows, self.seconds = state_dict["rows"], state_dict["seconds"]
+        self.rows, self.losses = state_dict["rows"], state_dict["losses"]
+        self.seconds = state_dict["seconds"]
 
     def to_csv(self) -> str:
         """All rows; blank where a value was not measured."""
@@ -73,20 +87,6 @@ class History(pl.Callback):
     def last(self) -> dict[str, float]:
         """Return the last row's finite metrics."""
         return {k: v for k, v in self.rows[-1].items() if math.isfinite(v)} if self.rows else {}
-
-
-class SaveState(pl.Callback):
-    """Write the resume state after every epoch: whole, or not at all."""
-
-    def __init__(self, path: Path, history: History, history_path: Path) -> None:
-        self.path, self.history, self.history_path = path, history, history_path
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save; must stand after :class:`History` in the list of callbacks."""
-        with atomic_path(self.path) as partial:
-            trainer.save_checkpoint(partial, weights_only=False)
-        if trainer.is_global_zero:
-            write_text(self.history_path, self.history.to_csv())
 
 
 class ProgressLine(pl.Callback):
@@ -108,12 +108,9 @@ class ProgressLine(pl.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Advance by one step; a loss that is not finite stops the run with a message."""
-        loss = float(outputs["loss"] if isinstance(outputs, dict) else torch.as_tensor(outputs))
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the training loss is {loss} at step {trainer.global_step}; lower "
-                "training.learning_rate or use training.precision: '32'"
-            )
-        if self.progress is not None and trainer.is_global_zero:
-            self.progress.advance(note=f"loss {loss:.4f}")
+        """Advance by one step."""
+        if self.progress is None or not trainer.is_global_zero:
+            return
+        steps = trainer.global_step - self.progress.done
+        if steps > 0:
+            self.progress.advance(steps, note=f"loss {float(outputs['objective']):.4f}")

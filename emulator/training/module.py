@@ -1,21 +1,21 @@
 """The Lightning module: it wires transforms, network and loss, and computes nothing of its own."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from emulator.config import DiffusionConfig, TrainingConfig
-from emulator.data.dataset import Batch
+from emulator.data.dataset import Batch, part_of
 from emulator.data.transforms import FieldTransform
 from emulator.diffusion.bound import variational_bound
 from emulator.diffusion.loss import training_loss
 from emulator.diffusion.parameterization import Network
 from emulator.diffusion.schedule import FixedLinear
 from emulator.diffusion.times import build_times, low_discrepancy_times
-from emulator.networks.unet import UNetVDM
+from emulator.networks.backbone import Backbone, ParameterHead
 from emulator.training.build import (
     bind_condition,
     build_parameterization,
@@ -25,6 +25,26 @@ from emulator.training.build import (
     denoiser,
 )
 from emulator.training.ema import build_ema
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss is NaN or infinite; says at which step, and in which rows of the step's batch."""
+
+    def __init__(self, step: int, rows: list[int]) -> None:
+        self.step, self.rows = step, rows
+        super().__init__(f"the training loss is not finite at step {step}, rows {rows}")
+
+
+class Draws(NamedTuple):
+    """What is random in one part of a step."""
+
+    eps: Tensor
+    t: Tensor
+    importance: Tensor
+    keep_params: Tensor | None
+    keep_context: Tensor | None
+    first: int
+    """Row of the step's batch at which this part begins."""
 
 
 class EmulatorModule(pl.LightningModule):
@@ -42,7 +62,7 @@ class EmulatorModule(pl.LightningModule):
 
     def __init__(
         self,
-        network: UNetVDM,
+        network: Backbone,
         transform: FieldTransform,
         diffusion: DiffusionConfig,
         training: TrainingConfig,
@@ -55,6 +75,11 @@ class EmulatorModule(pl.LightningModule):
         self.parameterization, self.weight = (
             build_parameterization(diffusion),
             build_weight(diffusion),
+        )
+        self.head = (
+            ParameterHead(network.feature_width, len(transform.normalisation.params))
+            if training.parameter_head_weight > 0
+            else None
         )
         self.weights = torch.tensor(channel_weights(transform.channels))
 
@@ -78,28 +103,65 @@ class EmulatorModule(pl.LightningModule):
             channel_weights=self.weights.to(x), data_noise=self.diffusion.data_noise,
         )  # fmt: skip
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of one batch; noise, times and dropout are functions of (seed, rank, step)."""
-        config = self.training_config
-        torch.manual_seed(_step_seed(config.seed, self.global_rank, self.global_step))
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Loss of one batch, or of one part of it, and what of it is the objective."""
+        draws = self._draw(batch, batch_idx)
         network, x = self._bind(
-            self.network,
-            batch,
-            keep_params=_keep(batch.params, self.diffusion.drop_params),
-            keep_context=_keep(batch.params, self.diffusion.drop_context),
+            self.network, batch, keep_params=draws.keep_params, keep_context=draws.keep_context
         )
-        eps = torch.randn_like(x)
-        times = self.times.draw(len(x))
-        t = times.t.to(x)
-        losses = self._loss(network, x, eps, t)
-        self.times.update(t, losses.detach())
-        loss = (times.weight.to(x) * losses).mean()
-        self.log("train_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
-        return loss
+        losses = self._loss(network, x, draws.eps, draws.t)
+        self._require_finite(losses, draws.first)
+        self.times.update(draws.t, losses.detach())
+        objective = (draws.importance * losses).mean()
+        loss = objective
+        if self.head is not None:
+            loss = loss + self._head_loss(self.head, x, batch)
+        return {"loss": loss, "objective": objective.detach()}
+
+    def _draw(self, batch: Batch, batch_idx: int) -> Draws:
+        """All that is random: drawn for the whole step, of which devices and parts take shares.
+
+        So it is the same step, however it is divided. (Dropout inside the network, which no two
+        processes can share, is a function of the share instead.)
+        """
+        config, trainer = self.training_config, self.trainer
+        seed = _step_seed(config.seed, 0, self.global_step)
+        torch.manual_seed(seed)
+        whole = len(batch.params) * config.accumulate * trainer.world_size
+        part = batch_idx % config.accumulate
+        share = part_of(whole, config.accumulate, part, trainer.world_size, self.global_rank)
+        shape = (len(self.weights), *batch.target.shape[2:])
+        eps = torch.randn((whole, *shape), device=batch.target.device)[share]
+        t, importance = (values[share].to(eps) for values in self.times.draw(whole))
+        keep = [
+            None if kept is None else kept[share].to(eps)
+            for kept in (
+                _keep(whole, self.diffusion.drop_params),
+                _keep(whole, self.diffusion.drop_context),
+            )
+        ]
+        if share.start:
+            torch.manual_seed(_step_seed(config.seed, share.start, self.global_step))
+        return Draws(eps, t, importance, keep[0], keep[1], share.start)
+
+    def _head_loss(self, head: ParameterHead, x: Tensor, batch: Batch) -> Tensor:
+        """Weighted squared error of the parameters that the head reads off the clean fields."""
+        fields = self.field_transform.transform_condition(batch.condition, batch.large_scale)
+        error = head(self.network.features(x, fields)) - batch.params
+        loss = error.square().mean()
+        self.log("head_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
+        return self.training_config.parameter_head_weight * loss
+
+    def _require_finite(self, losses: Tensor, first: int) -> None:
+        """Stop at a loss that is not finite, and say where it came from."""
+        bad = (~torch.isfinite(losses.detach())).nonzero()[:, 0].tolist()
+        if bad:
+            raise NonFiniteLossError(self.global_step, [first + row for row in bad])
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Update the moving average after the optimiser step."""
-        self.ema.update_parameters(self.network)
+        if (batch_idx + 1) % self.training_config.accumulate == 0:
+            self.ema.update_parameters(self.network)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and bound of the averaged network on fixed windows, noise and times.
@@ -133,11 +195,13 @@ class EmulatorModule(pl.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
-        """AdamW without decay of biases and norms; linear warm-up, then cosine to zero."""
+        """AdamW without decay of biases and norms; linear warm-up, then a decay."""
         config = self.training_config
         decayed = [p for p in self.network.parameters() if p.ndim >= 2]
         plain = [p for p in self.network.parameters() if p.ndim < 2]
         plain += [p for p in self.schedule.parameters() if p.requires_grad]
+        if self.head is not None:
+            plain += list(self.head.parameters())
         groups = [
             {"params": decayed, "weight_decay": config.weight_decay},
             {"params": plain, "weight_decay": 0.0},
@@ -146,8 +210,7 @@ class EmulatorModule(pl.LightningModule):
 
         def factor(step: int) -> float:
             warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
-            done = min(1.0, step / config.max_steps)
-            return warm * 0.5 * (1.0 + math.cos(math.pi * done))
+            return warm * decay_factor(config.decay, step, config.warmup_steps, config.max_steps)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {
@@ -156,9 +219,22 @@ class EmulatorModule(pl.LightningModule):
         }
 
 
-def _keep(params: Tensor, drop: float) -> Tensor | None:
+def decay_factor(name: str, step: int, warmup_steps: int, max_steps: int) -> float:
+    """Learning rate over its peak at a step, without the warm-up."""
+    done = min(1.0, step / max_steps)
+    match name:
+        case "cosine":
+            return 0.5 * (1.0 + math.cos(math.pi * done))
+        case "linear":
+            return 1.0 - done
+        case "inverse_sqrt":
+            return math.sqrt(max(warmup_steps, 1) / max(step, warmup_steps, 1))
+    return 1.0
+
+
+def _keep(batch: int, drop: float) -> Tensor | None:
     """Which samples keep their condition, ``(batch,)`` of 0 and 1; None: all."""
-    return (torch.rand(len(params)) >= drop).to(params) if drop > 0 else None
+    return (torch.rand(batch) >= drop).float() if drop > 0 else None
 
 
 def _step_seed(seed: int, rank: int, step: int) -> int:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch.utils.data import DataLoader
 
-from emulator.config import ExperimentConfig
+from emulator.config import ExperimentConfig, TrainingConfig
 from emulator.data.dataset import Batch, StepSampler, WindowDataset
 from emulator.data.maps import Maps, read_maps
 from emulator.data.normalisation import Normalisation
@@ -24,10 +25,16 @@ from emulator.diffusion.spectrum import (
 from emulator.diffusion.tables import tabulate
 from emulator.io import DataError, EmulatorError
 from emulator.metadata import fingerprint, provenance
+from emulator.networks.backbone import Backbone
+from emulator.networks.summary import Summary, summarise
 from emulator.training.build import build_network
 from emulator.training.bundle import Grid, ModelCard, write_bundle
-from emulator.training.callbacks import History, ProgressLine, SaveState
-from emulator.training.module import EmulatorModule
+from emulator.training.history import History, ProgressLine
+from emulator.training.module import EmulatorModule, NonFiniteLossError
+from emulator.training.state import SaveState, last_state, require_readable
+
+say = rank_zero_only(print)
+"""Print once, however many processes train."""
 
 VALIDATION_BATCH = 64
 MODE_WINDOWS = 256
@@ -76,17 +83,25 @@ def train(
         ]
     )
     state = Path(state_dir) / f"train-{key}" / "state.ckpt"
+    _require_hardware(config.training)
+    for split in ("train", "validation"):
+        if not splits[split]:
+            raise EmulatorError(
+                f"the {split} split is empty: give data.split a larger {split} share, or the suite "
+                "more runs"
+            )
     lazy = config.training.cache == "none"
     training, validation = (
         [read_maps(Path(maps_dir) / f"{name}.h5", lazy=lazy) for name in splits[split]]
         for split in ("train", "validation")
     )
     grid = _common_grid([*training, *validation], config.data.window)
+    _require_windows(config, training)
 
     torch.manual_seed(config.training.seed)
     network = build_network(config.model.network, config.diffusion, normalisation)
-    n_weights = sum(p.numel() for p in network.parameters())
-    print(f"train: {len(training)} simulations, {n_weights / 1e6:.2f} M weights", flush=True)
+    summary = summarise_network(network, config, normalisation)
+    say(f"train: {len(training)} simulations; {summary}", flush=True)
     module = EmulatorModule(
         network, FieldTransform(normalisation), config.diffusion, config.training
     )
@@ -95,20 +110,41 @@ def train(
     history = History()
     trainer = _build_trainer(config, [
         history,
-        SaveState(state, history, state.with_name("history.csv")),
+        SaveState(state, history, config.training.accumulate),
         ProgressLine("train", config.training.max_steps),
     ])  # fmt: skip
-    resume = state if state.is_file() else None
+    resume = last_state(state)
     if resume is not None:
-        print(f"train: going on from {resume}", flush=True)
-        _check_state(resume)
-    trainer.fit(
-        module,
-        _train_loader(config, training, normalisation, trainer),
-        _validation_loader(config, validation, normalisation),
-        ckpt_path=None if resume is None else str(resume),
-        weights_only=True,
-    )
+        say(f"train: going on from {resume}", flush=True)
+        require_readable(resume)
+    wanted = config.training.devices * config.training.num_nodes
+    if trainer.world_size != wanted:
+        raise EmulatorError(
+            f"training runs on {trainer.world_size} devices, but training.devices x num_nodes asks "
+            f"for {wanted}: start one process a device, or let one process start them"
+        )
+    dataset = _train_dataset(config, training, normalisation, trainer)
+    try:
+        trainer.fit(
+            module,
+            _train_loader(config, dataset, trainer),
+            _validation_loader(config, validation, normalisation),
+            ckpt_path=None if resume is None else str(resume),
+            weights_only=True,
+        )
+    except NonFiniteLossError as error:
+        places = dataset.places(error.step)
+        names = sorted({Path(training[places[row].simulation].path).stem for row in error.rows})
+        raise EmulatorError(
+            f"the training loss is not finite at step {error.step}, for windows of "
+            f"{', '.join(names)}. The last good state is kept in {state}; lower "
+            "training.learning_rate or use training.precision: '32', and look at these simulations"
+        ) from error
+    except torch.cuda.OutOfMemoryError as error:
+        raise EmulatorError(
+            f"the GPU has no memory left ({error}). Raise training.accumulate (the same training "
+            "in smaller parts), set model.network.checkpointing: true, or lower training.batch_size"
+        ) from error
     if trainer.global_step < config.training.max_steps:
         raise EmulatorError(
             f"training was interrupted at step {trainer.global_step} of "
@@ -139,6 +175,57 @@ def train(
     )
 
 
+def summarise_network(
+    network: Backbone,
+    config: ExperimentConfig,
+    normalisation: Normalisation,
+) -> Summary:
+    """Costs of a network for windows of the config."""
+    window = (config.data.window,) * 2
+    n_channels = len(network_channels(normalisation.channels))
+    n_fields, n_params = 1 + len(normalisation.context_factors), len(normalisation.params)
+
+    def inputs(batch: int) -> list[torch.Tensor]:
+        fields = [torch.zeros(batch, n, *window) for n in (n_channels, n_fields)]
+        return [
+            fields[0],
+            torch.zeros(batch),
+            fields[1],
+            torch.zeros(batch, n_params),
+            torch.ones(batch, n_params),
+        ]
+
+    return summarise(network, inputs, autocast=config.training.precision == "bf16")
+
+
+def _require_hardware(training: TrainingConfig) -> None:
+    """What the config asks of the machine is there."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if training.accelerator == "gpu" and gpus == 0:
+        raise EmulatorError(
+            "training.accelerator: gpu, but no GPU is visible here; use auto or cpu, or start this "
+            "job where there is one"
+        )
+    on_gpu = gpus > 0 and training.accelerator != "cpu"
+    if on_gpu and training.devices > gpus:
+        raise EmulatorError(f"training.devices is {training.devices}, but {gpus} GPUs are visible")
+    if on_gpu and training.precision == "bf16" and not torch.cuda.is_bf16_supported():
+        raise EmulatorError("this GPU has no bfloat16: set training.precision: '32'")
+    if on_gpu:
+        torch.set_float32_matmul_precision("high")  # TF32 where anything is left in single
+
+
+def _require_windows(config: ExperimentConfig, maps: Sequence[Maps]) -> None:
+    """A batch is not larger than the data: it would see everything at every step."""
+    tiles = [max(1, m.n_pixels // config.data.window) for m in maps]
+    n_windows = sum(m.n_projections * n**2 for m, n in zip(maps, tiles, strict=True))
+    if config.training.batch_size > n_windows:
+        raise EmulatorError(
+            f"training.batch_size is {config.training.batch_size}, but the training split holds "
+            f"only {n_windows} windows that do not overlap"
+        )
+
+
 def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
     # Lightning's start-up messages are about hardware and advertise; its warnings stay
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
@@ -148,8 +235,11 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
     for message in ("does not have many workers", "in eval mode at the start", "LeafSpec"):
         warnings.filterwarnings("ignore", message=f".*{message}.*")
     return pl.Trainer(
-        accelerator="auto",
-        devices=1,
+        accelerator=config.training.accelerator,
+        devices=config.training.devices,
+        num_nodes=config.training.num_nodes,
+        strategy="ddp" if config.training.devices * config.training.num_nodes > 1 else "auto",
+        accumulate_grad_batches=config.training.accumulate,
         # under Slurm one task of a Snakemake job would be taken for the whole world
         plugins=[LightningEnvironment()],
         precision="bf16-mixed" if config.training.precision == "bf16" else "32-true",
@@ -166,16 +256,29 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
 
 
 def _train_dataset(
-    config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation, rank: int = 0
+    config: ExperimentConfig,
+    maps: Sequence[Maps],
+    normalisation: Normalisation,
+    trainer: pl.Trainer | None = None,
 ) -> WindowDataset:
+    """Batches of training; without a trainer whole ones, for what is measured beforehand."""
+    shared = (
+        {}
+        if trainer is None
+        else {
+            "accumulate": config.training.accumulate,
+            "rank": trainer.global_rank,
+            "world_size": trainer.world_size,
+        }
+    )
     return WindowDataset(
         maps,
         normalisation,
         window=config.data.window,
         batch_size=config.training.batch_size,
         seed=config.training.seed,
-        rank=rank,
         mass_tilt=config.training.mass_tilt,
+        **shared,
     )
 
 
@@ -195,7 +298,7 @@ def _check_noise_end(
     needed, errors = required_gamma_max(modes), expected_error(modes, gamma_max)
     short = [i for i, gamma in enumerate(needed.tolist()) if gamma > gamma_max]
     if not short:
-        print(
+        say(
             f"train: gamma_max {gamma_max:g} is enough for the data's spectra "
             f"(at least {float(needed.max()):.1f} is needed)",
             flush=True,
@@ -207,7 +310,7 @@ def _check_noise_end(
         f"{float(errors[i]):.1%}"
         for i in short
     )
-    print(
+    say(
         f"train: warning: at gamma_max {gamma_max:g} the largest modes keep signal that a start "
         f"from N(0, I) lacks, an error in their power of {listed}. Raise diffusion.gamma_max to "
         f"{float(needed.max()):.1f} for 1 %, or sample with start: spectrum.",
@@ -222,13 +325,13 @@ def _learned_schedule(module: EmulatorModule) -> tuple[float, ...] | None:
 
 
 def _train_loader(
-    config: ExperimentConfig,
-    maps: Sequence[Maps],
-    normalisation: Normalisation,
-    trainer: pl.Trainer,
+    config: ExperimentConfig, dataset: WindowDataset, trainer: pl.Trainer
 ) -> DataLoader[Batch]:
-    dataset = _train_dataset(config, maps, normalisation, rank=trainer.global_rank)
-    sampler = StepSampler(config.training.checkpoint_steps, lambda: trainer.global_step)
+    sampler = StepSampler(
+        config.training.checkpoint_steps,
+        lambda: trainer.global_step,
+        config.training.accumulate,
+    )
     n_workers = config.training.loader_workers
     return DataLoader(
         dataset,
@@ -252,21 +355,10 @@ def _validation_loader(
         window=config.data.window,
         batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
         seed=config.training.seed,
-        rank=2**31,
+        stream=2**31,
     )
     n_batches = -(-config.training.validation_windows // VALIDATION_BATCH)
     return DataLoader(dataset, batch_size=None, sampler=range(n_batches))
-
-
-def _check_state(path: Path) -> None:
-    """Open the state before anything long starts; a damaged one is named."""
-    try:
-        torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise DataError(
-            path, "a readable training state", f"{type(error).__name__}: {error}",
-            "Remove it to start this training anew.",
-        ) from error  # fmt: skip
 
 
 def _common_grid(maps: Sequence[Maps], window: int) -> Grid:

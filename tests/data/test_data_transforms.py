@@ -175,11 +175,26 @@ def dataset(paths, normalisation, **options):
     return WindowDataset(maps, normalisation, **(defaults | options))
 
 
-def test_a_batch_is_a_function_of_seed_rank_and_step(paths, normalisation):
+@pytest.mark.parametrize(("accumulate", "world_size"), [(1, 2), (2, 1), (2, 2)])
+def test_parts_and_devices_share_one_batch(paths, normalisation, accumulate, world_size):
+    whole = dataset(paths, normalisation)[5]
+    parts = [
+        dataset(paths, normalisation, accumulate=accumulate, rank=rank, world_size=world_size)[
+            5 * accumulate + part
+        ]
+        for part in range(accumulate)
+        for rank in range(world_size)
+    ]
+    for name in whole._fields:
+        joined = torch.cat([getattr(part, name) for part in parts])
+        assert torch.equal(joined, getattr(whole, name))
+
+
+def test_a_batch_is_a_function_of_seed_stream_and_step(paths, normalisation):
     first = dataset(paths, normalisation)[5]
     again = dataset(paths, normalisation)[5]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    for other in ({"seed": 1}, {"rank": 1}):
+    for other in ({"seed": 1}, {"stream": 1}):
         assert not torch.equal(first.target, dataset(paths, normalisation, **other)[5].target)
     assert not torch.equal(first.target, dataset(paths, normalisation)[6].target)
 

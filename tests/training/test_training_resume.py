@@ -6,57 +6,18 @@ import re
 import subprocess
 import sys
 
-import fabricated
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny import TINY, run
 
 import emulator
-from emulator.config import parse_config
-from emulator.data.fit import fit_normalisation
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError
 from emulator.training import trainer as trainer_module
 from emulator.training.bundle import read_bundle
 from emulator.training.ema import build_ema, warmup_decay
-from emulator.training.trainer import train
-
-SPLITS = {"train": ["SB_0", "SB_1"], "validation": ["SB_2"], "test": ["CV_0"]}
-TINY = {
-    "name": "tiny",
-    "data": {"n_pixels": 64, "window": 16, "context_factors": [2, 4]},
-    "model": {
-        "params": ["Omega_m", "A_SN1"],
-        "network": {
-            "widths": [8, 16], "blocks": 1, "attention_levels": [1], "groups": 4, "heads": 2,
-            "embedding": 16, "dropout": 0.1,
-        },
-    },
-    "training": {
-        "max_steps": 8, "checkpoint_steps": 2, "batch_size": 4, "warmup_steps": 2,
-        "validation_windows": 8,
-    },
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def maps_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("maps")
-    for simulation in fabricated.simulations(n_train=2, n_cv=1):
-        fabricated.write_maps(folder, simulation)
-    return folder
-
-
-def run(maps_dir, root, **overrides):
-    config = parse_config({**TINY, **overrides})
-    paths = [maps_dir / f"{name}.h5" for name in SPLITS["train"]]
-    normalisation = fit_normalisation(paths, config.model, config.data.context_factors)
-    train(
-        config, normalisation, SPLITS,
-        maps_dir=maps_dir, state_dir=root / "state", output=root / "model",
-    )  # fmt: skip
-    return load_file(root / "model/weights.safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,117 @@
+"""The resume state: written whole, the one before it kept, a damaged one refused by name."""
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from emulator.io import DataError, EmulatorError, atomic_path, write_text
+from emulator.training.history import History
+
+EXIT_REQUEUE = 75
+"""Exit code of a training that was told to stop and can go on: EX_TEMPFAIL, "try again"."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""What schedulers send before they take the machine away."""
+
+
+class InterruptedTrainingError(EmulatorError):
+    """Training was told to stop; its state is written, and the same command goes on."""
+
+    exit_code = EXIT_REQUEUE
+
+
+def previous_of(state: Path) -> Path:
+    """Where the state before the last one is kept."""
+    return state.with_name(f"{state.stem}.previous{state.suffix}")
+
+
+def last_state(state: Path) -> Path | None:
+    """State to go on from: the last one, or that before it if a writer died between the two."""
+    return next((path for path in (state, previous_of(state)) if path.is_file()), None)
+
+
+def require_readable(state: Path) -> None:
+    """Open a state before anything long starts; a damaged one is a :class:`DataError`."""
+    try:
+        torch.load(state, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        kept = previous_of(state)
+        spare = kept.is_file() and kept != state
+        other = f"go on from the state before it with `mv {kept} {state}`, or " if spare else ""
+        raise DataError(
+            state, "a readable training state", f"{type(error).__name__}: {error}",
+            f"You can {other}remove it to start this training anew.",
+        ) from error  # fmt: skip
+
+
+class SaveState(pl.Callback):
+    """Write the resume state after every epoch, and when a signal asks to stop.
+
+    A signal is answered at the start of the next step, when everything that belongs to the last one
+    is done: the run that goes on from there ends with the same weights as one that never stopped.
+
+    Parameters
+    ----------
+    path
+        ``state.ckpt``; its predecessor is kept beside it.
+    history
+        Rows so far, written beside it as ``history.csv``.
+    accumulate
+        Parts of a step; the state is written between steps.
+    """
+
+    def __init__(self, path: Path, history: History, accumulate: int = 1) -> None:
+        self.path, self.history, self.accumulate = path, history, accumulate
+        self.received: int | None = None
+        self.before: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Listen for signals (in the main thread, where Python delivers them)."""
+        for number in SIGNALS:
+            self.before[number] = signal.signal(number, self._receive)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop here if any process was told to."""
+        if batch_idx % self.accumulate:
+            return
+        told = self.received is not None
+        if trainer.world_size > 1:
+            told = bool(trainer.strategy.reduce_boolean_decision(told, all=False))
+        if told:
+            self.save(trainer)
+            name = signal.Signals(self.received).name if self.received else "a signal elsewhere"
+            raise InterruptedTrainingError(
+                f"training stopped after step {trainer.global_step} ({name}); its state is in "
+                f"{self.path}, and the same command goes on from there"
+            )
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save; must stand after :class:`History` in the list of callbacks."""
+        self.save(trainer)
+
+    def save(self, trainer: pl.Trainer) -> None:
+        """Write state and history; the last state becomes the previous one."""
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(self.path, weights_only=False)  # only the first process writes
+            return
+        with atomic_path(self.path) as partial:
+            trainer.save_checkpoint(partial, weights_only=False)
+            if self.path.is_file():
+                os.replace(self.path, previous_of(self.path))
+        write_text(self.path.with_name("history.csv"), self.history.to_csv())
