@@ -22,6 +22,9 @@ app = typer.Typer(
     epilog="The whole pipeline: snakemake --profile workflow/profiles/local",
 )
 
+bundle = typer.Typer(no_args_is_help=True, help="Look at exported models.")
+app.add_typer(bundle, name="bundle")
+
 Config = Annotated[Path, typer.Argument(help="Config file (configs/*.yaml) or a stage's own.")]
 Raw = Annotated[
     Path | None, typer.Option(help="Folder of the suite [data/raw/NAME, or suite.root].")
@@ -272,6 +275,18 @@ def report(
     page = output or folder / "report.html"
     build_report(folder, page, maps_dir=_maps(experiment, maps))
     typer.echo(f"report: {page}")
+
+
+@bundle.command()
+def info(
+    folder: Annotated[Path, typer.Argument(help="Folder of a bundle, results/NAME/model.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card.")] = False,
+) -> None:
+    """Say what a bundle holds: network, channels, parameters, grid, training, provenance."""
+    from emulator.training.bundle import describe, read_bundle
+
+    card, network = read_bundle(folder)
+    typer.echo(card.model_dump_json(indent=2) if as_json else describe(card, network))
 
 
 @app.command()

@@ -34,6 +34,10 @@ class ChannelConfig(Section):
         "field [Msun/h per pixel]",
     )
     loss_weight: PositiveFloat = 1.0
+    data_noise: PositiveFloat | None = Field(
+        None,
+        description="standard deviation of p(x|z_0) of this field; default: diffusion.data_noise",
+    )
 
 
 class UNetConfig(Section):

@@ -14,6 +14,13 @@ from pydantic import (
 from emulator.config.section import Fraction, Section
 
 
+class EarlyStoppingConfig(Section):
+    """Stop where a metric of the history has not improved for a while."""
+
+    metric: str = Field("val_loss", description="column of history.csv; the smaller, the better")
+    patience: PositiveInt = Field(10, description="epochs without improvement")
+
+
 class TrainingConfig(Section):
     """Optimisation. Everything random is a function of (seed, step): a resumed run is the same."""
 
@@ -49,6 +56,17 @@ class TrainingConfig(Section):
         0.5, description="windows are drawn with probability ~ (DMO mass in the window)^mass_tilt"
     )
     validation_windows: PositiveInt = Field(128, description="windows of the validation bound")
+    ensemble_every: NonNegativeInt = Field(
+        5,
+        description="epochs between small ensembles of validation windows, whose power and spread "
+        "are logged; 0: never",
+    )
+    early_stopping: EarlyStoppingConfig | None = Field(
+        None, description="stop before max_steps where a logged metric no longer improves"
+    )
+    tensorboard: bool = Field(
+        False, description="also write scalars and images for TensorBoard (needs that package)"
+    )
     cache: Literal["memory", "none"] = Field(
         "memory",
         description="memory: all maps are held in memory; none: windows are read from disk",

@@ -53,7 +53,7 @@ def variational_bound(
     t: Tensor,
     *,
     schedule: Schedule,
-    data_noise: float,
+    data_noise: float | Tensor,
     n_steps: int | None = None,
 ) -> Bound:
     r"""One-sample Monte Carlo estimate of the bound for each sample; the estimator is unbiased.
@@ -71,7 +71,8 @@ def variational_bound(
     schedule
         Gamma as a function of time.
     data_noise
-        Standard deviation ``s`` of :math:`p(x|z_0)`, in normalised units.
+        Standard deviation ``s`` of :math:`p(x|z_0)`, in normalised units; or one a channel,
+        ``(channel,)``.
     n_steps
         Number of steps of the discrete bound; default: the continuous bound.
 
@@ -96,7 +97,7 @@ def variational_bound(
 
 
 def end_terms(
-    x: Tensor, gamma_min: Tensor, gamma_max: Tensor, data_noise: float
+    x: Tensor, gamma_min: Tensor, gamma_max: Tensor, data_noise: float | Tensor
 ) -> tuple[Tensor, Tensor]:
     r"""Prior and reconstruction [nats a sample], ``(batch,)`` each, given the ends of a schedule.
 
@@ -104,12 +105,13 @@ def end_terms(
     :math:`z_0/\alpha_0 = x + e^{\gamma_0/2}\epsilon`:
 
     .. math:: \tfrac12\big(\alpha_1^2\|x\|^2 + D(\sigma_1^2 - 1 - \ln\sigma_1^2)\big), \qquad
-        \tfrac D2\big(\ln 2\pi s^2 + e^{\gamma_0}/s^2\big)
+        \tfrac D2\big\langle\ln 2\pi s^2 + e^{\gamma_0}/s^2\big\rangle_{channels}
     """
     dimension = x[0].numel()
     # -log(sigma^2) = log1p(exp(-gamma)) keeps its digits where sigma is close to one
     signal = torch.sigmoid(-gamma_max)
     spare = torch.log1p(torch.exp(-gamma_max)) - signal
     prior = 0.5 * (signal * (x.double() ** 2).flatten(1).sum(1) + dimension * spare)
-    nats = 0.5 * (math.log(2 * math.pi * data_noise**2) + torch.exp(gamma_min) / data_noise**2)
+    s2 = torch.as_tensor(data_noise).double().to(x.device) ** 2
+    nats = 0.5 * (torch.log(2 * math.pi * s2) + torch.exp(gamma_min) / s2).mean()
     return prior, (dimension * nats).expand_as(prior)

@@ -28,7 +28,7 @@ def training_loss(
     weight: Weight,
     channel_weights: Tensor,
     channel_mask: Tensor | None = None,
-    data_noise: float | None = None,
+    data_noise: float | Tensor | None = None,
 ) -> Tensor:
     """Loss of each sample, averaged over pixels and weighted over channels.
 

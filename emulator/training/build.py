@@ -84,12 +84,17 @@ def build_network(
 
 def channel_weights(channels: Sequence[ChannelConfig]) -> list[float]:
     """Loss weight of each network channel; a hurdle's two channels share their field's weight."""
-    weights = {channel.name: channel.loss_weight for channel in channels}
-    return [
-        weights[channel.name]
-        for channel in channels
-        for _ in range(2 if channel.transform == "hurdle" else 1)
-    ]
+    return [channel.loss_weight for channel in _of_network(channels)]
+
+
+def data_noises(channels: Sequence[ChannelConfig], default: float) -> list[float]:
+    """Standard deviation of p(x|z_0) of each network channel."""
+    return [channel.data_noise or default for channel in _of_network(channels)]
+
+
+def _of_network(channels: Sequence[ChannelConfig]) -> list[ChannelConfig]:
+    """Field of each network channel, in order: a hurdle field has two."""
+    return [c for c in channels for _ in range(2 if c.transform == "hurdle" else 1)]
 
 
 def bind_condition(

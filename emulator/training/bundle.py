@@ -22,6 +22,12 @@ from emulator.networks.backbone import Backbone
 from emulator.training.build import build_network
 
 FORMAT_VERSION = 2
+"""Version of what is written. A change of ``model.json`` that older readers or files do not survive
+raises it and gets a line here; a bundle of another version is refused by name.
+
+* 2: ``diffusion`` names schedule and weight instead of an objective; ``schedule`` and ``modes``.
+* 1: the first.
+"""
 
 
 class Grid(BaseModel):
@@ -96,7 +102,7 @@ def read_bundle(
     if version != FORMAT_VERSION:
         raise DataError(
             folder / "model.json", f"format_version {FORMAT_VERSION}", repr(version),
-            "Bundles of other versions cannot be read: train again.",
+            "Bundles of other versions cannot be read: train again (docs/training.md).",
         )  # fmt: skip
     try:
         card = ModelCard.model_validate(value)
@@ -125,3 +131,33 @@ def read_bundle(
             path, "exactly the weights of the configured network", str(error)
         ) from error
     return card, network.requires_grad_(False).eval()
+
+
+def describe(card: ModelCard, network: Backbone) -> str:
+    """What a person wants to know of a bundle, as aligned lines."""
+    grid, normalisation, diffusion = card.grid, card.normalisation, card.diffusion
+    n_weights = sum(p.numel() for p in network.parameters())
+    channels = ", ".join(f"{c.name} ({c.transform})" for c in normalisation.channels)
+    facts = {
+        "name": card.name,
+        "format": str(card.format_version),
+        "network": f"{card.network.kind}, {n_weights / 1e6:.2f} M weights",
+        "channels": channels,
+        "window": f"{grid.window} pixels of {grid.pixel_mpch:.4g} Mpc/h, {grid.depth_mpch:g} Mpc/h "
+        f"deep, context {', '.join(f'x{f}' for f in normalisation.context_factors) or 'none'}",
+        "redshift": f"{grid.redshift:g}",
+        "diffusion": f"{diffusion.schedule} schedule, {diffusion.prediction}-prediction, "
+        f"{diffusion.weight} weight, gamma {diffusion.gamma_min:g} to {diffusion.gamma_max:g}"
+        + (" (learned)" if card.schedule else ""),
+        "training": ", ".join(
+            f"{name} {card.training[name]}" for name in ("max_steps", "batch_size", "seed")
+        ),
+        **{f"last {name}": f"{value:.5g}" for name, value in card.metrics.items()},
+        **{k: v for k, v in card.attributes.items() if k != "provenance"},
+    }
+    lines = [f"{name:28s}{value}" for name, value in facts.items()]
+    lines.append("parameters")
+    for name, scale in normalisation.params.items():
+        kind = "log" if scale.log else "linear"
+        lines.append(f"  {name:26s}{scale.minimum:g} to {scale.maximum:g} ({kind})")
+    return "\n".join(lines)

@@ -4,12 +4,18 @@ import csv
 import io
 import math
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import pytorch_lightning as pl
 import torch
 
+from emulator.config.training import EarlyStoppingConfig
+from emulator.io import EmulatorError
 from emulator.progress import Progress
+
+if TYPE_CHECKING:
+    from emulator.training.module import EmulatorModule
 
 COLUMNS = (
     "step",
@@ -22,13 +28,21 @@ COLUMNS = (
     "val_diffusion_nats",
     "val_prior_nats",
     "val_reconstruction_nats",
+    "head_loss",
 )
 
 
 class History(pl.Callback):
-    """One row an epoch; part of the resume state, so that a resumed run has all of them."""
+    """One row an epoch; part of the resume state, so that a resumed run has all of them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    watched
+        Columns beside :data:`COLUMNS`, of what is logged in validation.
+    """
+
+    def __init__(self, watched: Sequence[str] = ()) -> None:
+        self.columns = [*COLUMNS, *watched]
         self.rows: list[dict[str, float]] = []
         self.losses: list[float] = []  # of the parts of this epoch's steps so far
         self.seconds = 0.0
@@ -56,6 +70,7 @@ class History(pl.Callback):
         now = time.monotonic()
         self.seconds, self.began = self.seconds + now - self.began, now
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        logged |= cast("EmulatorModule", pl_module).scores
         loss = torch.tensor(self.losses, dtype=torch.float64).mean().to(pl_module.device)
         self.losses = []
         row = {
@@ -65,7 +80,7 @@ class History(pl.Callback):
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": round(self.seconds, 3),
         }
-        self.rows.append(row | {name: logged[name] for name in COLUMNS if name in logged})
+        self.rows.append(row | {name: logged[name] for name in self.columns if name in logged})
 
     def state_dict(self) -> dict[str, Any]:
         """Rows, losses of an unfinished epoch, and seconds so far."""
@@ -79,7 +94,7 @@ class History(pl.Callback):
     def to_csv(self) -> str:
         """All rows; blank where a value was not measured."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+        writer = csv.DictWriter(text, self.columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         return text.getvalue()
@@ -87,6 +102,49 @@ class History(pl.Callback):
     def last(self) -> dict[str, float]:
         """Return the last row's finite metrics."""
         return {k: v for k, v in self.rows[-1].items() if math.isfinite(v)} if self.rows else {}
+
+
+class StopEarly(pl.Callback):
+    """Stop where a column of the history has not improved for some epochs; stays stopped."""
+
+    def __init__(self, config: EarlyStoppingConfig, history: History) -> None:
+        if config.metric not in history.columns:
+            raise EmulatorError(
+                f"training.early_stopping.metric: no column {config.metric!r} in the history; "
+                f"there are {', '.join(history.columns)}"
+            )
+        self.config, self.history = config, history
+        self.best, self.bad, self.seen, self.stopped = math.inf, 0, 0, False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Do not go on with a training that has stopped."""
+        trainer.should_stop = trainer.should_stop or self.stopped
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the last row; must stand after :class:`History` in the list of callbacks."""
+        row = self.history.rows[-1]
+        value, step = row.get(self.config.metric), int(row["step"])
+        if (
+            value is None or step == self.seen
+        ):  # measured in some epochs only; or seen before a stop
+            return
+        self.seen = step
+        if value < self.best:
+            self.best, self.bad = value, 0
+        else:
+            self.bad += 1
+        if self.bad >= self.config.patience:
+            self.stopped = trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Best value, epochs since, the last step looked at, and whether that was it."""
+        names = ("best", "bad", "seen", "stopped")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up where the interrupted run was."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
 
 
 class ProgressLine(pl.Callback):

@@ -22,9 +22,11 @@ from emulator.training.build import (
     build_schedule,
     build_weight,
     channel_weights,
+    data_noises,
     denoiser,
 )
 from emulator.training.ema import build_ema
+from emulator.training.monitor import MEMBERS, ErrorByNoise, draw_ensemble, score_ensemble
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -58,6 +60,8 @@ class EmulatorModule(pl.LightningModule):
         Field transform fitted on the training split.
     diffusion, training
         Config sections.
+    pixel_mpch
+        Side of a pixel [Mpc/h], for the spectra that are watched.
     """
 
     def __init__(
@@ -66,8 +70,14 @@ class EmulatorModule(pl.LightningModule):
         transform: FieldTransform,
         diffusion: DiffusionConfig,
         training: TrainingConfig,
+        *,
+        pixel_mpch: float,
     ) -> None:
         super().__init__()
+        self.pixel_mpch, self.errors = pixel_mpch, ErrorByNoise()
+        self.watched: Batch | None = None
+        self.masses: Tensor | None = None
+        self.scores: dict[str, float] = {}
         self.network = network
         self.ema = build_ema(self.network, training.ema_decay)
         self.field_transform, self.diffusion, self.training_config = transform, diffusion, training
@@ -82,6 +92,7 @@ class EmulatorModule(pl.LightningModule):
             else None
         )
         self.weights = torch.tensor(channel_weights(transform.channels))
+        self.data_noise = torch.tensor(data_noises(transform.channels, diffusion.data_noise))
 
     def normalise(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Network's channels of the target, and the condition followed by its context."""
@@ -100,7 +111,7 @@ class EmulatorModule(pl.LightningModule):
         return training_loss(
             network, x, eps, t,
             schedule=self.schedule, parameterization=self.parameterization, weight=self.weight,
-            channel_weights=self.weights.to(x), data_noise=self.diffusion.data_noise,
+            channel_weights=self.weights.to(x), data_noise=self.data_noise,
         )  # fmt: skip
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -176,11 +187,14 @@ class EmulatorModule(pl.LightningModule):
         eps = torch.randn(x.shape, generator=generator).to(x)
         u = low_discrepancy_times(len(x), generator).to(x)
         loss = self._loss(network, x, eps, u)
+        schedule = FixedLinear(self.schedule.gamma_min, self.schedule.gamma_max)
         bound = variational_bound(
             denoiser(network, self.parameterization), x, eps, u,
-            schedule=FixedLinear(self.schedule.gamma_min, self.schedule.gamma_max),
-            data_noise=self.diffusion.data_noise,
+            schedule=schedule, data_noise=self.data_noise,
         )  # fmt: skip
+        self.errors.add(bound, schedule.gamma(u), torch.full_like(u, schedule.span))
+        if batch_idx == 0:
+            self.watched = batch
         terms = {
             "val_loss": loss,
             "val_bits_per_dimension": bound.bits_per_dimension,
@@ -192,6 +206,40 @@ class EmulatorModule(pl.LightningModule):
             {name: value.mean() for name, value in terms.items()},
             batch_size=len(x),
             sync_dist=True,
+        )
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the ensemble of an earlier epoch."""
+        self.masses = None
+
+    def on_validation_epoch_end(self) -> None:
+        """Keep the error by noise level and, now and then, the scores of a small ensemble.
+
+        They are not logged through Lightning, which would repeat them in epochs without any.
+        """
+        self.scores = self.errors.result()
+        every = self.training_config.ensemble_every
+        if every and (self.current_epoch + 1) % every == 0 and self.watched is not None:
+            self.masses = self._draw_ensemble(self.watched)
+            names = [channel.name for channel in self.field_transform.channels]
+            self.scores |= score_ensemble(self.masses, self.watched, names, self.pixel_mpch)
+
+    def _draw_ensemble(self, batch: Batch) -> Tensor:
+        """A few members of every window of a batch, from the averaged network."""
+        x, fields = self.normalise(batch)
+        network = bind_condition(
+            self.ema,
+            fields.repeat_interleave(MEMBERS, 0),
+            batch.params.repeat_interleave(MEMBERS, 0),
+            self.diffusion,
+        )
+        return draw_ensemble(
+            denoiser(network, self.parameterization),
+            self.field_transform,
+            batch,
+            x.shape[1:],
+            gamma_max=self.schedule.gamma_max,
+            seed=self.training_config.seed,
         )
 
     def configure_optimizers(self) -> Any:

@@ -29,9 +29,11 @@ from emulator.networks.backbone import Backbone
 from emulator.networks.summary import Summary, summarise
 from emulator.training.build import build_network
 from emulator.training.bundle import Grid, ModelCard, write_bundle
-from emulator.training.history import History, ProgressLine
+from emulator.training.history import History, ProgressLine, StopEarly
 from emulator.training.module import EmulatorModule, NonFiniteLossError
+from emulator.training.monitor import bin_names, ensemble_names
 from emulator.training.state import SaveState, last_state, require_readable
+from emulator.training.tensorboard import TensorBoard
 
 say = rank_zero_only(print)
 """Print once, however many processes train."""
@@ -103,16 +105,25 @@ def train(
     summary = summarise_network(network, config, normalisation)
     say(f"train: {len(training)} simulations; {summary}", flush=True)
     module = EmulatorModule(
-        network, FieldTransform(normalisation), config.diffusion, config.training
+        network,
+        FieldTransform(normalisation),
+        config.diffusion,
+        config.training,
+        pixel_mpch=grid.pixel_mpch,
     )
     modes = _fit_modes(_train_dataset(config, training, normalisation), module)
     _check_noise_end(modes, module, network_channels(normalisation.channels))
-    history = History()
-    trainer = _build_trainer(config, [
-        history,
-        SaveState(state, history, config.training.accumulate),
-        ProgressLine("train", config.training.max_steps),
-    ])  # fmt: skip
+    names = [str(channel.name) for channel in normalisation.channels]
+    history = History([*bin_names(), *ensemble_names(names)])
+    callbacks: list[pl.Callback] = [history]
+    stopper = None
+    if config.training.early_stopping is not None:
+        stopper = StopEarly(config.training.early_stopping, history)
+        callbacks.append(stopper)
+    if config.training.tensorboard:
+        callbacks.append(TensorBoard(state.parent / "tensorboard", history, names))
+    callbacks.append(SaveState(state, history, config.training.accumulate))
+    trainer = _build_trainer(config, [*callbacks, ProgressLine("train", config.training.max_steps)])
     resume = last_state(state)
     if resume is not None:
         say(f"train: going on from {resume}", flush=True)
@@ -134,10 +145,10 @@ def train(
         )
     except NonFiniteLossError as error:
         places = dataset.places(error.step)
-        names = sorted({Path(training[places[row].simulation].path).stem for row in error.rows})
+        guilty = sorted({Path(training[places[row].simulation].path).stem for row in error.rows})
         raise EmulatorError(
             f"the training loss is not finite at step {error.step}, for windows of "
-            f"{', '.join(names)}. The last good state is kept in {state}; lower "
+            f"{', '.join(guilty)}. The last good state is kept in {state}; lower "
             "training.learning_rate or use training.precision: '32', and look at these simulations"
         ) from error
     except torch.cuda.OutOfMemoryError as error:
@@ -145,7 +156,10 @@ def train(
             f"the GPU has no memory left ({error}). Raise training.accumulate (the same training "
             "in smaller parts), set model.network.checkpointing: true, or lower training.batch_size"
         ) from error
-    if trainer.global_step < config.training.max_steps:
+    stopped = stopper is not None and stopper.stopped
+    if stopped:
+        say(f"train: stopped early at step {trainer.global_step}", flush=True)
+    if trainer.global_step < config.training.max_steps and not stopped:
         raise EmulatorError(
             f"training was interrupted at step {trainer.global_step} of "
             f"{config.training.max_steps}; the same command goes on from {state}"
