@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long bench bench-suite bench-data bench-solvers lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long bench bench-suite bench-data bench-solvers bench-training lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,7 +44,7 @@ test-fast: $(VENV)/.installed  ## tests that take seconds
 test-long: $(VENV)/.installed  ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long
 
-bench: bench-data bench-suite bench-solvers  ## all measurements
+bench: bench-data bench-suite bench-solvers bench-training  ## all measurements
 
 bench-solvers: $(VENV)/.installed  ## errors of all solvers where the answer is exact, into docs/solvers.md: two minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.solvers
@@ -55,6 +55,10 @@ bench-suite: $(VENV)/.installed  ## measure what the embedded suite can be trust
 bench-data: $(VENV)/.installed  ## measure the way from files to batches, against Pylians: five minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m analysis.benchmarks.data
+
+bench-training: $(VENV)/.installed  ## network against diffusers', shares of a step: five minutes
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.training
 
 lint: $(VENV)/.installed  ## style, types, layers, workflow format
 	$(BIN)/ruff check .

@@ -39,6 +39,10 @@ class DiffusionConfig(Section):
     logistic_loc: float = Field(-0.5, description="centre of the logistic distribution of gamma")
     logistic_scale: PositiveFloat = Field(1.4, description="its scale")
     prediction: Literal["eps", "x", "v", "velocity", "edm"] = "v"
+    residual: bool = Field(
+        False,
+        description="the network adds to the best linear prediction; v and edm have it built in",
+    )
     weight: Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"] = Field(
         "plain",
         description="what an error costs; plain: the squared error of the output; bound: the "

@@ -161,8 +161,33 @@ class Parameterization:
         """Size of the eps error for a unit error of the output, shape of ``gamma``."""
         return self.reading(gamma).eps_of_output.abs()
 
-    def precondition(self, network: Network, path: Path) -> Network:
-        """Let the network see its input in the scale of ``path`` (EDM: at unit variance)."""
+    def best_linear(self, gamma: Tensor) -> Tensor:
+        """Factor of ``z`` in the best linear prediction for white data of unit variance.
+
+        It is E[target | z]: zero for ``v`` (and for ``edm``, for data of its own ``sigma_data``).
+        """
+        alpha, sigma = alpha_sigma(gamma)
+        match self.kind:
+            case "eps":
+                return sigma
+            case "x":
+                return alpha
+            case "velocity":
+                return sigma - alpha
+        return torch.zeros_like(gamma)
+
+    def precondition(self, network: Network, path: Path, *, residual: bool = False) -> Network:
+        """Let the network see its input in the scale of ``path`` (EDM: at unit variance).
+
+        With ``residual`` its output is what is left beside :meth:`best_linear`, so that a network
+        that starts at zero starts from there.
+        """
+        plain = self._scaled(network, path)
+        if not residual:
+            return plain
+        return lambda z, gamma: plain(z, gamma) + self.best_linear(expand(gamma, z)) * z
+
+    def _scaled(self, network: Network, path: Path) -> Network:
         if self.kind == "edm":
 
             def scale(gamma: Tensor) -> Tensor:

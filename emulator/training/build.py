@@ -131,7 +131,9 @@ def bind_condition(
     def bound(z: Tensor, gamma: Tensor) -> Tensor:
         return network(z, gamma, fields, params, mask)
 
-    return build_parameterization(diffusion).precondition(bound, Path(diffusion.path))
+    return build_parameterization(diffusion).precondition(
+        bound, Path(diffusion.path), residual=diffusion.residual
+    )
 
 
 def denoiser(network: Network, parameterization: Parameterization) -> Denoiser:

@@ -132,3 +132,19 @@ def test_faces_are_computed_once_and_only_if_asked():
     assert calls == []
     assert prediction.x is prediction.x
     assert calls == [1]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_residual_is_beside_the_best_linear_prediction(kind):
+    """Regression of the target on z, for white data of the kind's own variance."""
+    gamma, n = 0.8, 400_000
+    generator = torch.Generator().manual_seed(0)
+    scale = kind.sigma_data if kind.kind == "edm" else 1.0
+    x = scale * torch.randn(n, 1, generator=generator, dtype=torch.float64)
+    eps = torch.randn(n, 1, generator=generator, dtype=torch.float64)
+    g = torch.full((n,), gamma).double()
+    z, target = diffuse(x, eps, g), kind.target(x, eps, g)
+    slope = float((z * target).mean() / (z * z).mean())
+    assert float(kind.best_linear(g[:1])) == pytest.approx(slope, abs=0.01)
+    start = kind.precondition(lambda z, gamma: torch.zeros_like(z), Path(), residual=True)
+    torch.testing.assert_close(start(z, g), kind.best_linear(g)[:, None] * z)

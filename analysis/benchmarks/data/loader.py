@@ -43,14 +43,16 @@ def measure() -> list[Measurement]:
     return [Measurement("Loader", note, bars, ["cache", "workers", "samples/s"], rows)]
 
 
-def write_store(folder: Path, number: int) -> Path:
+def write_store(
+    folder: Path, number: int, n_pixels: int = N_PIXELS, factors: tuple[int, ...] = FACTORS
+) -> Path:
     """A maps file of the real size with random content."""
     rng = np.random.default_rng(number)
-    fields = rng.lognormal(22.0, 1.0, (3, 4, N_PIXELS, N_PIXELS)).astype(np.float32)
+    fields = rng.lognormal(22.0, 1.0, (3, 4, n_pixels, n_pixels)).astype(np.float32)
     path = folder / f"SB_{number}.h5"
     attrs = {
         "suite": "Benchmark", "set": "SB", "simulation": f"SB_{number}", "run": f"SB_{number}",
-        "box_size_mpch": 50.0, "pixel_mpch": 50.0 / N_PIXELS, "depth_mpch": 50.0, "redshift": 0.0,
+        "box_size_mpch": 50.0, "pixel_mpch": 50.0 / n_pixels, "depth_mpch": 50.0, "redshift": 0.0,
         "hubble_h": 0.67, "omega_m": 0.3, "omega_b": 0.049, "periodic": 1,
         "params": '{"A": 1.0}',
         "param_ranges": '{"A": {"min": 0, "max": 2, "fiducial": 1, "log": false}}',
@@ -58,7 +60,7 @@ def write_store(folder: Path, number: int) -> Path:
     maps = FullMaps(
         fields=fields,
         projections=("x", "y", "z"),
-        context=context_pyramid(fields[:, 0], FACTORS),
+        context=context_pyramid(fields[:, 0], factors),
         halos=Halos(np.empty((0, 3)), np.empty(0), np.empty(0)),
         attrs=attrs,
         sources=(),
@@ -71,7 +73,7 @@ def samples_per_second(paths: list[Path], *, lazy: bool, workers: int) -> float:
     """Rate over STEPS batches, after as many that warm the caches."""
     dataset = WindowDataset(
         [read_maps(path, lazy=lazy) for path in paths],
-        _normalisation(),
+        normalisation(),
         window=WINDOW,
         batch_size=BATCH,
         seed=0,
@@ -91,7 +93,8 @@ def samples_per_second(paths: list[Path], *, lazy: bool, workers: int) -> float:
     return STEPS * BATCH / (time.perf_counter() - start)
 
 
-def _normalisation() -> Normalisation:
+def normalisation(factors: tuple[int, ...] = FACTORS) -> Normalisation:
+    """Statistics that leave the random content as it is."""
     channels = tuple(
         ChannelConfig(name=name, transform="log_ratio") for name in ("dm_hydro", "gas", "stars")
     )
@@ -100,9 +103,9 @@ def _normalisation() -> Normalisation:
         target_mean=(0.0,) * 3,
         target_std=(1.0,) * 3,
         condition_floor_msunh=1.0,
-        condition_mean=(0.0,) * (1 + len(FACTORS)),
-        condition_std=(1.0,) * (1 + len(FACTORS)),
-        context_factors=FACTORS,
+        condition_mean=(0.0,) * (1 + len(factors)),
+        condition_std=(1.0,) * (1 + len(factors)),
+        context_factors=factors,
         params={"A": ParameterScale(minimum=0.0, maximum=2.0, fiducial=1.0, log=False)},
         cosmic_share=CosmicShare(omega_m=0.3, omega_b=0.049),
     )

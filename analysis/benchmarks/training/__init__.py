@@ -1,0 +1,1 @@
+"""What training costs: the network against a peer, and the shares of a step."""
