@@ -1,1 +1,1 @@
-"""What training costs: the network against a peer, and the shares of a step."""
+"""What training costs and which choices pay: network, shares of a step, ablation."""

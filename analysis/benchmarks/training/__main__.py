@@ -5,11 +5,11 @@ import platform
 import torch
 
 from analysis.benchmarks.runner import run_sections
-from analysis.benchmarks.training import network, step
+from analysis.benchmarks.training import ablation, network, step
 
 run_sections(
     "training",
-    {"network": network, "step": step},
+    {"network": network, "step": step, "ablation": ablation},
     f"""# Training: speed of the network and shares of a step
 
 Written by `make bench-training` on an otherwise idle machine; bars that are missed stay in the
