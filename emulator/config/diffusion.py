@@ -58,6 +58,11 @@ class DiffusionConfig(Section):
     drop_params: Fraction = Field(
         0.0, description="share of samples that are trained without parameters, for guidance"
     )
+    drop_each_param: Fraction = Field(
+        0.0,
+        description="share of single parameters that are trained as missing, so that a sample may "
+        "leave some unknown",
+    )
     drop_context: Fraction = Field(
         0.0, description="share of samples that are trained without large-scale context"
     )

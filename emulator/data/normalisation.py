@@ -25,8 +25,10 @@ class ParameterScale(BaseModel):
     log: bool
 
     def scale(self, value: float) -> float:
-        """Map ``[minimum, maximum]`` to [-1, 1]; values outside map outside."""
+        """Map ``[minimum, maximum]`` to [-1, 1]; values outside map outside, unknown to unknown."""
         low, high, here = self.minimum, self.maximum, value
+        if np.isnan(value):
+            return float("nan")
         if self.log:
             if value <= 0:
                 raise EmulatorError(f"a log-scaled parameter must be positive, got {value}")

@@ -48,9 +48,12 @@ class ParameterEmbedding(nn.Module):
     def __init__(self, n_params: int, width: int) -> None:
         super().__init__()
         self.n_params, self.width = n_params, width
-        self.mlp = nn.Sequential(
-            nn.Linear(max(2 * n_params, 1), width), nn.SiLU(), nn.Linear(width, width)
-        )
+        # without parameters there is nothing to embed, and no weight that DDP would wait for
+        self.mlp = nn.Sequential()
+        if n_params:
+            self.mlp = nn.Sequential(
+                nn.Linear(2 * n_params, width), nn.SiLU(), nn.Linear(width, width)
+            )
 
     def forward(
         self, params: Float[Tensor, "batch param"], mask: Float[Tensor, "batch param"]

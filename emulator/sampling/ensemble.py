@@ -121,6 +121,7 @@ class Emulator:
             condition, params, normalisation, window,
             large_scale=large_scale, centres=centres, out_of_range=out_of_range,
         )  # fmt: skip
+        self._require_trained_without(inputs.params)
         if observed is not None:
             inputs = inputs.with_observed(observed, len(self.channels), observation_noise)
         if n_members < 1:
@@ -185,6 +186,7 @@ class Emulator:
             condition, params, self.card.normalisation, self.card.grid.window,
             large_scale=large_scale, centres=centres, out_of_range=out_of_range,
         )  # fmt: skip
+        self._require_trained_without(inputs.params)
         masses = check_fields(fields, inputs, len(self.channels), "fields")
         given = self._given(inputs, range(len(masses)))
         target = torch.from_numpy(masses).to(self.device)
@@ -250,11 +252,30 @@ class Emulator:
 
     def _given(self, inputs: Inputs, rows: Sequence[int]) -> Given:
         """Conditions of some rows as the network sees them."""
-        encoded, fraction = self._encode(inputs.params[rows])
+        encoded, known, fraction = self._encode(inputs.params[rows])
         condition = torch.from_numpy(inputs.condition[rows]).to(self.device)
         context = torch.from_numpy(inputs.large_scale[rows]).to(self.device)
         fields = self.transform.transform_condition(condition, context)
-        return Given(fields, encoded, condition, fraction)
+        return Given(fields, encoded, known, condition, fraction)
+
+    def _require_trained_without(self, params: np.ndarray) -> None:
+        """Refuse unknown parameters that the model was always told, or that the fields need."""
+        unknown = np.isnan(params)
+        names = [name for i, name in enumerate(self.params) if unknown[:, i].any()]
+        if not names:
+            return
+        share, diffusion = self.card.normalisation.cosmic_share, self.card.diffusion
+        needed = [name for name in names if name in (share.omega_m, share.omega_b)]
+        if needed:
+            raise EmulatorError(
+                f"params: {', '.join(needed)} cannot be unknown: it sets the baryon fraction"
+            )
+        together = unknown.all(1) | ~unknown.any(1)
+        if diffusion.drop_each_param == 0.0 and not (diffusion.drop_params > 0 and together.all()):
+            raise EmulatorError(
+                f"params: {', '.join(names)} unknown, but the model was never trained without "
+                "single parameters; train it with diffusion.drop_each_param > 0"
+            )
 
     def _modes(self) -> ModeStatistics:
         if self.card.modes is None:
@@ -269,14 +290,16 @@ class Emulator:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             return self.network(*args)
 
-    def _encode(self, params: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Scaled parameters ``(batch, param)`` and baryon fractions ``(batch,)``."""
+    def _encode(self, params: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Scaled parameters and which are known, ``(batch, param)``; baryon fractions."""
         normalisation = self.card.normalisation
         rows = [dict(zip(self.params, row, strict=True)) for row in params]
         scaled = np.stack([normalisation.encode_params(row) for row in rows])
         fractions = [normalisation.cosmic_share.baryon_fraction(row) for row in rows]
         device = self.device
-        return torch.from_numpy(scaled).to(device), torch.tensor(fractions, device=device)
+        known = torch.from_numpy(np.isfinite(scaled).astype(np.float32)).to(device)
+        filled = torch.from_numpy(np.nan_to_num(scaled, nan=0.0)).to(device)
+        return filled, known, torch.tensor(fractions, device=device)
 
     def _label(
         self, fields: np.ndarray, inputs: Inputs, seed: int, options: SamplingConfig, seconds: float

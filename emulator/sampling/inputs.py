@@ -54,7 +54,7 @@ def prepare_inputs(
         that holds ``condition`` and ``large_scale``.
     params
         Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
-        order, or one mapping a sample.
+        order, or one mapping a sample. None or NaN is an unknown value.
     normalisation, window
         Of the bundle.
     large_scale
@@ -69,7 +69,8 @@ def prepare_inputs(
     Raises
     ------
     EmulatorError
-        For wrong shapes, missing or unknown names, masses that are negative or not finite.
+        For wrong shapes, missing or unknown names, masses that are negative or not finite, infinite
+        parameters.
     """
     if not isinstance(condition, np.ndarray) and hasattr(condition, "data_vars"):
         large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale
@@ -148,8 +149,8 @@ def _parameter_table(params: Any, normalisation: Normalisation, n_samples: int) 
         raise EmulatorError(f"params: expected {len(names)} values {names}, got {table.shape[1]}")
     if len(table) not in (1, n_samples):
         raise EmulatorError(f"params: expected 1 or {n_samples} rows, got {len(table)}")
-    if not np.isfinite(table).all():
-        raise EmulatorError("params: expected finite values, got NaN or inf")
+    if np.isinf(table).any():
+        raise EmulatorError("params: expected finite values (or None where unknown), got infinity")
     return np.broadcast_to(table, (n_samples, len(names)))
 
 
@@ -160,13 +161,17 @@ def _row(row: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
         raise EmulatorError(
             f"params: the model is conditioned on {names}; missing {missing}, unknown {unknown}"
         )
-    return np.array([float(row[name]) for name in names])
+    values = [row[name] for name in names]
+    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def _check_range(table: np.ndarray, normalisation: Normalisation, policy: Policy) -> None:
     faults = []
     for index, (name, scale) in enumerate(normalisation.params.items()):
-        low, high = table[:, index].min(), table[:, index].max()
+        known = table[~np.isnan(table[:, index]), index]
+        if not known.size:
+            continue
+        low, high = known.min(), known.max()
         slack = 1e-6 * (scale.maximum - scale.minimum)
         if low < scale.minimum - slack or high > scale.maximum + slack:
             bad = low if low < scale.minimum - slack else high

@@ -20,7 +20,8 @@ class Given(NamedTuple):
     """What a batch is conditioned on, as the network and the transforms see it."""
 
     fields: Tensor  # (batch, 1 + level, y, x), normalised
-    params: Tensor  # (batch, param), scaled
+    params: Tensor  # (batch, param), scaled; 0 where unknown
+    known: Tensor  # (batch, param), 1 where known
     condition: Tensor  # (batch, y, x) [Msun/h per pixel]
     baryon_fraction: Tensor  # (batch,)
 
@@ -39,7 +40,7 @@ def steered_denoiser(
         If guidance drops what the model was always trained with.
     """
     parameterization = build_parameterization(diffusion)
-    bound = bind_condition(network, given.fields, given.params, diffusion)
+    bound = bind_condition(network, given.fields, given.params, diffusion, known=given.known)
     conditional = denoiser(bound, parameterization)
     if options.guidance_scale == 1.0:
         return conditional
@@ -56,7 +57,7 @@ def steered_denoiser(
         given.fields,
         given.params,
         diffusion,
-        keep_params=nothing if "params" in options.guidance_drops else None,
+        known=given.known * ("params" not in options.guidance_drops),
         keep_context=nothing if "context" in options.guidance_drops else None,
     )
     interval = {} if options.guidance_interval is None else {"interval": options.guidance_interval}

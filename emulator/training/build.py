@@ -103,7 +103,7 @@ def bind_condition(
     params: Tensor,
     diffusion: DiffusionConfig,
     *,
-    keep_params: Tensor | None = None,
+    known: Tensor | None = None,
     keep_context: Tensor | None = None,
 ) -> Network:
     """``network(z, gamma)`` with condition, context and parameters bound to it.
@@ -117,13 +117,13 @@ def bind_condition(
         parameters, ``(batch, param)``.
     diffusion
         In which scale the network sees ``z``.
-    keep_params, keep_context
-        ``(batch,)`` of 0 and 1: where a sample's parameters or context are dropped. Dropped
-        parameters are masked; dropped context is zero everywhere, which no real window is.
+    known
+        ``(batch, param)`` of 0 and 1: which parameters the network is told.
+    keep_context
+        ``(batch,)`` of 0 and 1: where the context is dropped; it is then zero everywhere, which no
+        real window is.
     """
-    mask = torch.ones_like(params)
-    if keep_params is not None:
-        mask = mask * keep_params[:, None]
+    mask = torch.ones_like(params) if known is None else known
     if keep_context is not None:
         kept = fields[:, 1:] * keep_context[:, None, None, None]
         fields = torch.cat([fields[:, :1], kept], dim=1)

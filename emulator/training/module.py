@@ -43,7 +43,7 @@ class Draws(NamedTuple):
     eps: Tensor
     t: Tensor
     importance: Tensor
-    keep_params: Tensor | None
+    known: Tensor | None
     keep_context: Tensor | None
     first: int
     """Row of the step's batch at which this part begins."""
@@ -118,7 +118,7 @@ class EmulatorModule(pl.LightningModule):
         """Loss of one batch, or of one part of it, and what of it is the objective."""
         draws = self._draw(batch, batch_idx)
         network, x = self._bind(
-            self.network, batch, keep_params=draws.keep_params, keep_context=draws.keep_context
+            self.network, batch, known=draws.known, keep_context=draws.keep_context
         )
         losses = self._loss(network, x, draws.eps, draws.t)
         self._require_finite(losses, draws.first)
@@ -144,12 +144,12 @@ class EmulatorModule(pl.LightningModule):
         shape = (len(self.weights), *batch.target.shape[2:])
         eps = torch.randn((whole, *shape), device=batch.target.device)[share]
         t, importance = (values[share].to(eps) for values in self.times.draw(whole))
+        n_params = batch.params.shape[1]
+        dropped = self.diffusion
+        known = _known(whole, n_params, dropped.drop_params, dropped.drop_each_param)
         keep = [
             None if kept is None else kept[share].to(eps)
-            for kept in (
-                _keep(whole, self.diffusion.drop_params),
-                _keep(whole, self.diffusion.drop_context),
-            )
+            for kept in (known, _keep((whole,), dropped.drop_context))
         ]
         if share.start:
             torch.manual_seed(_step_seed(config.seed, share.start, self.global_step))
@@ -280,9 +280,19 @@ def decay_factor(name: str, step: int, warmup_steps: int, max_steps: int) -> flo
     return 1.0
 
 
-def _keep(batch: int, drop: float) -> Tensor | None:
-    """Which samples keep their condition, ``(batch,)`` of 0 and 1; None: all."""
-    return (torch.rand(batch) >= drop).float() if drop > 0 else None
+def _keep(shape: tuple[int, ...], drop: float) -> Tensor | None:
+    """0 where something is dropped, else 1; None where nothing ever is."""
+    return (torch.rand(shape) >= drop).float() if drop > 0 else None
+
+
+def _known(batch: int, n_params: int, drop_all: float, drop_each: float) -> Tensor | None:
+    """Which parameters of which samples are known, ``(batch, param)``; None: all."""
+    together = _keep((batch, 1), drop_all)
+    alone = _keep((batch, n_params), drop_each)
+    if together is None or alone is None:
+        kept = together if alone is None else alone
+        return None if kept is None else kept.expand(batch, n_params)
+    return together * alone
 
 
 def _step_seed(seed: int, rank: int, step: int) -> int:

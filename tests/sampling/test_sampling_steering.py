@@ -38,7 +38,7 @@ def normalised(emulator, drawn, fields=None):
     """Network channels of masses ``(sample, member, channel, y, x)``, and what is defined."""
     masses = torch.tensor(drawn.fields.values if fields is None else fields)
     condition = torch.tensor(drawn.condition.values)[:, None].expand(*masses.shape[:2], -1, -1)
-    _, fraction = emulator._encode(drawn.params.values)
+    _, _, fraction = emulator._encode(drawn.params.values)
     share = fraction[:, None].expand(masses.shape[:2])
     return emulator.transform.observe(masses, condition, share)
 
@@ -182,6 +182,19 @@ def test_without_parameters_they_do_not_matter(folder, box):
     # the noise of a member depends on its parameters, so compare distributions over members
     first, second = (s.fields.isel(channel=0).mean().item() for s in seen)
     assert first == pytest.approx(second, rel=0.2)
+
+
+def test_an_unknown_parameter_does_not_matter_to_a_model_trained_without(folder, box):
+    """What the network sees of an unknown value is that it is unknown."""
+    trained = build_emulator(folder, DiffusionConfig(drop_each_param=0.2))
+    drawn = trained.sample(box, PARAMS | {"A_SN1": None}, centres=CENTRES, n_members=1)
+    assert np.isfinite(drawn.fields).all()
+    encoded, known, _ = trained._encode(drawn.params.values)
+    assert known[:, 0].tolist() == [1.0, 1.0]
+    assert known[:, 1].tolist() == encoded[:, 1].tolist() == [0.0, 0.0]
+    together = build_emulator(folder, DiffusionConfig(drop_params=0.2))
+    with pytest.raises(EmulatorError, match="never trained without single parameters"):
+        together.sample(box, PARAMS | {"A_SN1": None}, centres=CENTRES, n_members=1)
 
 
 def test_a_network_that_breaks_names_sample_and_member(folder, box):

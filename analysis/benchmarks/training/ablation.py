@@ -1,7 +1,7 @@
 """A small ablation at equal budget, on the suite of the demo: what the defaults are chosen by.
 
-Every variant is the demo with one choice changed, trained for the same number of steps with the same
-seeds, and scored on windows of the validation split. What was measured is kept run by run in
+Every variant is the demo with one choice changed, trained for the same number of steps with the
+same seeds, and scored on windows of the validation split. What was measured is kept run by run in
 ``ablation.json``: a second call measures what is missing.
 """
 
@@ -85,10 +85,8 @@ def measure() -> list[Measurement]:
         "figures rank choices and say nothing about what the demo reaches; differences that are "
         "not larger than those between seeds are none."
     )
-    header = [
-        "variant", *(f"CRPS {c}" for c in ("dm", "gas", "stars")),
-        *(f"P {c}" for c in ("dm", "gas", "stars")), *(f"spread {c}" for c in ("dm", "gas", "stars")),
-    ]  # fmt: skip
+    channels = ("dm", "gas", "stars")
+    header = ["variant", *(f"{what} {c}" for what in ("CRPS", "P", "spread") for c in channels)]
     return [Measurement("Ablation", note, [], header, rows)]
 
 
