@@ -10,6 +10,7 @@ distribution that is learned.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -112,6 +113,11 @@ class WindowDataset(Dataset[Batch]):
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, self.stream, step]))
         chosen = rng.integers(len(self.simulations), size=self.batch_size)
         return [self._draw(int(i), rng) for i in chosen]
+
+    def simulations_of(self, step: int, rows: Sequence[int]) -> list[str]:
+        """Names of the simulations that some rows of a step's batch were cut from."""
+        places = self.places(step)
+        return sorted({Path(self.simulations[places[row].simulation].path).stem for row in rows})
 
     def _draw(self, simulation: int, rng: np.random.Generator) -> Place:
         maps, cumulative = self.simulations[simulation], self.cumulative[simulation]

@@ -1,45 +1,42 @@
-"""The training stage: from maps and statistics to a bundle, resumable at every epoch."""
+"""The training stage: from maps and statistics to a bundle, resumable at every step."""
 
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch.utils.data import DataLoader
 
-from emulator.config import ExperimentConfig, TrainingConfig
-from emulator.data.dataset import Batch, StepSampler, WindowDataset
+from emulator.config import ExperimentConfig
+from emulator.data.dataset import Batch, WindowDataset
 from emulator.data.maps import Maps, read_maps
 from emulator.data.normalisation import Normalisation
 from emulator.data.transforms import FieldTransform, network_channels
-from emulator.diffusion.spectrum import (
-    ModeStatistics,
-    expected_error,
-    fit_modes,
-    required_gamma_max,
-)
 from emulator.diffusion.tables import tabulate
-from emulator.io import DataError, EmulatorError
+from emulator.io import EmulatorError
 from emulator.metadata import fingerprint, provenance
-from emulator.networks.backbone import Backbone
-from emulator.networks.summary import Summary, summarise
 from emulator.training.build import build_network
-from emulator.training.bundle import Grid, ModelCard, write_bundle
+from emulator.training.bundle import ModelCard, write_bundle
 from emulator.training.history import History, ProgressLine, StopEarly
+from emulator.training.loaders import training_loader, training_windows, validation_loader
 from emulator.training.module import EmulatorModule, NonFiniteLossError
 from emulator.training.monitor import bin_names, ensemble_names
+from emulator.training.preflight import (
+    check_noise_end,
+    common_grid,
+    measure_modes,
+    require_hardware,
+    require_splits,
+    require_windows,
+    say,
+    summarise_network,
+)
 from emulator.training.state import SaveState, last_state, require_readable
 from emulator.training.tensorboard import TensorBoard
-
-say = rank_zero_only(print)
-"""Print once, however many processes train."""
-
-VALIDATION_BATCH = 64
-MODE_WINDOWS = 256
 
 
 def train(
@@ -73,37 +70,22 @@ def train(
     DataError
         If maps disagree in their grid, or if a resume state is damaged.
     """
-    sections = config.model_dump(mode="json", include={"data", "model", "diffusion", "training"})
-    # they change where batches are made, never the batches
-    for name in ("cache", "loader_workers"):
-        del sections["training"][name]
-    key = fingerprint(
-        [
-            sections,
-            normalisation.model_dump(mode="json"),
-            {name: list(splits[name]) for name in ("train", "validation")},
-        ]
-    )
+    require_hardware(config.training)
+    require_splits(splits)
+    key = state_key(config, normalisation, splits)
     state = Path(state_dir) / f"train-{key}" / "state.ckpt"
-    _require_hardware(config.training)
-    for split in ("train", "validation"):
-        if not splits[split]:
-            raise EmulatorError(
-                f"the {split} split is empty: give data.split a larger {split} share, or the suite "
-                "more runs"
-            )
     lazy = config.training.cache == "none"
     training, validation = (
         [read_maps(Path(maps_dir) / f"{name}.h5", lazy=lazy) for name in splits[split]]
         for split in ("train", "validation")
     )
-    grid = _common_grid([*training, *validation], config.data.window)
-    _require_windows(config, training)
+    grid = common_grid([*training, *validation], config.data.window)
+    require_windows(config, training)
 
     torch.manual_seed(config.training.seed)
     network = build_network(config.model.network, config.diffusion, normalisation)
-    summary = summarise_network(network, config, normalisation)
-    say(f"train: {len(training)} simulations; {summary}", flush=True)
+    costs = summarise_network(network, config, normalisation)
+    say(f"train: {len(training)} simulations; {costs}", flush=True)
     module = EmulatorModule(
         network,
         FieldTransform(normalisation),
@@ -111,55 +93,24 @@ def train(
         config.training,
         pixel_mpch=grid.pixel_mpch,
     )
-    modes = _fit_modes(_train_dataset(config, training, normalisation), module)
-    _check_noise_end(modes, module, network_channels(normalisation.channels))
-    names = [str(channel.name) for channel in normalisation.channels]
-    history = History([*bin_names(), *ensemble_names(names)])
-    callbacks: list[pl.Callback] = [history]
-    stopper = None
-    if config.training.early_stopping is not None:
-        stopper = StopEarly(config.training.early_stopping, history)
-        callbacks.append(stopper)
-    if config.training.tensorboard:
-        callbacks.append(TensorBoard(state.parent / "tensorboard", history, names))
-    callbacks.append(SaveState(state, history, config.training.accumulate))
-    trainer = _build_trainer(config, [*callbacks, ProgressLine("train", config.training.max_steps)])
-    resume = last_state(state)
-    if resume is not None:
-        say(f"train: going on from {resume}", flush=True)
-        require_readable(resume)
-    wanted = config.training.devices * config.training.num_nodes
-    if trainer.world_size != wanted:
-        raise EmulatorError(
-            f"training runs on {trainer.world_size} devices, but training.devices x num_nodes asks "
-            f"for {wanted}: start one process a device, or let one process start them"
-        )
-    dataset = _train_dataset(config, training, normalisation, trainer)
-    try:
-        trainer.fit(
-            module,
-            _train_loader(config, dataset, trainer),
-            _validation_loader(config, validation, normalisation),
-            ckpt_path=None if resume is None else str(resume),
-            weights_only=True,
-        )
-    except NonFiniteLossError as error:
-        places = dataset.places(error.step)
-        guilty = sorted({Path(training[places[row].simulation].path).stem for row in error.rows})
-        raise EmulatorError(
-            f"the training loss is not finite at step {error.step}, for windows of "
-            f"{', '.join(guilty)}. The last good state is kept in {state}; lower "
-            "training.learning_rate or use training.precision: '32', and look at these simulations"
-        ) from error
-    except torch.cuda.OutOfMemoryError as error:
-        raise EmulatorError(
-            f"the GPU has no memory left ({error}). Raise training.accumulate (the same training "
-            "in smaller parts), set model.network.checkpointing: true, or lower training.batch_size"
-        ) from error
-    stopped = stopper is not None and stopper.stopped
+    modes = measure_modes(training_windows(config, training, normalisation), module)
+    check_noise_end(modes, module, network_channels(normalisation.channels))
+    history = History([*bin_names(), *ensemble_names(_fields(normalisation))])
+    callbacks = _build_callbacks(config, history, state, _fields(normalisation))
+    trainer = _build_trainer(config, callbacks)
+    windows = training_windows(
+        config, training, normalisation,
+        rank=trainer.global_rank, world_size=trainer.world_size,
+    )  # fmt: skip
+    _fit(
+        trainer, module, last_state(state),
+        training_loader(config, windows, lambda: trainer.global_step),
+        validation_loader(config, validation, normalisation),
+    )  # fmt: skip
+    stopped = any(isinstance(c, StopEarly) and c.stopped for c in callbacks)
     if stopped:
         say(f"train: stopped early at step {trainer.global_step}", flush=True)
-    if trainer.global_step < config.training.max_steps and not stopped:
+    elif trainer.global_step < config.training.max_steps:
         raise EmulatorError(
             f"training was interrupted at step {trainer.global_step} of "
             f"{config.training.max_steps}; the same command goes on from {state}"
@@ -189,55 +140,81 @@ def train(
     )
 
 
-def summarise_network(
-    network: Backbone,
-    config: ExperimentConfig,
-    normalisation: Normalisation,
-) -> Summary:
-    """Costs of a network for windows of the config."""
-    window = (config.data.window,) * 2
-    n_channels = len(network_channels(normalisation.channels))
-    n_fields, n_params = 1 + len(normalisation.context_factors), len(normalisation.params)
+UNTRAINED = ("cache", "loader_workers", "tensorboard", "ensemble_every")
+"""Keys that say where batches are made and what is watched, and never change a weight."""
 
-    def inputs(batch: int) -> list[torch.Tensor]:
-        fields = [torch.zeros(batch, n, *window) for n in (n_channels, n_fields)]
-        return [
-            fields[0],
-            torch.zeros(batch),
-            fields[1],
-            torch.zeros(batch, n_params),
-            torch.ones(batch, n_params),
+
+def state_key(
+    config: ExperimentConfig, normalisation: Normalisation, splits: Mapping[str, Sequence[str]]
+) -> str:
+    """Hash of all that decides a training."""
+    sections = config.model_dump(mode="json", include={"data", "model", "diffusion", "training"})
+    for name in UNTRAINED:
+        del sections["training"][name]
+    return fingerprint(
+        [
+            sections,
+            normalisation.model_dump(mode="json"),
+            {name: list(splits[name]) for name in ("train", "validation")},
         ]
+    )
 
-    return summarise(network, inputs, autocast=config.training.precision == "bf16")
+
+def _fields(normalisation: Normalisation) -> list[str]:
+    return [str(channel.name) for channel in normalisation.channels]
 
 
-def _require_hardware(training: TrainingConfig) -> None:
-    """What the config asks of the machine is there."""
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if training.accelerator == "gpu" and gpus == 0:
+def _build_callbacks(
+    config: ExperimentConfig, history: History, state: Path, fields: Sequence[str]
+) -> list[pl.Callback]:
+    """In the order in which they act at the end of an epoch: what is saved has seen it all."""
+    training = config.training
+    callbacks: list[pl.Callback] = [history]
+    if training.early_stopping is not None:
+        callbacks.append(StopEarly(training.early_stopping, history))
+    if training.tensorboard:
+        callbacks.append(TensorBoard(state.parent / "tensorboard", history, fields))
+    callbacks.append(SaveState(state, history, training.accumulate))
+    return [*callbacks, ProgressLine("train", training.max_steps)]
+
+
+def _fit(
+    trainer: pl.Trainer,
+    module: EmulatorModule,
+    resume: Path | None,
+    batches: DataLoader[Batch],
+    validation: DataLoader[Batch],
+) -> None:
+    """Run Lightning, and say what went wrong in words that help."""
+    wanted = module.training_config.devices * module.training_config.num_nodes
+    if trainer.world_size != wanted:
         raise EmulatorError(
-            "training.accelerator: gpu, but no GPU is visible here; use auto or cpu, or start this "
-            "job where there is one"
+            f"training runs on {trainer.world_size} devices, but training.devices x num_nodes asks "
+            f"for {wanted}: start one process a device, or let one process start them"
         )
-    on_gpu = gpus > 0 and training.accelerator != "cpu"
-    if on_gpu and training.devices > gpus:
-        raise EmulatorError(f"training.devices is {training.devices}, but {gpus} GPUs are visible")
-    if on_gpu and training.precision == "bf16" and not torch.cuda.is_bf16_supported():
-        raise EmulatorError("this GPU has no bfloat16: set training.precision: '32'")
-    if on_gpu:
-        torch.set_float32_matmul_precision("high")  # TF32 where anything is left in single
-
-
-def _require_windows(config: ExperimentConfig, maps: Sequence[Maps]) -> None:
-    """A batch is not larger than the data: it would see everything at every step."""
-    tiles = [max(1, m.n_pixels // config.data.window) for m in maps]
-    n_windows = sum(m.n_projections * n**2 for m, n in zip(maps, tiles, strict=True))
-    if config.training.batch_size > n_windows:
+    if resume is not None:
+        say(f"train: going on from {resume}", flush=True)
+        require_readable(resume)
+    try:
+        trainer.fit(
+            module,
+            batches,
+            validation,
+            ckpt_path=None if resume is None else str(resume),
+            weights_only=True,
+        )
+    except NonFiniteLossError as error:
+        guilty = cast(WindowDataset, batches.dataset).simulations_of(error.step, error.rows)
         raise EmulatorError(
-            f"training.batch_size is {config.training.batch_size}, but the training split holds "
-            f"only {n_windows} windows that do not overlap"
-        )
+            f"the training loss is not finite at step {error.step}, for windows of "
+            f"{', '.join(guilty)}. The last good state is kept; lower training.learning_rate or "
+            "use training.precision: '32', and look at these simulations"
+        ) from error
+    except torch.cuda.OutOfMemoryError as error:
+        raise EmulatorError(
+            f"the GPU has no memory left ({error}). Raise training.accumulate (the same training "
+            "in smaller parts), set model.network.checkpointing: true, or lower training.batch_size"
+        ) from error
 
 
 def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -269,128 +246,10 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
     )
 
 
-def _train_dataset(
-    config: ExperimentConfig,
-    maps: Sequence[Maps],
-    normalisation: Normalisation,
-    trainer: pl.Trainer | None = None,
-) -> WindowDataset:
-    """Batches of training; without a trainer whole ones, for what is measured beforehand."""
-    shared = (
-        {}
-        if trainer is None
-        else {
-            "accumulate": config.training.accumulate,
-            "rank": trainer.global_rank,
-            "world_size": trainer.world_size,
-        }
-    )
-    return WindowDataset(
-        maps,
-        normalisation,
-        window=config.data.window,
-        batch_size=config.training.batch_size,
-        seed=config.training.seed,
-        mass_tilt=config.training.mass_tilt,
-        **shared,
-    )
-
-
-def _fit_modes(dataset: WindowDataset, module: EmulatorModule) -> ModeStatistics:
-    """Spectra of at least :data:`MODE_WINDOWS` training windows as the network sees them."""
-    n_batches = -(-MODE_WINDOWS // dataset.batch_size)
-    pairs = [module.normalise(dataset[2**31 + step]) for step in range(n_batches)]
-    x, fields = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    return fit_modes(x, fields[:, 0])
-
-
-def _check_noise_end(
-    modes: ModeStatistics, module: EmulatorModule, channels: Sequence[str]
-) -> None:
-    """Warn where sampling from N(0, I) at the noise end will show in a channel's power."""
-    gamma_max = module.schedule.gamma_max
-    needed, errors = required_gamma_max(modes), expected_error(modes, gamma_max)
-    short = [i for i, gamma in enumerate(needed.tolist()) if gamma > gamma_max]
-    if not short:
-        say(
-            f"train: gamma_max {gamma_max:g} is enough for the data's spectra "
-            f"(at least {float(needed.max()):.1f} is needed)",
-            flush=True,
-        )
-        return
-    listed = "; ".join(
-        f"{channels[i]} (power up to {float(modes.power[i].max()):.3g} times white noise, "
-        f"{float(modes.residual[i].max()):.3g} of it unknown given the condition): up to "
-        f"{float(errors[i]):.1%}"
-        for i in short
-    )
-    say(
-        f"train: warning: at gamma_max {gamma_max:g} the largest modes keep signal that a start "
-        f"from N(0, I) lacks, an error in their power of {listed}. Raise diffusion.gamma_max to "
-        f"{float(needed.max()):.1f} for 1 %, or sample with start: spectrum.",
-        flush=True,
-    )
-
-
 def _learned_schedule(module: EmulatorModule) -> tuple[float, ...] | None:
     """Table of a schedule that has parameters."""
     learned = any(True for _ in module.schedule.parameters())
     return tuple(tabulate(module.schedule)) if learned else None
-
-
-def _train_loader(
-    config: ExperimentConfig, dataset: WindowDataset, trainer: pl.Trainer
-) -> DataLoader[Batch]:
-    sampler = StepSampler(
-        config.training.checkpoint_steps,
-        lambda: trainer.global_step,
-        config.training.accumulate,
-    )
-    n_workers = config.training.loader_workers
-    return DataLoader(
-        dataset,
-        batch_size=None,
-        sampler=sampler,
-        num_workers=n_workers,
-        persistent_workers=n_workers > 0,
-        # a forked process shares the maps in memory; another would get a copy
-        multiprocessing_context="fork" if n_workers else None,
-        pin_memory=torch.cuda.is_available(),
-    )
-
-
-def _validation_loader(
-    config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation
-) -> DataLoader[Batch]:
-    """Fixed windows, drawn without tilt from a stream that training never uses."""
-    dataset = WindowDataset(
-        maps,
-        normalisation,
-        window=config.data.window,
-        batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
-        seed=config.training.seed,
-        stream=2**31,
-    )
-    n_batches = -(-config.training.validation_windows // VALIDATION_BATCH)
-    return DataLoader(dataset, batch_size=None, sampler=range(n_batches))
-
-
-def _common_grid(maps: Sequence[Maps], window: int) -> Grid:
-    first = maps[0]
-    for name in ("pixel_mpch", "depth_mpch", "redshift"):
-        for other in maps[1:]:
-            if abs(float(other.attrs[name]) - float(first.attrs[name])) > 1e-6:
-                raise DataError(
-                    other.path, f"{name} = {first.attrs[name]} as in {first.path}",
-                    str(other.attrs[name]), "One model has one grid.",
-                )  # fmt: skip
-    attrs = first.attrs
-    return Grid(
-        pixel_mpch=float(attrs["pixel_mpch"]),
-        window=window,
-        depth_mpch=float(attrs["depth_mpch"]),
-        redshift=float(attrs["redshift"]),
-    )
 
 
 def _notice(maps: Sequence[Maps]) -> dict[str, str]:

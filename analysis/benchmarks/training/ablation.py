@@ -179,10 +179,14 @@ def _scores(drawn: list[xr.Dataset]) -> dict[str, list[float]]:
 def _row(variant: str, done: dict[str, Any]) -> list[str]:
     """Row of the table: means over seeds, or one number a seed."""
 
-    def of(name: str, score: str) -> np.ndarray:
-        return np.array([done[f"{name}/{seed}"][score] for seed in SEEDS])
-
     reference = REFERENCE.get(variant, "default: v, logistic, plain")
+    seeds = [s for s in SEEDS if f"{variant}/{s}" in done and f"{reference}/{s}" in done]
+    if not seeds:
+        return [variant, *["not measured"] * 9]
+
+    def of(name: str, score: str) -> np.ndarray:
+        return np.array([done[f"{name}/{seed}"][score] for seed in seeds])
+
     crps = 100 * of(variant, "crps").mean(0) / of(reference, "crps").mean(0)
     power = [" / ".join(f"{100 * v:.0f}" for v in column) for column in of(variant, "power").T]
     spread = [f"{v:.2f}" for v in of(variant, "spread").mean(0)]

@@ -1,0 +1,71 @@
+"""Batches of training and validation."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch.utils.data import DataLoader
+
+from emulator.config import ExperimentConfig
+from emulator.data.dataset import Batch, StepSampler, WindowDataset
+from emulator.data.maps import Maps
+from emulator.data.normalisation import Normalisation
+
+VALIDATION_BATCH = 64
+
+
+def training_windows(
+    config: ExperimentConfig,
+    maps: Sequence[Maps],
+    normalisation: Normalisation,
+    *,
+    rank: int = 0,
+    world_size: int = 1,
+) -> WindowDataset:
+    """Windows of every step; the share of one process."""
+    return WindowDataset(
+        maps,
+        normalisation,
+        window=config.data.window,
+        batch_size=config.training.batch_size,
+        seed=config.training.seed,
+        accumulate=config.training.accumulate,
+        rank=rank,
+        world_size=world_size,
+        mass_tilt=config.training.mass_tilt,
+    )
+
+
+def training_loader(
+    config: ExperimentConfig, dataset: WindowDataset, current_step: Callable[[], int]
+) -> DataLoader[Batch]:
+    """One epoch of batches, counted on from the current step."""
+    sampler = StepSampler(
+        config.training.checkpoint_steps, current_step, config.training.accumulate
+    )
+    n_workers = config.training.loader_workers
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=sampler,
+        num_workers=n_workers,
+        persistent_workers=n_workers > 0,
+        # a forked process shares the maps in memory; another would get a copy
+        multiprocessing_context="fork" if n_workers else None,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def validation_loader(
+    config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation
+) -> DataLoader[Batch]:
+    """Fixed windows, drawn without tilt from a stream that training never uses."""
+    dataset = WindowDataset(
+        maps,
+        normalisation,
+        window=config.data.window,
+        batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
+        seed=config.training.seed,
+        stream=2**31,
+    )
+    n_batches = -(-config.training.validation_windows // VALIDATION_BATCH)
+    return DataLoader(dataset, batch_size=None, sampler=range(n_batches))

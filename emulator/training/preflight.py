@@ -1,0 +1,144 @@
+"""What is looked at before a training begins: hardware, data, costs, the noise end."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from emulator.config import ExperimentConfig, TrainingConfig
+from emulator.data.dataset import WindowDataset
+from emulator.data.maps import Maps
+from emulator.data.normalisation import Normalisation
+from emulator.data.transforms import network_channels
+from emulator.diffusion.spectrum import (
+    ModeStatistics,
+    expected_error,
+    fit_modes,
+    required_gamma_max,
+)
+from emulator.io import DataError, EmulatorError
+from emulator.networks.backbone import Backbone
+from emulator.networks.summary import Summary, summarise
+from emulator.training.bundle import Grid
+from emulator.training.module import EmulatorModule
+
+say = rank_zero_only(print)
+"""Print once, however many processes train."""
+
+MODE_WINDOWS = 256
+"""Windows from which the data's spectra are measured, at least."""
+
+
+def require_splits(splits: Mapping[str, Sequence[str]]) -> None:
+    """There is something to train and to validate on."""
+    for split in ("train", "validation"):
+        if not splits[split]:
+            raise EmulatorError(
+                f"the {split} split is empty: give data.split a larger {split} share, or the suite "
+                "more runs"
+            )
+
+
+def summarise_network(
+    network: Backbone,
+    config: ExperimentConfig,
+    normalisation: Normalisation,
+) -> Summary:
+    """Costs of a network for windows of the config."""
+    window = (config.data.window,) * 2
+    n_channels = len(network_channels(normalisation.channels))
+    n_fields, n_params = 1 + len(normalisation.context_factors), len(normalisation.params)
+
+    def inputs(batch: int) -> list[torch.Tensor]:
+        fields = [torch.zeros(batch, n, *window) for n in (n_channels, n_fields)]
+        return [
+            fields[0],
+            torch.zeros(batch),
+            fields[1],
+            torch.zeros(batch, n_params),
+            torch.ones(batch, n_params),
+        ]
+
+    return summarise(network, inputs, autocast=config.training.precision == "bf16")
+
+
+def require_hardware(training: TrainingConfig) -> None:
+    """What the config asks of the machine is there."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if training.accelerator == "gpu" and gpus == 0:
+        raise EmulatorError(
+            "training.accelerator: gpu, but no GPU is visible here; use auto or cpu, or start this "
+            "job where there is one"
+        )
+    on_gpu = gpus > 0 and training.accelerator != "cpu"
+    if on_gpu and training.devices > gpus:
+        raise EmulatorError(f"training.devices is {training.devices}, but {gpus} GPUs are visible")
+    if on_gpu and training.precision == "bf16" and not torch.cuda.is_bf16_supported():
+        raise EmulatorError("this GPU has no bfloat16: set training.precision: '32'")
+    if on_gpu:
+        torch.set_float32_matmul_precision("high")  # TF32 where anything is left in single
+
+
+def require_windows(config: ExperimentConfig, maps: Sequence[Maps]) -> None:
+    """A batch is not larger than the data: it would see everything at every step."""
+    tiles = [max(1, m.n_pixels // config.data.window) for m in maps]
+    n_windows = sum(m.n_projections * n**2 for m, n in zip(maps, tiles, strict=True))
+    if config.training.batch_size > n_windows:
+        raise EmulatorError(
+            f"training.batch_size is {config.training.batch_size}, but the training split holds "
+            f"only {n_windows} windows that do not overlap"
+        )
+
+
+def common_grid(maps: Sequence[Maps], window: int) -> Grid:
+    """Geometry of the windows; maps that disagree are a :class:`DataError`."""
+    first = maps[0]
+    for name in ("pixel_mpch", "depth_mpch", "redshift"):
+        for other in maps[1:]:
+            if abs(float(other.attrs[name]) - float(first.attrs[name])) > 1e-6:
+                raise DataError(
+                    other.path, f"{name} = {first.attrs[name]} as in {first.path}",
+                    str(other.attrs[name]), "One model has one grid.",
+                )  # fmt: skip
+    attrs = first.attrs
+    return Grid(
+        pixel_mpch=float(attrs["pixel_mpch"]),
+        window=window,
+        depth_mpch=float(attrs["depth_mpch"]),
+        redshift=float(attrs["redshift"]),
+    )
+
+
+def measure_modes(dataset: WindowDataset, module: EmulatorModule) -> ModeStatistics:
+    """Spectra of at least :data:`MODE_WINDOWS` training windows as the network sees them."""
+    first, n_steps = 2**31, -(-MODE_WINDOWS // dataset.batch_size)  # steps that no training has
+    parts = range(first * dataset.accumulate, (first + n_steps) * dataset.accumulate)
+    pairs = [module.normalise(dataset[part]) for part in parts]
+    x, fields = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    return fit_modes(x, fields[:, 0])
+
+
+def check_noise_end(modes: ModeStatistics, module: EmulatorModule, channels: Sequence[str]) -> None:
+    """Warn where sampling from N(0, I) at the noise end will show in a channel's power."""
+    gamma_max = module.schedule.gamma_max
+    needed, errors = required_gamma_max(modes), expected_error(modes, gamma_max)
+    short = [i for i, gamma in enumerate(needed.tolist()) if gamma > gamma_max]
+    if not short:
+        say(
+            f"train: gamma_max {gamma_max:g} is enough for the data's spectra "
+            f"(at least {float(needed.max()):.1f} is needed)",
+            flush=True,
+        )
+        return
+    listed = "; ".join(
+        f"{channels[i]} (power up to {float(modes.power[i].max()):.3g} times white noise, "
+        f"{float(modes.residual[i].max()):.3g} of it unknown given the condition): up to "
+        f"{float(errors[i]):.1%}"
+        for i in short
+    )
+    say(
+        f"train: warning: at gamma_max {gamma_max:g} the largest modes keep signal that a start "
+        f"from N(0, I) lacks, an error in their power of {listed}. Raise diffusion.gamma_max to "
+        f"{float(needed.max()):.1f} for 1 %, or sample with start: spectrum.",
+        flush=True,
+    )
