@@ -15,6 +15,7 @@ Kingma & Gao (2023), arXiv:2303.00848, section 2.
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -34,15 +35,15 @@ class Levels(NamedTuple):
     interior: tuple[Tensor, ...] = ()
 
 
-class Schedule(nn.Module):
+class Schedule(nn.Module, ABC):
     r"""Strictly increasing :math:`\gamma(t)`; subclasses implement :meth:`levels`."""
 
     learns_ends = False
     """Whether the two ends are parameters (trained by the bound)."""
 
+    @abstractmethod
     def levels(self, t: Tensor) -> Levels:
         r""":math:`\gamma(t)` and :math:`\gamma'(t)` at times ``t (batch,)`` in [0, 1]."""
-        raise NotImplementedError
 
     def gamma(self, t: Tensor) -> Tensor:
         """Gamma at times ``t (batch,)``."""

@@ -329,6 +329,7 @@ class Emulator:
                 **grid.model_dump(),
                 "solver": options.solver,
                 "n_steps": options.n_steps,
+                "sampling": options.model_dump_json(),
                 "seconds_per_member": seconds,
                 **provenance("sample", model=self.card.name, weights=self.card.weights_sha256),
                 **{k: v for k, v in self.card.attributes.items() if k == "notice"},

@@ -178,7 +178,6 @@ def _scores(drawn: list[xr.Dataset]) -> dict[str, list[float]]:
 
 def _row(variant: str, done: dict[str, Any]) -> list[str]:
     """Row of the table: means over seeds, or one number a seed."""
-
     reference = REFERENCE.get(variant, "default: v, logistic, plain")
     seeds = [s for s in SEEDS if f"{variant}/{s}" in done and f"{reference}/{s}" in done]
     if not seeds:

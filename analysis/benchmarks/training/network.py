@@ -97,7 +97,10 @@ def measure() -> list[Measurement]:
 
 def _call(network: nn.Module, arguments: list[Tensor], precision: str) -> Run:
     network.requires_grad_(False).eval()
-    run: Run = lambda: network(*arguments)  # noqa: E731 - one of two forms of the same call
+
+    def run() -> Tensor:
+        return network(*arguments)
+
     return _autocast(run) if precision == "bf16" else run
 
 

@@ -49,11 +49,15 @@ class NonFiniteError(FloatingPointError):
 class Solver(ABC):
     """From one gamma to the next; a subclass states its formula."""
 
-    evaluations = 1
-    """Network evaluations a step."""
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations a step."""
+        return 1
 
-    memory = 0
-    """Nodes that a step looks back on."""
+    @property
+    def memory(self) -> int:
+        """Nodes that a step looks back on."""
+        return 0
 
     @abstractmethod
     def step(

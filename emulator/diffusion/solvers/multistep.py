@@ -127,7 +127,7 @@ class Multistep(Solver):
             raise ValueError(f"order must be at least 1, got {self.order}")
 
     @property
-    def memory(self) -> int:  # type: ignore[override]
+    def memory(self) -> int:
         """Nodes of the predictor."""
         return self.order
 
@@ -165,7 +165,10 @@ class DPMSolver2M(Solver):
     Lu et al. (2022), arXiv:2211.01095, algorithm 2.
     """
 
-    memory = 1
+    @property
+    def memory(self) -> int:
+        """The last estimate of the data."""
+        return 1
 
     def step(
         self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
@@ -189,7 +192,10 @@ class SDEDPMSolver2M(Solver):
     Lu et al. (2022), arXiv:2211.01095, section 5 and appendix.
     """
 
-    memory = 1
+    @property
+    def memory(self) -> int:
+        """The last estimate of the data."""
+        return 1
 
     def step(
         self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource

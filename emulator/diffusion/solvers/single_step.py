@@ -104,7 +104,10 @@ class Euler(Solver):
 class Heun(Euler):
     """Euler's step, repeated with the mean of the velocities at both of its ends."""
 
-    evaluations = 2
+    @property
+    def evaluations(self) -> int:
+        """One at each end of the step."""
+        return 2
 
     def step(
         self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
@@ -174,7 +177,7 @@ class PredictorCorrector(Solver):
             )
 
     @property
-    def evaluations(self) -> int:  # type: ignore[override]
+    def evaluations(self) -> int:
         """One for each correction, one for the predictor."""
         return 1 + self.corrections
 
