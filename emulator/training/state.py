@@ -70,13 +70,17 @@ class SaveState(pl.Callback):
         self.received: int | None = None
         self.before: dict[int, Any] = {}
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Note who listened before: here Lightning has not put its own handlers yet."""
+        self.before = {number: signal.getsignal(number) for number in SIGNALS}
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Listen for signals (in the main thread, where Python delivers them)."""
         for number in SIGNALS:
-            self.before[number] = signal.signal(number, self._receive)
+            signal.signal(number, self._receive)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Give the signals back."""
+        """Give the signals back; Lightning has cleaned up already."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
         self.before = {}

@@ -114,6 +114,20 @@ def test_a_signal_saves_the_state_and_asks_to_be_queued_again(maps_dir, tmp_path
     assert losses(tmp_path / "a/results") == losses(tmp_path / "b/results")
 
 
+def test_signals_are_given_back_after_a_training(maps_dir, tmp_path):
+    def mine(number, frame):
+        raise SystemExit
+
+    numbers = (signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.signal(number, mine) for number in numbers]
+    try:
+        run(maps_dir, tmp_path, training={**SINGLE, "max_steps": 2})
+        assert [signal.getsignal(number) for number in numbers] == [mine, mine]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def test_the_previous_state_is_kept_and_named_where_the_last_is_damaged(maps_dir, tmp_path):
     run(maps_dir, tmp_path, training=SINGLE)
     (state,) = (tmp_path / "state").glob("*/state.ckpt")

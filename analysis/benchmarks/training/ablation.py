@@ -80,7 +80,7 @@ def measure() -> list[Measurement]:
         f"The demo's network, {STEPS} steps of 32 windows, seeds {', '.join(map(str, SEEDS))}; "
         f"{WINDOWS} windows of each of 6 validation simulations, {MEMBERS} members. CRPS is in "
         "percent of the default's (of `environment strength 0` for the last row), mean of the "
-        "seeds; P is the largest departure of the summed power from the truth, 1 <= k <= 8 h/Mpc, "
+        "seeds (nan: masses overflowed); P is the largest departure of the summed power from the truth, 1 <= k <= 8 h/Mpc, "
         "in percent, one number a seed. The budget is less than half of the demo's, so the "
         "figures rank choices and say nothing about what the demo reaches; differences that are "
         "not larger than those between seeds are none."
@@ -126,7 +126,10 @@ def _prepare(strength: float) -> None:
                 project_simulation(suite, config.data, Path(raw), name, folder / f"{name}.h5")
 
 
-def _run(job: tuple[str, int]) -> tuple[str, dict[str, list[float]]]:
+Scores = dict[str, list[float | None]]
+
+
+def _run(job: tuple[str, int]) -> tuple[str, Scores]:
     """Train and score one variant with one seed."""
     import torch
 
@@ -157,7 +160,7 @@ def _run(job: tuple[str, int]) -> tuple[str, dict[str, list[float]]]:
     return f"{variant}/{seed}", _scores(drawn)
 
 
-def _scores(drawn: list[xr.Dataset]) -> dict[str, list[float]]:
+def _scores(drawn: list[xr.Dataset]) -> Scores:
     """CRPS, power error and spread-skill of each channel over all windows."""
     from emulator.metrics.calibration import crps, spread_and_skill, spread_skill_ratio
     from emulator.metrics.power_spectrum import power_spectrum
@@ -173,7 +176,12 @@ def _scores(drawn: list[xr.Dataset]) -> dict[str, list[float]]:
     spread, skill = (part.mean(over) for part in spread_and_skill(data.fields, data.truth))
     ratio = spread_skill_ratio(spread, skill, data.sizes["member"])
     scores = {"crps": crps(data.fields, data.truth).mean(over), "power": error, "spread": ratio}
-    return {name: [float(v) for v in values] for name, values in scores.items()}
+    return {name: [_finite(v) for v in values.values] for name, values in scores.items()}
+
+
+def _finite(value: float) -> float | None:
+    """JSON has neither NaN nor infinity; fields that overflowed have no score."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _row(variant: str, done: dict[str, Any]) -> list[str]:
@@ -184,7 +192,7 @@ def _row(variant: str, done: dict[str, Any]) -> list[str]:
         return [variant, *["not measured"] * 9]
 
     def of(name: str, score: str) -> np.ndarray:
-        return np.array([done[f"{name}/{seed}"][score] for seed in seeds])
+        return np.array([done[f"{name}/{seed}"][score] for seed in seeds], float)  # None: NaN
 
     crps = 100 * of(variant, "crps").mean(0) / of(reference, "crps").mean(0)
     power = [" / ".join(f"{100 * v:.0f}" for v in column) for column in of(variant, "power").T]
