@@ -80,10 +80,11 @@ def measure() -> list[Measurement]:
         f"The demo's network, {STEPS} steps of 32 windows, seeds {', '.join(map(str, SEEDS))}; "
         f"{WINDOWS} windows of each of 6 validation simulations, {MEMBERS} members. CRPS is in "
         "percent of the default's (of `environment strength 0` for the last row), mean of the "
-        "seeds (nan: masses overflowed); P is the largest departure of the summed power from the truth, 1 <= k <= 8 h/Mpc, "
-        "in percent, one number a seed. The budget is less than half of the demo's, so the "
-        "figures rank choices and say nothing about what the demo reaches; differences that are "
-        "not larger than those between seeds are none."
+        "seeds (nan: masses overflowed); P is the largest departure of the summed power from the "
+        "truth, 1 <= k <= 8 h/Mpc, in percent, one number a seed; spread is the spread-skill "
+        "ratio. The budget is less than half of the demo's, so the figures rank choices and say "
+        "nothing about what the demo reaches; differences that are not larger than those between "
+        "seeds are none."
     )
     channels = ("dm", "gas", "stars")
     header = ["variant", *(f"{what} {c}" for what in ("CRPS", "P", "spread") for c in channels)]
