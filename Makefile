@@ -10,10 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long bench bench-suite bench-data bench-solvers bench-training lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long bench bench-suite bench-data bench-solvers bench-training bench-ablation lint format schema clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
@@ -56,9 +56,12 @@ bench-data: $(VENV)/.installed  ## measure the way from files to batches, agains
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m analysis.benchmarks.data
 
-bench-training: $(VENV)/.installed  ## network against diffusers', shares of a step: five minutes
+bench-training: $(VENV)/.installed  ## network against diffusers', shares of a step: two minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.training
+	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.training network step
+
+bench-ablation: demo  ## what the defaults are chosen by, at equal budget: 45 minutes after the demo
+	$(BIN)/python -m analysis.benchmarks.training ablation
 
 lint: $(VENV)/.installed  ## style, types, layers, workflow format
 	$(BIN)/ruff check .

@@ -32,7 +32,6 @@ from emulator.diffusion.solvers.multistep import (
     DPMSolver2M,
     FlowForm,
     Multistep,
-    SDEDPMSolver2M,
 )
 from emulator.diffusion.solvers.single_step import DDIM, Euler, Heun, PredictorCorrector
 
@@ -102,7 +101,7 @@ def build_solver(
         case "dpm++2m":
             return DPMSolver2M()
         case "sde-dpm++2m":
-            return SDEDPMSolver2M()
+            return DPMSolver2M(stochastic=True)
         case "ab2" | "ab3":
             return Multistep(DataForm(), order=int(name[-1]))
         case "unipc2" | "unipc3":

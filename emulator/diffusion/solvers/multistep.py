@@ -158,12 +158,26 @@ class DPMSolver2M(Solver):
         z_{i+1} = \frac{\sigma_{i+1}}{\sigma_i} z_i - \alpha_{i+1}\,\mathrm{expm1}(-h_i) D_i,
         \qquad D_i = \hat x_i + \frac{h_i}{2 h_{i-1}} (\hat x_i - \hat x_{i-1})
 
+    and, on the reverse SDE,
+
+    .. math::
+        z_{i+1} = \frac{\sigma_{i+1}}{\sigma_i} e^{-h_i} z_i
+        - \alpha_{i+1}\,\mathrm{expm1}(-2h_i)\,D_i
+        + \sigma_{i+1}\sqrt{-\mathrm{expm1}(-2h_i)}\;\epsilon
+
     The first step is of first order (:math:`D_0 = \hat x_0`).
 
+    Parameters
+    ----------
+    stochastic
+        Whether to follow the SDE.
+
     References
     ----------
-    Lu et al. (2022), arXiv:2211.01095, algorithm 2.
+    Lu et al. (2022), arXiv:2211.01095, algorithm 2 and appendix (SDE-DPM-Solver++).
     """
+
+    stochastic: bool = False
 
     @property
     def memory(self) -> int:
@@ -174,50 +188,18 @@ class DPMSolver2M(Solver):
         self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
     ) -> Tensor:
         """One step of the formula above."""
-        _, sigma_t = amplitudes(t)
-        alpha_s, sigma_s = amplitudes(s)
-        growth = -alpha_s * math.expm1(0.5 * (s - t))
-        return combine((sigma_s / sigma_t, z), *_midpoint(z, t, s, growth, evaluate, past))
-
-
-@dataclass(frozen=True)
-class SDEDPMSolver2M(Solver):
-    r"""SDE-DPM-Solver++(2M): the same midpoint estimate on the reverse SDE.
-
-    .. math:: z_s = \frac{\sigma_s}{\sigma_t} e^{-h} z_t - \alpha_s\,\mathrm{expm1}(-2h)\,D
-        + \sigma_s\sqrt{-\mathrm{expm1}(-2h)}\;\epsilon
-
-    References
-    ----------
-    Lu et al. (2022), arXiv:2211.01095, section 5 and appendix.
-    """
-
-    @property
-    def memory(self) -> int:
-        """The last estimate of the data."""
-        return 1
-
-    def step(
-        self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
-    ) -> Tensor:
-        """One step of the formula above."""
-        _, sigma_t = amplitudes(t)
-        alpha_s, sigma_s = amplitudes(s)
-        fresh = -math.expm1(s - t)
-        decay = sigma_s / sigma_t * math.exp(0.5 * (s - t))
-        data = _midpoint(z, t, s, alpha_s * fresh, evaluate, past)
-        return combine((decay, z), *data, (sigma_s * math.sqrt(fresh), noise()))
-
-
-def _midpoint(
-    z: Tensor, t: float, s: float, growth: float, evaluate: Evaluate, past: Past
-) -> list[tuple[float, Tensor]]:
-    """Terms of ``growth * D`` in the present and the last estimate of the data."""
-    x_hat = evaluate(z, t).x
-    terms = [(growth, x_hat)]
-    if past:
-        # half the ratio of this step to the last
-        ahead = 0.5 * (t - s) / (past[-1].gamma - t)
-        terms = [(growth * (1.0 + ahead), x_hat), (-growth * ahead, past[-1].value)]
-    past.append(Node(t, z, x_hat))
-    return terms
+        x_hat = evaluate(z, t).x
+        (_, sigma_t), (alpha_s, sigma_s) = amplitudes(t), amplitudes(s)
+        fresh = -math.expm1(s - t)  # of the SDE
+        growth = alpha_s * (fresh if self.stochastic else -math.expm1(0.5 * (s - t)))
+        decay = math.exp(0.5 * (s - t)) if self.stochastic else 1.0
+        terms = [(decay * sigma_s / sigma_t, z)]
+        if past:
+            ahead = 0.5 * (t - s) / (past[-1].gamma - t)  # half the ratio of this step to the last
+            terms += [(growth * (1.0 + ahead), x_hat), (-growth * ahead, past[-1].value)]
+        else:
+            terms.append((growth, x_hat))
+        if self.stochastic:
+            terms.append((sigma_s * math.sqrt(fresh), noise()))
+        past.append(Node(t, z, x_hat))
+        return combine(*terms)
