@@ -198,4 +198,5 @@ def _row(variant: str, done: dict[str, Any]) -> list[str]:
     crps = 100 * of(variant, "crps").mean(0) / of(reference, "crps").mean(0)
     power = [" / ".join(f"{100 * v:.0f}" for v in column) for column in of(variant, "power").T]
     spread = [f"{v:.2f}" for v in of(variant, "spread").mean(0)]
-    return [variant, *(f"{v:.0f}" for v in crps), *power, *spread]
+    shown = (f"{v:.0f}" if v < 1000 else ">1000" for v in crps)
+    return [variant, *shown, *power, *spread]
