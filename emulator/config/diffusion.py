@@ -1,10 +1,16 @@
 """The forward process, the training loss and its times, in gamma = -log SNR."""
 
 import math
-from typing import Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from emulator.config.names import (
+    PathName,
+    PredictionName,
+    ScheduleName,
+    TimesName,
+    WeightName,
+)
 from emulator.config.section import Fraction, Section
 
 LEAST_GAMMA_MAX = math.log(100.0)
@@ -17,20 +23,12 @@ class DiffusionConfig(Section):
     The families of the literature are rows of these keys; docs/diffusion.md lists them.
     """
 
-    path: Literal["variance_preserving", "variance_exploding", "linear"] = Field(
+    path: PathName = Field(
         "variance_preserving", description="scale in which the network sees the noised field"
     )
-    schedule: Literal[
-        "fixed_linear",
-        "learned_linear",
-        "learned_nn",
-        "logistic",
-        "cosine",
-        "sigmoid",
-        "edm",
-        "ddpm_linear",
-        "ddpm_cosine",
-    ] = Field("logistic", description="gamma as a function of time: where gammas are drawn")
+    schedule: ScheduleName = Field(
+        "logistic", description="gamma as a function of time: where gammas are drawn"
+    )
     gamma_min: float = Field(-13.3, description="gamma at t = 0, the clean end")
     gamma_max: float = Field(
         13.0, description="gamma at t = 1, pure noise; a table that ends earlier keeps its own end"
@@ -38,12 +36,12 @@ class DiffusionConfig(Section):
     learn_ends: bool = Field(False, description="learned_nn: the bound trains both ends, too")
     logistic_loc: float = Field(-0.5, description="centre of the logistic distribution of gamma")
     logistic_scale: PositiveFloat = Field(1.4, description="its scale")
-    prediction: Literal["eps", "x", "v", "velocity", "edm"] = "v"
+    prediction: PredictionName = "v"
     residual: bool = Field(
         False,
         description="the network adds to the best linear prediction; v and edm have it built in",
     )
-    weight: Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"] = Field(
+    weight: WeightName = Field(
         "plain",
         description="what an error costs; plain: the squared error of the output; bound: the "
         "variational bound",
@@ -51,7 +49,7 @@ class DiffusionConfig(Section):
     min_snr: PositiveFloat = Field(5.0, description="min_snr: the SNR above which errors cost less")
     sigmoid_bias: float = Field(2.0, description="sigmoid: the weight is sigmoid(gamma + bias)")
     sigma_data: PositiveFloat = Field(1.0, description="edm: standard deviation of normalised data")
-    times: Literal["low_discrepancy", "uniform", "adaptive"] = Field(
+    times: TimesName = Field(
         "low_discrepancy",
         description="times of a batch; adaptive: more of them where the running loss is large",
     )

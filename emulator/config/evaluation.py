@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from emulator.config.names import SolverName, SpacingName
 from emulator.config.section import Section
 
 
@@ -19,24 +20,9 @@ class SamplingConfig(Section):
 
     n_members: Annotated[int, Field(ge=2)] = 8
     windows_per_simulation: PositiveInt = Field(8, description="cutouts of each simulation")
-    solver: Literal[
-        "ancestral",
-        "ddim",
-        "euler",
-        "heun",
-        "dpm++2m",
-        "sde-dpm++2m",
-        "ab2",
-        "ab3",
-        "unipc2",
-        "unipc3",
-        "abm2",
-        "abm3",
-        "abm4",
-        "pc",
-    ] = Field("unipc3", description="docs/solvers.md compares them")
+    solver: SolverName = Field("unipc3", description="docs/solvers.md compares them")
     n_steps: PositiveInt = Field(20, description="network evaluations a member, guidance apart")
-    spacing: Literal["gamma", "t", "karras", "logistic"] = Field(
+    spacing: SpacingName = Field(
         "gamma",
         description="noise levels: uniform in gamma, in the schedule's time, as EDM, in flow time",
     )

@@ -26,15 +26,14 @@ References
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from emulator.config.names import PredictionName
 from emulator.diffusion.path import Path
 from emulator.diffusion.process import alpha_sigma, expand
-
-Kind = Literal["eps", "x", "v", "velocity", "edm"]
 
 Face = Tensor | Callable[[], Tensor]
 
@@ -100,7 +99,7 @@ class Parameterization:
         Standard deviation of the normalised data; only EDM's preconditioning knows it.
     """
 
-    kind: Kind
+    kind: PredictionName
     sigma_data: float = 1.0
 
     def reading(self, gamma: Tensor) -> Reading:

@@ -23,14 +23,13 @@ arXiv:2210.02747; Kingma & Gao (2023), arXiv:2303.00848, appendix D.
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from emulator.config.names import PathName
 from emulator.diffusion.process import alpha_sigma, amplitudes
-
-PathName = Literal["variance_preserving", "variance_exploding", "linear"]
 
 
 class Moment(NamedTuple):

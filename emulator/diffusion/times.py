@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-TimesName = Literal["low_discrepancy", "uniform", "adaptive"]
+from emulator.config.names import TimesName
 
 
 class Times(NamedTuple):

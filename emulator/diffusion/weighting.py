@@ -19,14 +19,12 @@ name         cost of a draw, of :math:`\|\epsilon-\hat\epsilon\|^2`  source
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from emulator.config.names import WeightName
 from emulator.diffusion.parameterization import Parameterization
-
-WeightName = Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"]
 
 OF_GAMMA_ALONE = ("bound", "sigmoid")
 """Weights whose loss does not depend on the schedule: only they can train one."""

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-_CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+from emulator.networks.convolutions import conv1, zero_init
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
@@ -21,8 +21,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm = nn.GroupNorm(groups, width)
-        self.qkv = _CONVOLUTIONS[ndim](width, 3 * width, 1)
-        self.out = _zero(_CONVOLUTIONS[ndim](width, width, 1))
+        self.qkv = conv1(ndim, width, 3 * width)
+        self.out = zero_init(conv1(ndim, width, width))
 
     def forward(self, h: Tensor) -> Tensor:
         """Attend over the pixels of ``h (batch, width, ...)``."""
@@ -39,9 +39,9 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm = nn.GroupNorm(groups, width)
-        self.query = _CONVOLUTIONS[ndim](width, width, 1)
+        self.query = conv1(ndim, width, width)
         self.key_value = nn.Linear(token_width, 2 * width)
-        self.out = _zero(_CONVOLUTIONS[ndim](width, width, 1))
+        self.out = zero_init(conv1(ndim, width, width))
 
     def forward(self, h: Tensor, tokens: Tensor) -> Tensor:
         """Attend from ``h (batch, width, ...)`` to ``tokens (batch, token, token_width)``."""
@@ -81,9 +81,3 @@ class ContextTokens(nn.Module):
         pool = functional.adaptive_avg_pool2d if two else functional.adaptive_avg_pool3d
         pixels = pool(context, self.side).flatten(2).transpose(1, 2)
         return self.mlp(self.project(pixels) + self.position)
-
-
-def _zero(layer: nn.Module) -> nn.Module:
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer

@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from emulator.config import DiTConfig
 from emulator.networks.attention import attend
 from emulator.networks.backbone import Backbone, Interface
+from emulator.networks.convolutions import zero_init
 from emulator.networks.embeddings import GammaEmbedding, ParameterEmbedding, fourier_features
 from emulator.networks.folding import fold, unfold
 
@@ -47,8 +48,8 @@ class DiT(Backbone):
         self.stem = nn.Linear((interface.n_channels + n_fields) * folded, width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.modulation = _zero_linear(width, 2 * width)
-        self.out = _zero_linear(width, interface.n_channels * folded)
+        self.modulation = zero_init(nn.Linear(width, 2 * width))
+        self.out = zero_init(nn.Linear(width, interface.n_channels * folded))
         self.feature_width = width
 
     def features(self, z: Tensor, condition: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class Block(nn.Module):
             nn.Dropout(config.dropout),
             nn.Linear(4 * width, width),
         )
-        self.modulation = _zero_linear(width, 6 * width)
+        self.modulation = zero_init(nn.Linear(width, 6 * width))
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
         """Apply to tokens ``h (batch, token, width)``."""
@@ -119,10 +120,3 @@ def position_code(space: Sequence[int], width: int) -> Tensor:
         axes.append(torch.cat([phase.sin(), phase.cos()], dim=1))
     grid = torch.meshgrid(*(torch.arange(size) for size in space), indexing="ij")
     return torch.cat([code[index.flatten()] for code, index in zip(axes, grid, strict=True)], dim=1)
-
-
-def _zero_linear(n_in: int, n_out: int) -> nn.Linear:
-    layer = nn.Linear(n_in, n_out)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -1,34 +1,11 @@
 """Building blocks of the U-Net, in two or three dimensions: padded convolutions, FiLM blocks."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emulator.config import Padding, UNetConfig
 from emulator.networks.attention import CrossAttention, SelfAttention
-
-Convolution = nn.Conv2d | nn.Conv3d
-
-CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
-
-
-def conv1(ndim: int, n_in: int, n_out: int) -> Convolution:
-    """Convolution of one pixel: a linear map of channels."""
-    return CONVOLUTIONS[ndim](n_in, n_out, 1)
-
-
-def conv3(ndim: int, n_in: int, n_out: int, padding: Padding, *, stride: int = 1) -> Convolution:
-    """Convolution of three pixels a side that keeps the size (or divides it by ``stride``)."""
-    return CONVOLUTIONS[ndim](n_in, n_out, 3, stride=stride, padding=1, padding_mode=padding)
-
-
-def zero_init(layer: Convolution) -> Convolution:
-    """Set a layer to zero, so that its residual branch starts as the identity."""
-    nn.init.zeros_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
+from emulator.networks.convolutions import CHANNELS_LAST, conv1, conv3, zero_init
 
 
 class ResidualBlock(nn.Module):

@@ -19,9 +19,10 @@ from torch.utils.checkpoint import checkpoint
 from emulator.config import UNetConfig
 from emulator.networks.attention import ContextTokens
 from emulator.networks.backbone import Backbone, Interface
+from emulator.networks.convolutions import CHANNELS_LAST, conv3, zero_init
 from emulator.networks.embeddings import GammaEmbedding, ParameterEmbedding, fourier_features
 from emulator.networks.folding import fold, unfold
-from emulator.networks.layers import CHANNELS_LAST, Downsample, Unit, Upsample, conv3, zero_init
+from emulator.networks.layers import Downsample, Unit, Upsample
 
 
 class UNetVDM(Backbone):

@@ -124,9 +124,8 @@ class StopEarly(pl.Callback):
         """Look at the last row; must stand after :class:`History` in the list of callbacks."""
         row = self.history.rows[-1]
         value, step = row.get(self.config.metric), int(row["step"])
-        if (
-            value is None or step == self.seen
-        ):  # measured in some epochs only; or seen before a stop
+        # measured in some epochs only; or looked at already, before a stop
+        if value is None or step == self.seen:
             return
         self.seen = step
         if value < self.best:

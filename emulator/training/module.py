@@ -99,13 +99,6 @@ class EmulatorModule(pl.LightningModule):
         x = self.field_transform.transform(batch.target, batch.condition, batch.baryon_fraction)
         return x, self.field_transform.transform_condition(batch.condition, batch.large_scale)
 
-    def _bind(
-        self, network: torch.nn.Module, batch: Batch, **keep: Tensor | None
-    ) -> tuple[Network, Tensor]:
-        """Network with this batch's condition bound to it, and the normalised target."""
-        x, fields = self.normalise(batch)
-        return bind_condition(network, fields, batch.params, self.diffusion, **keep), x
-
     def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """Training loss of each sample."""
         return training_loss(
@@ -117,16 +110,18 @@ class EmulatorModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Loss of one batch, or of one part of it, and what of it is the objective."""
         draws = self._draw(batch, batch_idx)
-        network, x = self._bind(
-            self.network, batch, known=draws.known, keep_context=draws.keep_context
-        )
+        x, fields = self.normalise(batch)
+        network = bind_condition(
+            self.network, fields, batch.params, self.diffusion,
+            known=draws.known, keep_context=draws.keep_context,
+        )  # fmt: skip
         losses = self._loss(network, x, draws.eps, draws.t)
         self._require_finite(losses, draws.first)
         self.times.update(draws.t, losses.detach())
         objective = (draws.importance * losses).mean()
         loss = objective
         if self.head is not None:
-            loss = loss + self._head_loss(self.head, x, batch)
+            loss = loss + self._head_loss(self.head, x, fields, batch.params)
         return {"loss": loss, "objective": objective.detach()}
 
     def _draw(self, batch: Batch, batch_idx: int) -> Draws:
@@ -155,10 +150,9 @@ class EmulatorModule(pl.LightningModule):
             torch.manual_seed(_step_seed(config.seed, share.start, self.global_step))
         return Draws(eps, t, importance, keep[0], keep[1], share.start)
 
-    def _head_loss(self, head: ParameterHead, x: Tensor, batch: Batch) -> Tensor:
+    def _head_loss(self, head: ParameterHead, x: Tensor, fields: Tensor, params: Tensor) -> Tensor:
         """Weighted squared error of the parameters that the head reads off the clean fields."""
-        fields = self.field_transform.transform_condition(batch.condition, batch.large_scale)
-        error = head(self.network.features(x, fields)) - batch.params
+        error = head(self.network.features(x, fields)) - params
         loss = error.square().mean()
         self.log("head_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
         return self.training_config.parameter_head_weight * loss
@@ -183,7 +177,8 @@ class EmulatorModule(pl.LightningModule):
         generator = torch.Generator().manual_seed(
             _step_seed(self.training_config.seed, 1, batch_idx)
         )
-        network, x = self._bind(self.ema, batch)
+        x, fields = self.normalise(batch)
+        network = bind_condition(self.ema, fields, batch.params, self.diffusion)
         eps = torch.randn(x.shape, generator=generator).to(x)
         u = low_discrepancy_times(len(x), generator).to(x)
         loss = self._loss(network, x, eps, u)
@@ -295,8 +290,8 @@ def _known(batch: int, n_params: int, drop_all: float, drop_each: float) -> Tens
     return together * alone
 
 
-def _step_seed(seed: int, rank: int, step: int) -> int:
-    """Mix into 63 bits, so that neighbouring steps and ranks share no stream."""
-    words = torch.tensor([seed, rank, step], dtype=torch.int64)
+def _step_seed(seed: int, stream: int, step: int) -> int:
+    """Mix into 63 bits, so that neighbouring steps and streams share no stream."""
+    words = torch.tensor([seed, stream, step], dtype=torch.int64)
     mixed = (words * torch.tensor([0x9E3779B97F4A7C1, 0x1B873593CC9E2D5, 0x2545F4914F6CDD1])).sum()
     return int(mixed) & 0x7FFFFFFFFFFFFFFF

@@ -22,11 +22,12 @@ name                 step                                                       
 ===================  ================================================================  ==========
 """
 
-from typing import Literal, get_args
+from typing import get_args
 
+from emulator.config.names import SolverName
 from emulator.diffusion.path import VARIANCE_EXPLODING, Path
 from emulator.diffusion.solvers.base import NoiseSource, NonFiniteError, Solver, solve
-from emulator.diffusion.solvers.grid import Spacing, SpacingName, gamma_grid
+from emulator.diffusion.solvers.grid import Spacing, gamma_grid
 from emulator.diffusion.solvers.multistep import (
     DataForm,
     DPMSolver2M,
@@ -35,11 +36,6 @@ from emulator.diffusion.solvers.multistep import (
 )
 from emulator.diffusion.solvers.single_step import DDIM, Euler, Heun, PredictorCorrector
 
-SolverName = Literal[
-    "ancestral", "ddim", "euler", "heun", "dpm++2m", "sde-dpm++2m", "ab2", "ab3",
-    "unipc2", "unipc3", "abm2", "abm3", "abm4", "pc",
-]  # fmt: skip
-
 SOLVER_NAMES: tuple[str, ...] = get_args(SolverName)
 
 __all__ = [
@@ -47,9 +43,7 @@ __all__ = [
     "NoiseSource",
     "NonFiniteError",
     "Solver",
-    "SolverName",
     "Spacing",
-    "SpacingName",
     "build_solver",
     "gamma_grid",
     "solve",

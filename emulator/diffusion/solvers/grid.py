@@ -15,14 +15,12 @@ Karras et al. (2022), arXiv:2206.00364, equation 5.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 
+from emulator.config.names import SpacingName
 from emulator.diffusion.schedule import Schedule
-
-SpacingName = Literal["gamma", "t", "karras", "logistic"]
 
 
 @dataclass(frozen=True)
