@@ -1,6 +1,7 @@
 """An emulator pipeline for conditional fields: from a dark-matter-only field to hydrodynamic ones.
 
-``emulator.load(path)`` returns an :class:`Emulator`; ``emulator.sample(condition, params)`` draws
+``emulator.load(path)`` returns an :class:`Emulator` (or a
+:class:`Mixture` of several); ``emulator.sample(condition, params)`` draws
 from the default model. Importing this package is light: torch is loaded on first use.
 """
 
@@ -9,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from emulator.metadata import package_version
 
 if TYPE_CHECKING:
-    from emulator.sampling.ensemble import Emulator, load, sample
+    from emulator.sampling.loading import Emulator, Mixture, load, sample
 
-__all__ = ["Emulator", "load", "sample"]
+__all__ = ["Emulator", "Mixture", "load", "sample"]
 __version__ = package_version()
 
 
 def __getattr__(name: str) -> Any:
     """Load the sampling layer, and with it torch, only when it is asked for."""
     if name in __all__:
-        from emulator.sampling import ensemble
+        from emulator.sampling import loading
 
-        return getattr(ensemble, name)
+        return getattr(loading, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

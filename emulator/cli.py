@@ -179,26 +179,35 @@ def train(
     config: Config,
     maps: MapsDir = None,
     results: Results = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Seed [training.seeds]; repeatable.")
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(help="Folder of resume states [RESULTS/.state].")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Bundle [RESULTS/model].")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the bundles seed_N [RESULTS/model].")
+    ] = None,
 ) -> None:
-    """Train the model, or go on training it, and export the bundle."""
+    """Train a model for each seed, or go on training it, and export the bundles."""
     from emulator.data.normalisation import Normalisation
     from emulator.io import read_json
     from emulator.training.trainer import train as train_model
 
     experiment = read_config(config)
     folder = _results(experiment, results)
-    train_model(
-        experiment,
-        Normalisation.read(folder / "normalisation.json"),
-        read_json(folder / "splits.json"),
-        maps_dir=_maps(experiment, maps),
-        state_dir=state or folder / ".state",
-        output=output or folder / "model",
-    )
+    normalisation = Normalisation.read(folder / "normalisation.json")
+    splits = read_json(folder / "splits.json")
+    for number in seed or experiment.training.seeds:
+        train_model(
+            experiment,
+            normalisation,
+            splits,
+            seed=number,
+            maps_dir=_maps(experiment, maps),
+            state_dir=state or folder / ".state",
+            output=(output or folder / "model") / f"seed_{number}",
+        )
 
 
 @app.command()
@@ -210,29 +219,42 @@ def sample(
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     maps: MapsDir = None,
     results: Results = None,
-    model: Annotated[Path | None, typer.Option(help="Bundle [RESULTS/model].")] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable."),
+    ] = None,
+    manifest: Manifest = None,
 ) -> None:
-    """Draw ensembles of held-out simulations (ensembles/SPLIT/SIMULATION.nc)."""
+    """Draw ensembles of held-out simulations (ensembles/SPLIT/SIMULATION.nc).
+
+    Members that the file holds already are kept, if they are of the same model and solver.
+    """
     from emulator.data.splits import redraws_of, sampled_simulations
-    from emulator.io import read_json, write_dataset
-    from emulator.sampling.ensemble import load
-    from emulator.sampling.held_out import sample_simulation
+    from emulator.io import read_json
+    from emulator.manifest import write_manifest
+    from emulator.sampling.growth import grow_ensemble
+    from emulator.sampling.loading import load_bundle
+    from emulator.training.bundle import bundles_in
 
     experiment = read_config(config)
     folder, maps_dir = _results(experiment, results), _maps(experiment, maps)
     members = read_json(folder / "splits.json")[split]
-    emulator = load(model or folder / "model")
+    bundles = [path for given in model or [folder / "model"] for path in bundles_in(given)]
+    models, files = [load_bundle(path) for path in bundles], []
     for name in _known(simulation, sampled_simulations(members), f"{split} simulation"):
-        typer.echo(f"sample {name}")
         redraws = redraws_of(name, experiment.suite.runs())
-        ensemble = sample_simulation(
-            emulator,
+        files.append(folder / "ensembles" / split / f"{name}.nc")
+        n_drawn = grow_ensemble(
+            models,
             maps_dir / f"{name}.h5",
             [maps_dir / f"{redraw}.h5" for redraw in redraws],
             experiment.sampling,
             split=split,
+            path=files[-1],
         )
-        write_dataset(ensemble, folder / "ensembles" / split / f"{name}.nc")
+        typer.echo(f"sample {name}: {n_drawn} members a window drawn")
+    if manifest is not None:
+        write_manifest(manifest, files)
 
 
 @app.command()
@@ -279,14 +301,19 @@ def report(
 
 @bundle.command()
 def info(
-    folder: Annotated[Path, typer.Argument(help="Folder of a bundle, results/NAME/model.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A bundle, or a folder of bundles: results/NAME/model.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card.")] = False,
 ) -> None:
     """Say what a bundle holds: network, channels, parameters, grid, training, provenance."""
-    from emulator.training.bundle import describe, read_bundle
+    from emulator.training.bundle import bundles_in, describe, read_bundle
 
-    card, network = read_bundle(folder)
-    typer.echo(card.model_dump_json(indent=2) if as_json else describe(card, network))
+    for path in bundles_in(folder):
+        card, network = read_bundle(path)
+        typer.echo(
+            card.model_dump_json(indent=2) if as_json else f"{path}\n{describe(card, network)}"
+        )
 
 
 @app.command()

@@ -187,7 +187,11 @@ def make_ensemble(
             "seed": ("member", np.arange(n_members)),
             **oracle,
         },
-        coords={"channel": list(CHANNELS), "parameter": ["Omega_m", "A_SN1"]},
+        coords={
+            "model_seed": ("member", np.zeros(n_members, int)),
+            "channel": list(CHANNELS),
+            "parameter": ["Omega_m", "A_SN1"],
+        },
         attrs={
             **attributes(simulation),
             "n_steps": 20,

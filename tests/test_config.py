@@ -61,7 +61,8 @@ def test_configs_cannot_be_changed():
 
 @pytest.mark.parametrize("stage", STAGE_SECTIONS)
 def test_a_stage_file_says_all_that_the_stage_reads(stage, tmp_path):
-    config = parse_config({"name": "a", "sampling": {"n_members": 5}, "training": {"seed": 3}})
+    changes = {"sampling": {"n_members": 5}, "training": {"max_steps": 3000}}
+    config = parse_config({"name": "a", **changes})
     path = tmp_path / "stage.yaml"
     path.write_text(stage_yaml(config, stage))
     again = read_config(path)
@@ -73,6 +74,13 @@ def test_a_change_of_sampling_changes_only_the_file_of_its_stage():
     one, other = (parse_config({"name": "a", "sampling": {"seed": seed}}) for seed in (0, 1))
     changed = {s for s in STAGE_SECTIONS if stage_yaml(one, s) != stage_yaml(other, s)}
     assert changed == {"sample"}
+
+
+def test_a_seed_more_changes_no_stage_file():
+    one, other = (parse_config({"name": "a", "training": {"seeds": s}}) for s in ([0], [0, 1]))
+    assert all(stage_yaml(one, stage) == stage_yaml(other, stage) for stage in STAGE_SECTIONS)
+    with pytest.raises(ConfigError, match="seeds must not repeat"):
+        parse_config({"name": "a", "training": {"seeds": [1, 1]}})
 
 
 def test_every_section_belongs_to_a_stage():

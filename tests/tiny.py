@@ -36,6 +36,6 @@ def run(maps_dir, root, splits=SPLITS, **overrides):
     raw = {**TINY, **overrides}
     train(
         parse_config(raw), normalise(maps_dir, raw), splits,
-        maps_dir=maps_dir, state_dir=root / "state", output=root / "model",
+        seed=0, maps_dir=maps_dir, state_dir=root / "state", output=root / "model",
     )  # fmt: skip
     return load_file(root / "model/weights.safetensors")

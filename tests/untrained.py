@@ -23,7 +23,7 @@ def write_folder(path):
     return path
 
 
-def build_emulator(folder, diffusion=None, *, zero=False, **card):
+def build_emulator(folder, diffusion=None, *, zero=False, seed=0, **card):
     """Emulator with random weights; or with a network that returns 0.
 
     For v-prediction zero is the perfect network of data that are N(0, I): z does not move.
@@ -31,7 +31,7 @@ def build_emulator(folder, diffusion=None, *, zero=False, **card):
     diffusion = diffusion or DiffusionConfig()
     model = ModelConfig(params=tuple(PARAMS))
     normalisation = fit_normalisation(sorted(folder.glob("SB_*.h5")), model, FACTORS)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network = build_network(NETWORK, diffusion, normalisation)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
@@ -41,6 +41,7 @@ def build_emulator(folder, diffusion=None, *, zero=False, **card):
     filled = ModelCard(
         name="t", network=NETWORK, diffusion=diffusion, normalisation=normalisation,
         grid=Grid(pixel_mpch=fabricated.PIXEL, window=WINDOW, depth_mpch=12.8, redshift=0.0),
-        training={"precision": "32"}, metrics={}, attributes={}, weights_sha256="", **card,
+        training={"precision": "32", "seed": seed}, metrics={}, attributes={},
+        weights_sha256=f"weights of seed {seed}", **card,
     )  # fmt: skip
     return Emulator(filled, network.requires_grad_(False).eval(), device="cpu")

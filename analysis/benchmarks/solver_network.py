@@ -15,7 +15,8 @@ from emulator.config import SamplingConfig
 from emulator.data.maps import read_maps
 from emulator.io import read_json
 from emulator.metrics.power_spectrum import power_spectrum
-from emulator.sampling.ensemble import Emulator, load
+from emulator.sampling.loading import Emulator, load_bundle
+from emulator.training.bundle import bundles_in
 
 RESULTS, MAPS = Path("results/demo"), Path("data/processed/demo/maps")
 N_SIMULATIONS, N_MEMBERS, REFERENCE_STEPS, FLOOR_MSUNH = 4, 3, 250, 1e8
@@ -36,7 +37,7 @@ RUNS: tuple[dict[str, object], ...] = (
 
 def measure_network() -> str:
     """Table of errors of each run; a minute."""
-    model = load(RESULTS / "model")
+    model = load_bundle(bundles_in(RESULTS / "model")[0])
     simulations = read_json(RESULTS / "splits.json")["validation"][:N_SIMULATIONS]
     reference = _draw(model, simulations, {"solver": "unipc3", "n_steps": REFERENCE_STEPS})
     power = _mean_power(model, reference)

@@ -9,30 +9,38 @@ from matplotlib.figure import Figure
 from analysis.figures import style
 
 
-def plot_training(history: Mapping[str, Sequence[float]]) -> Figure:
+def plot_training(histories: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """Left: training and validation loss. Right: the bound in bits per dimension.
 
     Parameters
     ----------
-    history
-        Columns of ``history.csv``, NaN where nothing was measured.
+    histories
+        Columns of ``history.csv`` by model, NaN where nothing was measured; one line a model.
     """
-    step = np.asarray(history["step"], dtype=float)
     figure, axes = style.new_figure(1, 2, size=(8.2, 3.3))
+    for history in histories.values():
+        _draw_model(axes, history)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    axes[0, 0].legend(list(once.values()), list(once))
+    axes[0, 0].set_ylabel("weighted loss")
+    axes[0, 1].set_ylabel("bound  [bits per dimension]")
+    for ax in axes[0]:
+        ax.set_xlabel("step")
+    return figure
+
+
+def _draw_model(axes: np.ndarray, history: Mapping[str, Sequence[float]]) -> None:
+    """Curves of one model."""
+    step = np.asarray(history["step"], dtype=float)
     curves = {"train_loss": ("training", style.GREY), "val_loss": ("validation", style.BLUE)}
     for name, (label, color) in curves.items():
         _draw(axes[0, 0], step, history.get(name), color, label)
     positive = [np.asarray(history[name], dtype=float) for name in curves if name in history]
     if positive and all(np.nanmin(v, initial=np.inf) > 0 for v in positive):
         axes[0, 0].set_yscale("log")
-    axes[0, 0].set_ylabel("weighted loss")
-    axes[0, 0].legend()
     bound = history.get("val_bits_per_dimension")
     _draw(axes[0, 1], step, bound, style.VERMILION, "validation")
-    axes[0, 1].set_ylabel("bound  [bits per dimension]")
-    for ax in axes[0]:
-        ax.set_xlabel("step")
-    return figure
 
 
 def _draw(

@@ -35,8 +35,8 @@ class Inputs:
     acceptance: dict[str, Any]
     shown: list[Shown]
     box_dmo: xr.DataArray | None
-    history: dict[str, list[float]] | None
-    model: dict[str, Any] | None
+    histories: dict[str, dict[str, list[float]]]
+    models: dict[str, dict[str, Any]]
     splits: dict[str, list[str]] | None
     benchmarks: list[dict[str, Any]]
     suite: dict[str, Any] | None
@@ -55,14 +55,15 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
     # only those that were evaluated: the folder may hold others of an earlier config
     paths = [folder / f"{name}.nc" for name in sorted(metrics["simulation"].values.astype(str))]
     shown = choose_windows(paths, results)
-    model, splits = results / "model" / "model.json", results / "splits.json"
+    bundles, splits = _read_bundles(results, shown[0].ensemble), results / "splits.json"
+    histories = {name: read_history(folder / "history.csv") for name, folder in bundles.items()}
     return Inputs(
         metrics=metrics,
         acceptance=read_json(results / "acceptance.json"),
         shown=shown,
         box_dmo=_read_box(maps_dir / f"{shown[0].ensemble.attrs['simulation']}.h5"),
-        history=read_history(results / "model" / "history.csv"),
-        model=read_json(model) if model.is_file() else None,
+        histories={name: rows for name, rows in histories.items() if rows is not None},
+        models={name: read_json(folder / "model.json") for name, folder in bundles.items()},
         splits=read_json(splits) if splits.is_file() else None,
         benchmarks=read_benchmarks(results / "benchmarks"),
         suite=read_suite(results),
@@ -85,6 +86,13 @@ def choose_windows(paths: list[Path], results: Path) -> list[Shown]:
         order = np.argsort(mass)
         shown.append(Shown(ensemble, int(order[round(quantile * (len(order) - 1))]), why))
     return shown
+
+
+def _read_bundles(results: Path, ensemble: xr.Dataset) -> dict[str, Path]:
+    """Folders of the models that drew the ensembles, by name; without those that are not there."""
+    seeds = np.unique(ensemble["model_seed"].values)
+    folders = {f"seed {seed}": results / "model" / f"seed_{seed}" for seed in seeds}
+    return {name: path for name, path in folders.items() if (path / "model.json").is_file()}
 
 
 def _read_box(path: Path) -> xr.DataArray | None:

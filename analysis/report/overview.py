@@ -79,10 +79,10 @@ def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
         section.missing.append("splits.json was not found.")
     else:
         section.listings.append(("Splits", json.dumps(inputs.splits, indent=1)))
-    if inputs.model is None:
-        section.missing.append("model/model.json was not found: the model's config is not shown.")
-    else:
-        section.listings.append(("Model (model.json)", json.dumps(inputs.model, indent=1)))
+    if not inputs.models:
+        section.missing.append("No model/seed_*/model.json: the model's config is not shown.")
+    for name, card in inputs.models.items():
+        section.listings.append((f"Model, {name} (model.json)", json.dumps(card, indent=1)))
     section.listings.append(
         ("Attributes of the ensembles", json.dumps(ensemble.attrs, indent=1, default=str))
     )

@@ -15,6 +15,7 @@ from analysis.figures.cost import plot_cost
 from analysis.figures.coverage import plot_coverage
 from analysis.figures.crps import plot_crps
 from analysis.figures.maps import plot_maps
+from analysis.figures.models import plot_models
 from analysis.figures.occupancy import plot_occupancy
 from analysis.figures.one_point import plot_one_point
 from analysis.figures.power import plot_power, plot_power_ratio
@@ -38,6 +39,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
         _calibration(inputs.metrics, config),
         _one_point(inputs.metrics, config),
         _scores(inputs.metrics, config),
+        *_models(inputs.metrics),
         _training(inputs),
         _cost(inputs),
         build_provenance(inputs, config),
@@ -252,14 +254,59 @@ def _score_table(metrics: xr.Dataset) -> Table:
     return Table(["forecast", *(style.LABELS[c] for c in channels)], rows, caption)
 
 
+def _models(metrics: xr.Dataset) -> list[Section]:
+    """What models of different seeds disagree about, if there are several."""
+    if "model_share" not in metrics:
+        return []
+    channels = [str(name) for name in metrics["channel"].values]
+    scores = metrics["crps_by_model"].sel(estimate="value")
+    rows = [
+        [f"seed {seed}", *(_mass(float(scores.sel(model_seed=seed, channel=c))) for c in channels)]
+        for seed in metrics["model_seed"].values
+    ]
+    together = metrics["crps"].sel(forecast="model", estimate="value")
+    rows.append(["all together", *(_mass(float(together.sel(channel=c))) for c in channels)])
+    return [
+        Section(
+            "models",
+            "Uncertainty of the model",
+            "Models that were trained alike from different seeds differ by what training has not "
+            "determined. The ensemble holds the members of all of them; nothing is averaged.",
+            pictures=[
+                encode_figure(
+                    plot_models(metrics),
+                    alt="Share of the ensemble variance between models, and power ratio by model",
+                    caption="Left: share of the ensemble's variance that lies between models. "
+                    "Good: small; the rest is what each model leaves open. Right: power of each "
+                    "model's members over that of the truth, one line a seed. Good: the lines of a "
+                    f"field lie together, at 1. No bar. {BAND}",
+                )
+            ],
+            tables=[
+                Table(
+                    ["model", *(style.LABELS[c] for c in channels)],
+                    rows,
+                    "Mean CRPS [Msun/h per pixel] of each model's members alone, and of all "
+                    "members together, which is at most the mean of the rows above it.",
+                )
+            ],
+        )
+    ]
+
+
 def _training(inputs: Inputs) -> Section:
     section = Section("training", "Training")
-    if inputs.history is None:
-        section.missing.append("model/history.csv was not found or is empty: no training curves.")
+    if "model_share" not in inputs.metrics:
+        section.missing.append(
+            "One model was trained (training.seeds), so what models would disagree about is not "
+            "known, and is not part of the spread."
+        )
+    if not inputs.histories:
+        section.missing.append("No model/seed_*/history.csv was found: no training curves.")
         return section
     section.pictures.append(
         encode_figure(
-            plot_training(inputs.history),
+            plot_training(inputs.histories),
             alt="Training and validation loss, and the bound in bits per dimension, by step",
             caption="Loss that was trained, and the unweighted variational bound of held-out "
             "windows. Good: both fall and level off, validation not rising while training falls. "

@@ -18,7 +18,9 @@ from emulator.config.section import Section
 class SamplingConfig(Section):
     """Ensembles of the held-out simulations."""
 
-    n_members: Annotated[int, Field(ge=2)] = 8
+    n_members: Annotated[int, Field(ge=2)] = Field(
+        8, description="members of each window, drawn from each trained model"
+    )
     windows_per_simulation: PositiveInt = Field(8, description="cutouts of each simulation")
     solver: SolverName = Field("unipc3", description="docs/solvers.md compares them")
     n_steps: PositiveInt = Field(20, description="network evaluations a member, guidance apart")

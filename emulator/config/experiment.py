@@ -70,6 +70,8 @@ def read_config(path: str | Path) -> ExperimentConfig:
 def stage_yaml(config: ExperimentConfig, stage: str) -> str:
     """Return the resolved config of one stage: its name and only the sections it reads."""
     dump = config.model_dump(mode="json")
+    # a model depends on its own seed, which its job is told, and not on which others there are
+    dump["training"].pop("seeds")
     return yaml.safe_dump(
         {key: dump[key] for key in ("name", *STAGE_SECTIONS[stage])}, sort_keys=False
     )

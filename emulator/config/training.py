@@ -1,6 +1,6 @@
 """Optimisation."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -24,7 +24,11 @@ class EarlyStoppingConfig(Section):
 class TrainingConfig(Section):
     """Optimisation. Everything random is a function of (seed, step): a resumed run is the same."""
 
-    seed: NonNegativeInt = 0
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = Field(
+        (0,),
+        description="one model is trained for each: their differences are the uncertainty of the "
+        "model itself, beside that of what it draws",
+    )
     max_steps: PositiveInt = 1000
     checkpoint_steps: PositiveInt = Field(
         50, description="steps between resume states; also the length of a logged epoch"
@@ -76,12 +80,14 @@ class TrainingConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _steps_agree(self) -> "TrainingConfig":
+    def _numbers_agree(self) -> "TrainingConfig":
         if self.max_steps % self.checkpoint_steps:
             raise ValueError(
                 f"max_steps ({self.max_steps}) must be a multiple of checkpoint_steps "
                 f"({self.checkpoint_steps})"
             )
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must not repeat, got {list(self.seeds)}")
         shares = self.accumulate * self.devices * self.num_nodes
         if self.batch_size % shares:
             raise ValueError(

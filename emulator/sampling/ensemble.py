@@ -4,10 +4,8 @@ A member is a function of (bundle, condition, params, seed, member) alone; neith
 order enters, up to float32 rounding of the network.
 """
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,14 +26,11 @@ from emulator.sampling.inputs import Inputs, Policy, check_fields, prepare_input
 from emulator.sampling.noise import MemberNoise, member_seed
 from emulator.sampling.steering import Given, plan, steered_denoiser
 from emulator.training.build import build_schedule
-from emulator.training.bundle import ModelCard, read_bundle
+from emulator.training.bundle import ModelCard
 from emulator.units import Unit
 
 if TYPE_CHECKING:
     import xarray as xr
-
-DEFAULT_MODEL = "results/demo/model"
-"""Bundle of `emulator.sample`, unless the variable EMULATOR_MODEL names another."""
 
 
 class Emulator:
@@ -61,6 +56,11 @@ class Emulator:
         self.schedule = build_schedule(card.diffusion, card.schedule)
 
     @property
+    def seed(self) -> int:
+        """Seed that the model was trained from."""
+        return int(self.card.training["seed"])
+
+    @property
     def channels(self) -> list[str]:
         """Names of the fields that are drawn."""
         return [channel.name for channel in self.card.normalisation.channels]
@@ -78,6 +78,7 @@ class Emulator:
         large_scale: np.ndarray | None = None,
         centres: Sequence[tuple[int, int]] | None = None,
         n_members: int = 8,
+        first_member: int = 0,
         seed: int = 0,
         out_of_range: Policy = "raise",
         observed: np.ndarray | None = None,
@@ -91,8 +92,9 @@ class Emulator:
         ----------
         condition, params, large_scale, centres, out_of_range
             See :func:`emulator.sampling.inputs.prepare_inputs`.
-        n_members, seed
-            Size and seed of the ensemble: member ``k`` is the same whatever ``n_members``.
+        n_members, first_member, seed
+            How many members, the number of the first, and the seed of the ensemble: member ``k`` is
+            the same whatever is drawn beside it.
         observed
             Masses that are known, ``(sample, channel, y, x)`` [Msun/h per pixel], NaN elsewhere:
             the members go through them, and the rest is drawn given them.
@@ -107,7 +109,8 @@ class Emulator:
         Returns
         -------
         Dataset with ``fields (sample, member, channel, y, x)`` [Msun/h per pixel], the conditions,
-        parameters, and the seed of the ensemble.
+        parameters, and the seed of the ensemble; ``model_seed`` and ``model_member`` say which
+        model drew a member, and as which of its members.
 
         Raises
         ------
@@ -126,7 +129,8 @@ class Emulator:
             inputs = inputs.with_observed(observed, len(self.channels), observation_noise)
         if n_members < 1:
             raise ValueError(f"n_members must be at least 1, got {n_members}")
-        pairs = [(i, k) for i in range(len(inputs.condition)) for k in range(n_members)]
+        members = range(first_member, first_member + n_members)
+        pairs = [(i, k) for i in range(len(inputs.condition)) for k in members]
         shape = (len(inputs.condition), n_members, len(self.channels), window, window)
         fields = np.empty(shape, np.float32)
         line = Progress("sample", len(pairs)) if progress else None
@@ -135,11 +139,11 @@ class Emulator:
             batch = pairs[first : first + options.batch_size]
             drawn = self._draw(inputs, batch, seed, options)
             for (i, k), field in zip(batch, drawn, strict=True):
-                fields[i, k] = field
+                fields[i, k - first_member] = field
             if line is not None:
                 line.advance(len(batch))
         seconds = (time.perf_counter() - began) / len(pairs)
-        return self._label(fields, inputs, seed, options, seconds)
+        return self._label(fields, inputs, members, seed, options, seconds)
 
     def log_likelihood(
         self,
@@ -302,7 +306,13 @@ class Emulator:
         return filled, known, torch.tensor(fractions, device=device)
 
     def _label(
-        self, fields: np.ndarray, inputs: Inputs, seed: int, options: SamplingConfig, seconds: float
+        self,
+        fields: np.ndarray,
+        inputs: Inputs,
+        members: Sequence[int],
+        seed: int,
+        options: SamplingConfig,
+        seconds: float,
     ) -> "xr.Dataset":
         import xarray as xr
 
@@ -319,7 +329,9 @@ class Emulator:
             },
             coords={
                 "channel": self.channels,
-                "member": np.arange(fields.shape[1]),
+                "member": list(members),
+                "model_seed": ("member", [self.seed] * len(members)),
+                "model_member": ("member", list(members)),
                 "level": list(self.card.normalisation.context_factors),
                 "parameter": self.params,
                 "y": ("y", coordinate, {"units": str(Unit.LENGTH)}),
@@ -331,29 +343,7 @@ class Emulator:
                 "n_steps": options.n_steps,
                 "sampling": options.model_dump_json(),
                 "seconds_per_member": seconds,
-                **provenance("sample", model=self.card.name, weights=self.card.weights_sha256),
+                **provenance("sample", model=self.card.name, weights=[self.card.weights_sha256]),
                 **{k: v for k, v in self.card.attributes.items() if k == "notice"},
             },
         )
-
-
-def load(path: str | Path, *, device: str | torch.device | None = None) -> Emulator:
-    """Load a bundle (a folder with ``model.json`` and ``weights.safetensors``).
-
-    Raises
-    ------
-    DataError
-        If the bundle is missing, damaged, or of another format.
-    """
-    card, network = read_bundle(path)
-    return Emulator(card, network, device=device)
-
-
-def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) -> "xr.Dataset":
-    """Draw from the default model; see :meth:`Emulator.sample` for ``options``.
-
-    The model is the bundle named by the variable ``EMULATOR_MODEL``, or else that of the demo.
-    """
-    return load(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL)).sample(
-        condition, params, **options
-    )

@@ -1,9 +1,9 @@
-"""Ensembles of held-out simulations: windows, draws, and the truth beside them."""
+"""Held-out simulations: windows, draws, and the truth beside them."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,15 +18,27 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def sample_simulation(
+COPIED = ("simulation", "run", "set", "suite", "box_size_mpch", "omega_m", "omega_b", "hubble_h")
+"""Attributes of the maps that an ensemble keeps."""
+
+
+class HeldOut(NamedTuple):
+    """Windows of one held-out simulation, cut for a model: conditions and what is true there."""
+
+    conditions: "xr.Dataset"
+    params: dict[str, float]
+    facts: "xr.Dataset"
+
+
+def cut_windows(
     emulator: Emulator,
     maps_path: Path,
     redraw_paths: Sequence[Path],
     options: SamplingConfig,
     *,
     split: str,
-) -> "xr.Dataset":
-    """Draw ensembles for windows of one simulation.
+) -> HeldOut:
+    """Cut the windows of one simulation.
 
     Windows are chosen without replacement from the non-overlapping tiling of all projections (ready
     windows are used whole), by a stream that depends on the sampling seed and on the run.
@@ -34,26 +46,29 @@ def sample_simulation(
     Parameters
     ----------
     emulator
-        The model.
+        The model, for its window, context, channels and parameters.
     maps_path
         ``maps/{simulation}.h5`` of the held-out simulation.
     redraw_paths
         Maps of re-drawn truths: same run, same parameters, other baryon seeds; may be empty.
     options
-        Members, windows, solver.
+        Windows and seed.
     split
-        Name of the split, kept in the file.
+        Name of the split, kept in the attributes.
 
     Returns
     -------
-    The Dataset of :meth:`Emulator.sample` with ``truth``, ``centre``, ``projection`` (its number),
-    ``projection_label`` and, if there are re-draws, ``truth_redraw (draw, sample, channel, y, x)``.
+    Conditions ``condition, large_scale``, parameters, and the facts: ``truth``, ``centre``,
+    ``projection`` (its number), ``projection_label`` and, if there are re-draws,
+    ``truth_redraw (draw, sample, channel, y, x)``.
 
     Raises
     ------
     DataError
         If the maps do not have the pixels, depth or redshift that the model was trained on.
     """
+    import xarray as xr
+
     maps = read_maps(maps_path)
     _check_grid(maps, emulator)
     places = _choose_windows(maps, emulator.card.grid.window, options)
@@ -62,38 +77,47 @@ def sample_simulation(
     missing = [name for name in names if name not in maps.params]
     if missing:
         raise DataError(f"{maps_path}:params", f"parameters {names}", f"{missing} missing")
+    mass, pixel = {"units": str(Unit.MASS_PER_PIXEL)}, {"units": str(Unit.PIXEL)}
+    dims = ("sample", "channel", "y", "x")
+    facts = xr.Dataset(
+        {
+            "truth": (dims, np.stack([cut.target for cut in cuts]), mass),
+            "centre": (("sample", "axis"), np.array([p[1] for p in places]), pixel),
+            "projection": (("sample",), np.array([p[0] for p in places])),
+            "projection_label": (("sample",), [maps.projections[p[0]] for p in places]),
+        },
+        attrs={name: maps.attrs[name] for name in COPIED} | {"split": split},
+    )
+    if redraw_paths:
+        redraws = [_cut_all(read_maps(path), places, emulator) for path in redraw_paths]
+        targets = np.stack([[cut.target for cut in draw] for draw in redraws])
+        facts["truth_redraw"] = (("draw", *dims), targets, mass)
+    conditions = xr.Dataset(
+        {
+            "condition": (("sample", "y", "x"), np.stack([cut.condition for cut in cuts])),
+            "large_scale": (
+                ("sample", "level", "y", "x"),
+                np.stack([cut.large_scale for cut in cuts]),
+            ),
+        }
+    )
+    return HeldOut(conditions, {name: float(maps.params[name]) for name in names}, facts)
+
+
+def draw_members(
+    emulator: Emulator, windows: HeldOut, options: SamplingConfig, members: range
+) -> "xr.Dataset":
+    """Draw some members of every window; the Dataset of :meth:`Emulator.sample` and the facts."""
     ensemble = emulator.sample(
-        np.stack([cut.condition for cut in cuts]),
-        {name: maps.params[name] for name in names},
-        large_scale=np.stack([cut.large_scale for cut in cuts]),
-        n_members=options.n_members,
+        windows.conditions,
+        windows.params,
+        n_members=len(members),
+        first_member=members.start,
         seed=options.seed,
         sampling=options,
         progress=True,
     )
-    mass = {"units": str(Unit.MASS_PER_PIXEL)}
-    dims = ("sample", "channel", "y", "x")
-    ensemble["truth"] = (dims, np.stack([cut.target for cut in cuts]), mass)
-    pixel = {"units": str(Unit.PIXEL)}
-    ensemble["centre"] = (("sample", "axis"), np.array([p[1] for p in places]), pixel)
-    ensemble["projection"] = (("sample",), np.array([p[0] for p in places]))
-    ensemble["projection_label"] = (("sample",), [maps.projections[p[0]] for p in places])
-    if redraw_paths:
-        redraws = [_cut_all(read_maps(path), places, emulator) for path in redraw_paths]
-        targets = np.stack([[cut.target for cut in draw] for draw in redraws])
-        ensemble["truth_redraw"] = (("draw", *dims), targets, mass)
-    copied = (
-        "simulation",
-        "run",
-        "set",
-        "suite",
-        "box_size_mpch",
-        "omega_m",
-        "omega_b",
-        "hubble_h",
-    )
-    ensemble.attrs |= {name: maps.attrs[name] for name in copied} | {"split": split}
-    return ensemble
+    return ensemble.assign(windows.facts).assign_attrs(ensemble.attrs | windows.facts.attrs)
 
 
 def _cut_all(

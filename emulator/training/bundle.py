@@ -133,6 +133,26 @@ def read_bundle(
     return card, network.requires_grad_(False).eval()
 
 
+def bundles_in(folder: str | Path) -> list[Path]:
+    """Bundles of a folder: itself, or those of its seeds (``seed_0``, ``seed_1``, ...).
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    folder = Path(folder)
+    if (folder / "model.json").is_file():
+        return [folder]
+    found = [path.parent for path in folder.glob("seed_*/model.json")]
+    if not found:
+        raise DataError(
+            folder, "a bundle (model.json), or bundles of seeds (seed_*/model.json)", "neither",
+            "Train one (`emulator train CONFIG`, or the workflow).",
+        )  # fmt: skip
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
 def describe(card: ModelCard, network: Backbone) -> str:
     """What a person wants to know of a bundle, as aligned lines."""
     grid, normalisation, diffusion = card.grid, card.normalisation, card.diffusion

@@ -11,12 +11,14 @@ from emulator.data.maps import Maps
 from emulator.data.normalisation import Normalisation
 
 VALIDATION_BATCH = 64
+VALIDATION_SEED = 0
 
 
 def training_windows(
     config: ExperimentConfig,
     maps: Sequence[Maps],
     normalisation: Normalisation,
+    seed: int,
     *,
     rank: int = 0,
     world_size: int = 1,
@@ -27,7 +29,7 @@ def training_windows(
         normalisation,
         window=config.data.window,
         batch_size=config.training.batch_size,
-        seed=config.training.seed,
+        seed=seed,
         accumulate=config.training.accumulate,
         rank=rank,
         world_size=world_size,
@@ -58,13 +60,13 @@ def training_loader(
 def validation_loader(
     config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation
 ) -> DataLoader[Batch]:
-    """Fixed windows, drawn without tilt from a stream that training never uses."""
+    """Fixed windows, the same for every seed, drawn without tilt from a stream of their own."""
     dataset = WindowDataset(
         maps,
         normalisation,
         window=config.data.window,
         batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
-        seed=config.training.seed,
+        seed=VALIDATION_SEED,
         stream=2**31,
     )
     n_batches = -(-config.training.validation_windows // VALIDATION_BATCH)

@@ -26,6 +26,7 @@ from emulator.training.build import (
     denoiser,
 )
 from emulator.training.ema import build_ema
+from emulator.training.loaders import VALIDATION_SEED
 from emulator.training.monitor import MEMBERS, ErrorByNoise, draw_ensemble, score_ensemble
 
 
@@ -60,6 +61,8 @@ class EmulatorModule(pl.LightningModule):
         Field transform fitted on the training split.
     diffusion, training
         Config sections.
+    seed
+        Of everything that a step draws.
     pixel_mpch
         Side of a pixel [Mpc/h], for the spectra that are watched.
     """
@@ -71,10 +74,11 @@ class EmulatorModule(pl.LightningModule):
         diffusion: DiffusionConfig,
         training: TrainingConfig,
         *,
+        seed: int,
         pixel_mpch: float,
     ) -> None:
         super().__init__()
-        self.pixel_mpch, self.errors = pixel_mpch, ErrorByNoise()
+        self.seed, self.pixel_mpch, self.errors = seed, pixel_mpch, ErrorByNoise()
         self.watched: Batch | None = None
         self.masses: Tensor | None = None
         self.scores: dict[str, float] = {}
@@ -131,7 +135,7 @@ class EmulatorModule(pl.LightningModule):
         processes can share, is a function of the share instead.)
         """
         config, trainer = self.training_config, self.trainer
-        seed = _step_seed(config.seed, 0, self.global_step)
+        seed = _step_seed(self.seed, 0, self.global_step)
         torch.manual_seed(seed)
         whole = len(batch.params) * config.accumulate * trainer.world_size
         part = batch_idx % config.accumulate
@@ -147,7 +151,7 @@ class EmulatorModule(pl.LightningModule):
             for kept in (known, _keep((whole,), dropped.drop_context))
         ]
         if share.start:
-            torch.manual_seed(_step_seed(config.seed, share.start, self.global_step))
+            torch.manual_seed(_step_seed(self.seed, share.start, self.global_step))
         return Draws(eps, t, importance, keep[0], keep[1], share.start)
 
     def _head_loss(self, head: ParameterHead, x: Tensor, fields: Tensor, params: Tensor) -> Tensor:
@@ -174,9 +178,7 @@ class EmulatorModule(pl.LightningModule):
         The bound depends on the ends of gamma alone; it is estimated with gamma uniform between
         them, so that the estimates of different schedules compare.
         """
-        generator = torch.Generator().manual_seed(
-            _step_seed(self.training_config.seed, 1, batch_idx)
-        )
+        generator = torch.Generator().manual_seed(_step_seed(VALIDATION_SEED, 1, batch_idx))
         x, fields = self.normalise(batch)
         network = bind_condition(self.ema, fields, batch.params, self.diffusion)
         eps = torch.randn(x.shape, generator=generator).to(x)
@@ -234,7 +236,7 @@ class EmulatorModule(pl.LightningModule):
             batch,
             x.shape[1:],
             gamma_max=self.schedule.gamma_max,
-            seed=self.training_config.seed,
+            seed=VALIDATION_SEED,
         )
 
     def configure_optimizers(self) -> Any:

@@ -44,6 +44,7 @@ def train(
     normalisation: Normalisation,
     splits: Mapping[str, Sequence[str]],
     *,
+    seed: int,
     maps_dir: Path,
     state_dir: Path,
     output: Path,
@@ -51,13 +52,15 @@ def train(
     """Train, or go on training, and write the bundle.
 
     The resume state lies in ``state_dir`` under a name that is a hash of the sections ``data,
-    model, diffusion, training`` (but for how windows are loaded), of the statistics and of the
-    split: a changed config never resumes a stale state.
+    model, diffusion, training`` (but for how windows are loaded), of the seed, of the statistics
+    and of the split: a changed config never resumes a stale state.
 
     Parameters
     ----------
     config, normalisation, splits
         What to train, fitted statistics, and simulation names by split.
+    seed
+        Of weights, windows and noise; one of ``training.seeds`` in the workflow.
     maps_dir
         Folder of ``{simulation}.h5``.
     state_dir
@@ -72,7 +75,7 @@ def train(
     """
     require_hardware(config.training)
     require_splits(splits)
-    key = state_key(config, normalisation, splits)
+    key = state_key(config, normalisation, splits, seed)
     state = Path(state_dir) / f"train-{key}" / "state.ckpt"
     lazy = config.training.cache == "none"
     training, validation = (
@@ -82,24 +85,25 @@ def train(
     grid = common_grid([*training, *validation], config.data.window)
     require_windows(config, training)
 
-    torch.manual_seed(config.training.seed)
+    torch.manual_seed(seed)
     network = build_network(config.model.network, config.diffusion, normalisation)
     costs = summarise_network(network, config, normalisation)
-    say(f"train: {len(training)} simulations; {costs}", flush=True)
+    say(f"train: seed {seed}, {len(training)} simulations; {costs}", flush=True)
     module = EmulatorModule(
         network,
         FieldTransform(normalisation),
         config.diffusion,
         config.training,
+        seed=seed,
         pixel_mpch=grid.pixel_mpch,
     )
-    modes = measure_modes(training_windows(config, training, normalisation), module)
+    modes = measure_modes(training_windows(config, training, normalisation, seed), module)
     check_noise_end(modes, module, network_channels(normalisation.channels))
     history = History([*bin_names(), *ensemble_names(_fields(normalisation))])
     callbacks = _build_callbacks(config, history, state, _fields(normalisation))
     trainer = _build_trainer(config, callbacks)
     windows = training_windows(
-        config, training, normalisation,
+        config, training, normalisation, seed,
         rank=trainer.global_rank, world_size=trainer.world_size,
     )  # fmt: skip
     _fit(
@@ -124,7 +128,7 @@ def train(
         network=config.model.network,
         diffusion=config.diffusion,
         normalisation=normalisation,
-        training=config.training.model_dump(mode="json"),
+        training=config.training.model_dump(mode="json", exclude={"seeds"}) | {"seed": seed},
         metrics=history.last(),
         attributes=provenance("train", **facts) | _notice(training),
         weights_sha256="",
@@ -140,12 +144,15 @@ def train(
     )
 
 
-UNTRAINED = ("cache", "loader_workers", "tensorboard", "ensemble_every")
-"""Keys that say where batches are made and what is watched, and never change a weight."""
+UNTRAINED = ("seeds", "cache", "loader_workers", "tensorboard", "ensemble_every")
+"""Keys that never change a weight: other models, where batches are made, what is watched."""
 
 
 def state_key(
-    config: ExperimentConfig, normalisation: Normalisation, splits: Mapping[str, Sequence[str]]
+    config: ExperimentConfig,
+    normalisation: Normalisation,
+    splits: Mapping[str, Sequence[str]],
+    seed: int,
 ) -> str:
     """Hash of all that decides a training."""
     sections = config.model_dump(mode="json", include={"data", "model", "diffusion", "training"})
@@ -154,6 +161,7 @@ def state_key(
     return fingerprint(
         [
             sections,
+            seed,
             normalisation.model_dump(mode="json"),
             {name: list(splits[name]) for name in ("train", "validation")},
         ]

@@ -25,6 +25,7 @@ from emulator.validation.baselines import (
     fit_baselines,
     forecast_windows,
 )
+from emulator.validation.models import compare_models
 from emulator.validation.statistics import compute_statistics
 from emulator.validation.summary import summarise
 
@@ -38,6 +39,7 @@ DIMS = {
     "params": ("sample", "parameter"),
     "centre": ("sample", "axis"),
     "projection": ("sample",),
+    "model_seed": ("member",),
 }
 MASSES = ("fields", "truth", "condition")
 
@@ -170,9 +172,10 @@ def _evaluate_one(
     maps = read_maps(maps_dir / f"{simulation}.h5")
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
+    mean_dmo = float(maps.select(["dmo"]).mean(dtype=np.float64))
     stats = compute_statistics(
-        ensemble,
-        mean_dmo_msunh=float(maps.select(["dmo"]).mean(dtype=np.float64)),
+        ensemble.drop_vars([n for n, v in ensemble.coords.items() if v.dims == ("member",)]),
+        mean_dmo_msunh=mean_dmo,
         occupied_msunh=occupied_msunh,
         forecasts=forecast_windows(baselines, maps, ensemble),
         climatology=(
@@ -182,6 +185,7 @@ def _evaluate_one(
         ),
         rng=rng,
     )
+    stats = stats.merge(compare_models(ensemble, stats["power_members"], mean_dmo))
     stats["score_oracle"] = ("channel", _oracle_score(ensemble))
     stats = stats.assign_coords(
         sample=np.arange(ensemble.sizes["sample"]), member=np.arange(ensemble.sizes["member"])

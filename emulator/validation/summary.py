@@ -142,6 +142,8 @@ def summarise(stats: xr.Dataset, *, n_bootstrap: int, seed: int = 0) -> xr.Datas
     boot = _Resampler(stats, n_bootstrap, seed)
     n_members = stats.sizes["rank"] - 1
     parts = {**_spectra(boot), **_calibration(boot, n_members), **_one_point(boot), **_scores(boot)}
+    if "variance_between" in stats:
+        parts |= _models(boot)
     summary = xr.Dataset(parts)
     summary["best_baseline"] = best_baseline(summary["crps"])
     return summary
@@ -223,6 +225,20 @@ def _calibration(boot: _Resampler, n_members: int) -> dict[str, xr.DataArray]:
         "coverage_mass": boot.estimate(
             calibration.interval_coverage(mass_ranks), "coverage of intervals of window mass"
         ),
+    }
+
+
+def _models(boot: _Resampler) -> dict[str, xr.DataArray]:
+    """What models of different seeds disagree about, and how good each is alone."""
+    between, within = boot["variance_between"], boot["variance_within"]
+    ratio = power_ratio(boot["power_by_model"], boot["power_truth"])
+    crps = boot["score_by_model"]
+    return {
+        "model_share": boot.estimate(
+            between / (between + within), "share of the variance that is between models"
+        ),
+        "power_ratio_by_model": boot.estimate(ratio, "sum P_member / sum P_truth of one model"),
+        "crps_by_model": boot.estimate(crps, "fair CRPS of one model", Unit.MASS_PER_PIXEL),
     }
 
 

@@ -26,7 +26,7 @@ def ensemble(results):
 
 
 def line(ax, label):
-    (found,) = [item for item in ax.get_lines() if item.get_label() == label]
+    found = next(item for item in ax.get_lines() if item.get_label() == label)
     return np.asarray(found.get_ydata())
 
 
@@ -107,6 +107,10 @@ def test_best_baseline_has_height_one(metrics):
 
 def test_training_curves_skip_what_was_not_measured():
     history = {"step": [1, 2, 3], "train_loss": [3, 2, 1], "val_loss": [np.nan, 2.0, np.nan]}
-    figure = plot_training(history)
+    figure = plot_training({"seed 0": history, "seed 1": history})
+    assert [text.get_text() for text in figure.axes[0].get_legend().texts] == [
+        "training", "validation",
+    ]  # fmt: skip
+    assert len(figure.axes[0].lines) == 4
     assert list(line(figure.axes[0], "validation")) == [2.0]
     assert list(line(figure.axes[0], "training")) == [3, 2, 1]

@@ -86,7 +86,8 @@ def test_captions_quote_the_bars(html):
 
 def test_missing_optional_inputs_are_said(html):
     text = Page(html).text
-    for words in ("No benchmark tables", "history.csv was not found", "model.json was not found",
+    for words in ("No benchmark tables", "No model/seed_*/history.csv",
+                  "No model/seed_*/model.json", "One model was trained",
                   "splits.json was not found", "there is no oracle"):  # fmt: skip
         assert words in text
 
@@ -94,10 +95,11 @@ def test_missing_optional_inputs_are_said(html):
 def test_optional_inputs_are_shown_when_they_exist(results, tmp_path):
     folder = tmp_path / "results"
     shutil.copytree(results[0], folder)
-    (folder / "model").mkdir()
-    (folder / "model" / "model.json").write_text(json.dumps({"channels": ["a <b>"]}))
+    bundle = folder / "model/seed_0"
+    bundle.mkdir(parents=True)
+    (bundle / "model.json").write_text(json.dumps({"channels": ["a <b>"]}))
     history = "step,train_loss,val_loss,val_bits_per_dimension\n50,1.0,,\n100,0.5,0.6,3.1\n"
-    (folder / "model" / "history.csv").write_text(history)
+    (bundle / "history.csv").write_text(history)
     benchmark = folder / "benchmarks" / "train" / "model.tsv"
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text("s\th:m:s\tmax_rss\n90.0\t0:01:30\t2048.0\n")

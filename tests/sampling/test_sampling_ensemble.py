@@ -12,12 +12,17 @@ from emulator.data.dataset import WindowDataset
 from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError
-from emulator.sampling.held_out import sample_simulation
+from emulator.sampling.held_out import cut_windows, draw_members
 from emulator.sampling.inputs import prepare_inputs
 from emulator.sampling.noise import MemberNoise, member_seed
 
 FEW = SamplingConfig(n_steps=4, windows_per_simulation=5, n_members=3)
 CENTRES = [(8, 8), (40, 3), (63, 31)]
+
+
+def draw_held_out(emulator, maps_path, redraws, options, *, split):
+    windows = cut_windows(emulator, maps_path, redraws, options, split=split)
+    return draw_members(emulator, windows, options, range(options.n_members))
 
 
 def draw(emulator, box, centres=CENTRES, **options):
@@ -126,7 +131,7 @@ def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkey
             np.testing.assert_array_equal(field[i], expected)
 
     maps = read_maps(folder / "CV_0.h5")
-    drawn = sample_simulation(emulator, maps.path, [], FEW, split="test")
+    drawn = draw_held_out(emulator, maps.path, [], FEW, split="test")
     for i in range(drawn.sizes["sample"]):
         projection, centre = int(drawn.projection[i]), tuple(drawn.centre.values[i])
         assert str(drawn.projection_label.values[i]) == "xyz"[projection]
@@ -157,7 +162,7 @@ def test_ready_windows_are_sampled_once_each(emulator, folder, tmp_path):
     )  # fmt: skip
     data = DataConfig(n_pixels=64, window=WINDOW, context_factors=FACTORS)
     project_simulation(suite, data, tmp_path, "CV_0", tmp_path / "CV_0.h5")
-    drawn = sample_simulation(emulator, tmp_path / "CV_0.h5", [], FEW, split="test")
+    drawn = draw_held_out(emulator, tmp_path / "CV_0.h5", [], FEW, split="test")
     assert drawn.projection_label.values.tolist() == ["0", "1", "2"]
     for i, centre in enumerate(CENTRES):
         found = drawn.condition[i], drawn.large_scale[i], drawn.truth[i]
@@ -242,7 +247,7 @@ def test_extrapolation_is_a_choice(emulator, box):
 
 def test_held_out_ensemble_holds_its_truth(emulator, folder):
     redraws = [folder / "BE_0.h5", folder / "BE_1.h5"]
-    result = sample_simulation(emulator, folder / "CV_0.h5", redraws, FEW, split="test")
+    result = draw_held_out(emulator, folder / "CV_0.h5", redraws, FEW, split="test")
     assert dict(result.sizes) | {"sample": 5, "member": 3, "draw": 2} == dict(result.sizes)
     maps = [read_maps(path) for path in (folder / "CV_0.h5", *redraws)]
     for i in range(5):
@@ -261,4 +266,4 @@ def test_maps_of_another_grid_are_refused(emulator, folder, tmp_path):
     with xr.open_dataset(folder / "CV_0.h5", engine="h5netcdf") as maps:
         maps.load().assign_attrs(pixel_mpch=0.4).to_netcdf(tmp_path / "x.h5", engine="h5netcdf")
     with pytest.raises(DataError, match="pixel_mpch"):
-        sample_simulation(emulator, tmp_path / "x.h5", [], FEW, split="test")
+        draw_held_out(emulator, tmp_path / "x.h5", [], FEW, split="test")

@@ -152,4 +152,4 @@ def test_bundle_info_says_what_the_bundle_holds(maps_dir, tmp_path):
     whole = CliRunner().invoke(app, ["bundle", "info", str(tmp_path / "model"), "--json"]).output
     assert '"format_version": 2' in whole
     missing = CliRunner().invoke(app, ["bundle", "info", str(tmp_path / "nothing")])
-    assert "no such file" in str(missing.exception)
+    assert "expected a bundle" in str(missing.exception)

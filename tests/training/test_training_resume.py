@@ -234,7 +234,7 @@ def test_unknown_formats_and_missing_files_are_refused(whole, tmp_path):
     message = damaged(whole, tmp_path / "b", lambda f: (f / "weights.safetensors").unlink())
     assert "weights.safetensors: expected the weights" in message
     message = damaged(whole, tmp_path / "c", lambda f: (f / "model.json").unlink())
-    assert "no such file" in message
+    assert "expected a bundle" in message
 
 
 # ---------------------------------------------------------------------- the forward process

@@ -23,7 +23,8 @@ PLAIN = {**TINY["model"], "network": {**TINY["model"]["network"], "dropout": 0.0
 
 
 def losses(root):
-    with (root / "model/history.csv").open() as handle:
+    (path,) = (root / "model").glob("**/history.csv")
+    with path.open() as handle:
         return [float(row["train_loss"]) for row in csv.DictReader(handle)]
 
 
@@ -77,8 +78,8 @@ def test_two_processes_train_as_one(maps_dir, whole, tmp_path):
         prepare(maps_dir, tmp_path, config), env=ENVIRONMENT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("train: 2 simulations") == 1  # said once
-    (tmp_path / "model").symlink_to(tmp_path / "results/model")
+    assert done.stdout.count("train: seed 0, 2 simulations") == 1  # said once
+    (tmp_path / "model").symlink_to(tmp_path / "results/model/seed_0")
     assert losses(tmp_path) == pytest.approx(losses(whole[0]), abs=1e-5)
     assert_close(load_file(tmp_path / "model/weights.safetensors"), whole[1], 1e-4)
 
@@ -104,11 +105,11 @@ def test_a_signal_saves_the_state_and_asks_to_be_queued_again(maps_dir, tmp_path
     rest = process.stdout.read()
     assert process.wait() == EXIT_REQUEUE, rest
     assert f"training stopped after step 8 ({signal.Signals(number).name})" in rest
-    assert not (tmp_path / "b/results/model/model.json").exists()
+    assert not (tmp_path / "b/results/model/seed_0/model.json").exists()
     done = subprocess.run(stopped, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert "going on from" in done.stdout
     first, second = (
-        load_file(tmp_path / side / "results/model/weights.safetensors") for side in "ab"
+        load_file(tmp_path / side / "results/model/seed_0/weights.safetensors") for side in "ab"
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert losses(tmp_path / "a/results") == losses(tmp_path / "b/results")

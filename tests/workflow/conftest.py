@@ -1,6 +1,7 @@
 """The command line and the workflow as a user meets them: subprocesses in their own folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,10 @@ def finished(tmp_path_factory, snakemake):
     folder = tmp_path_factory.mktemp("workflow")
     done = snakemake(folder)
     return folder, done.stdout + done.stderr
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """The finished run, to be damaged."""
+    shutil.copytree(finished[0], tmp_path / "run")
+    return tmp_path / "run"

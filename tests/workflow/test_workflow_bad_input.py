@@ -109,7 +109,7 @@ def test_unknown_run(copy, call):
 def test_missing_bundle(copy, call):
     shutil.rmtree(copy / "results/test/model")
     command = ["sample", "results/test/config/sample.yaml"]
-    refused(call, copy, command, "model.json", "no such file")
+    refused(call, copy, command, "results/test/model", "expected a bundle")
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ def test_report_is_one_self_contained_page(finished):
 def test_every_job_leaves_a_log_and_a_benchmark(finished):
     results = finished[0] / "results/test"
     for kind, suffix in (("logs", "log"), ("benchmarks", "tsv")):
-        for stage in ("fit", "train", "validate", "report"):
+        for stage in ("fit", "validate", "report"):
             assert (results / kind / f"{stage}.{suffix}").stat().st_size
-        for stage in ("simulate", "project", "sample"):
+        for stage in ("simulate", "project", "train", "sample"):
             assert list((results / kind / stage).glob(f"*.{suffix}"))
 
 
@@ -114,8 +114,31 @@ def test_validation_reruns_validation_only(finished, snakemake):
 
 
 def test_training_reruns_training(finished, snakemake):
-    jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training={seed: 1}"))
+    jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training={max_steps: 25}"))
     assert jobs.keys() - {"all"} == {"stage_config", "train", "sample", "validate", "report"}
+
+
+def test_a_seed_more_trains_one_model_and_keeps_the_members_of_the_other(copy, snakemake):
+    """And two members more of each are drawn without drawing those that are there."""
+    results = copy / "results/test"
+    with xr.open_dataset(results / "ensembles/test/CV_0.nc", engine="h5netcdf") as file:
+        before = file.load()
+    more = ["--config", "training={seeds: [0, 7]}", "sampling={n_members: 6}"]
+    jobs = planned(snakemake(copy, "--dry-run", *more))
+    assert jobs["train"] == 1
+    assert jobs.keys() - {"all"} == {"stage_config", "train", "sample", "validate", "report"}
+    done = snakemake(copy, *more)
+    after = xr.load_dataset(results / "ensembles/test/CV_0.nc", engine="h5netcdf")
+    assert after.model_seed.values.tolist() == 6 * [0] + 6 * [7]
+    assert after.model_member.values.tolist() == 2 * [*range(6)]
+    assert after.fields[:, :4].equals(before.fields.assign_coords(member=range(4)))
+    assert not np.allclose(after.fields[:, 0], after.fields[:, 6])
+    assert "8 members a window drawn" in done.stdout + done.stderr
+    metrics = xr.load_dataset(results / "metrics.nc", engine="h5netcdf")
+    assert metrics.crps_by_model.sizes["model_seed"] == 2
+    assert "Uncertainty of the model" in (results / "report.html").read_text()
+    both = emulator.load(results / "model")
+    assert [model.seed for model in both.models] == [0, 7]
 
 
 def test_a_removed_map_is_named_before_anything_runs(finished, snakemake):

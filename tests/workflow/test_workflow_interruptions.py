@@ -30,29 +30,22 @@ def kill_when(condition, arguments, folder, *, threads=1):
     assert process.returncode == -signal.SIGKILL
 
 
-@pytest.fixture
-def copy(finished, tmp_path):
-    """The finished run, to be damaged."""
-    shutil.copytree(finished[0], tmp_path / "run")
-    return tmp_path / "run"
-
-
 def contents(folder, pattern):
     return {path.name: path.read_bytes() for path in sorted(folder.glob(pattern))}
 
 
 def test_training_goes_on_with_the_same_weights(copy, call):
     results = copy / "results/test"
-    expected = load_file(results / "model/weights.safetensors")
+    expected = load_file(results / "model/seed_0/weights.safetensors")
     shutil.rmtree(results / "model")
     shutil.rmtree(results / ".state")
     command = ["emulator", "train", "results/test/config/train.yaml"]
     # two threads, as the workflow had: sums over threads round differently
     kill_when(lambda: list(results.glob(".state/*/state.ckpt")), command, copy, threads=2)
-    assert not (results / "model/model.json").exists()
+    assert not (results / "model/seed_0/model.json").exists()
     done = call(command, copy, threads=2)
     assert "going on from" in done.stdout
-    resumed = load_file(results / "model/weights.safetensors")
+    resumed = load_file(results / "model/seed_0/weights.safetensors")
     assert expected.keys() == resumed.keys()
     assert all(expected[name].equal(resumed[name]) for name in expected)
 
@@ -90,7 +83,7 @@ def test_projection_goes_on_and_leaves_no_partial_file(copy, call):
 def test_a_failed_stage_stops_the_workflow_and_the_same_command_completes_it(copy, snakemake):
     results = copy / "results/test"
     expected = sorted(path.name for path in results.glob("ensembles/test/*.nc"))
-    for name in ("model", "ensembles"):
+    for name in ("model", "ensembles", "manifests"):
         shutil.rmtree(results / name)
     (results / "report.html").unlink()
     (state,) = results.glob(".state/*/state.ckpt")
@@ -99,7 +92,7 @@ def test_a_failed_stage_stops_the_workflow_and_the_same_command_completes_it(cop
     failed = snakemake(copy, check=False)
     assert failed.returncode != 0
     assert "state.ckpt: expected a readable training state" in failed.stdout + failed.stderr
-    assert not (results / "model/model.json").exists()
+    assert not (results / "model/seed_0/model.json").exists()
     state.write_bytes(kept)
     done = snakemake(copy)
     assert "going on from" in done.stdout + done.stderr

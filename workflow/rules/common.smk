@@ -34,16 +34,19 @@ RAW = f"data/raw/{NAME}" if EMBEDDED else EXPERIMENT.suite.root
 PROCESSED = f"data/processed/{NAME}"
 RESULTS = f"results/{NAME}"
 SAMPLED = sampled_simulations(SPLITS["test"])
+SEEDS = EXPERIMENT.training.seeds
 EMULATOR = f"{sys.executable} -m emulator"
 
 # A command that fails must not hide behind `tee`; byte code halves the start-up of every job.
 shell.prefix("set -euo pipefail; unset PYTHONDONTWRITEBYTECODE; ")
 
-for manifest in (*Path(RAW).glob("manifests/*.json"), *Path(PROCESSED).glob("manifests/*.json")):
-    try:
-        check_manifest(manifest)
-    except DataError as error:
-        raise WorkflowError(str(error)) from None
+if workflow.is_main_process:  # while jobs run, their manifests come and go
+    for folder in (RAW, PROCESSED, RESULTS):
+        for manifest in Path(folder).glob("manifests/*.json"):
+            try:
+                check_manifest(manifest)
+            except DataError as error:
+                raise WorkflowError(str(error)) from None
 
 
 def run_of(simulation):
@@ -59,6 +62,7 @@ def stage_config(stage):
 wildcard_constraints:
     run="|".join(RUNS),
     simulation="|".join(SAMPLED),
+    seed=r"\d+",
 
 
 localrules:

@@ -1,13 +1,14 @@
-# Ensembles: one job a held-out simulation.
+# Ensembles: one job a held-out simulation. The file itself is not an output: it outlives a failed
+# job, and more members or another seed are added to it.
 rule sample:
     input:
-        f"{RESULTS}/model/model.json",
-        f"{RESULTS}/model/weights.safetensors",
+        expand(f"{RESULTS}/model/seed_{{seed}}/weights.safetensors", seed=SEEDS),
         f"{RESULTS}/splits.json",
         lambda wildcards: f"{PROCESSED}/manifests/{run_of(wildcards.simulation)}.json",
+        models=expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
         config=stage_config("sample"),
     output:
-        f"{RESULTS}/ensembles/test/{{simulation}}.nc",
+        f"{RESULTS}/manifests/{{simulation}}.json",
     log:
         f"{RESULTS}/logs/sample/{{simulation}}.log",
     benchmark:
@@ -17,6 +18,8 @@ rule sample:
         mem_mb=8000,
         runtime=120,
         gpu=1,
+    params:
+        models=lambda wildcards, input: [f"--model {Path(path).parent}" for path in input.models],
     shell:
-        "{EMULATOR} sample {input.config} --simulation {wildcards.simulation}"
-        " --maps {PROCESSED}/maps --results {RESULTS} 2>&1 | tee {log}"
+        "{EMULATOR} sample {input.config} --simulation {wildcards.simulation} {params.models}"
+        " --maps {PROCESSED}/maps --results {RESULTS} --manifest {output} 2>&1 | tee {log}"

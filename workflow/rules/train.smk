@@ -19,24 +19,25 @@ rule fit:
         "{EMULATOR} fit {input.config} --maps {PROCESSED}/maps --results {RESULTS} 2>&1 | tee {log}"
 
 
+# one job a seed of training.seeds
 rule train:
     input:
         f"{RESULTS}/normalisation.json",
         f"{RESULTS}/splits.json",
         config=stage_config("train"),
     output:
-        f"{RESULTS}/model/model.json",
-        f"{RESULTS}/model/weights.safetensors",
-        f"{RESULTS}/model/history.csv",
+        f"{RESULTS}/model/seed_{{seed}}/model.json",
+        f"{RESULTS}/model/seed_{{seed}}/weights.safetensors",
+        f"{RESULTS}/model/seed_{{seed}}/history.csv",
     log:
-        f"{RESULTS}/logs/train.log",
+        f"{RESULTS}/logs/train/seed_{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/train.tsv"
+        f"{RESULTS}/benchmarks/train/seed_{{seed}}.tsv"
     threads: 8
     resources:
         mem_mb=16000,
         runtime=1440,
         gpu=1,
     shell:
-        "{EMULATOR} train {input.config} --maps {PROCESSED}/maps --results {RESULTS}"
-        " --output {RESULTS}/model 2>&1 | tee {log}"
+        "{EMULATOR} train {input.config} --seed {wildcards.seed} --maps {PROCESSED}/maps"
+        " --results {RESULTS} 2>&1 | tee {log}"

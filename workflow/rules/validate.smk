@@ -1,7 +1,7 @@
 # Statistics against the truth and against baselines, the acceptance table, and the page.
 rule validate:
     input:
-        expand(f"{RESULTS}/ensembles/test/{{simulation}}.nc", simulation=SAMPLED),
+        expand(f"{RESULTS}/manifests/{{simulation}}.json", simulation=SAMPLED),
         f"{RESULTS}/splits.json",
         config=stage_config("validate"),
     output:
@@ -24,7 +24,7 @@ rule report:
     input:
         f"{RESULTS}/metrics.nc",
         f"{RESULTS}/acceptance.json",
-        f"{RESULTS}/model/model.json",
+        expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
         config=stage_config("validate"),
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),

@@ -91,13 +91,13 @@ def measure() -> list[Measurement]:
     return [Measurement("Ablation", note, [], header, rows)]
 
 
-def config_of(variant: str, seed: int) -> ExperimentConfig:
+def config_of(variant: str) -> ExperimentConfig:
     """The demo with one choice changed, at the budget of the ablation."""
     raw = yaml.safe_load((ROOT / "configs/demo.yaml").read_text())
     changes = deepcopy(VARIANTS[variant])
     for section in ("suite", "data", "model", "diffusion", "training"):
         raw[section] = {**raw.get(section, {}), **changes.get(section, {})}
-    raw["training"] |= {"max_steps": STEPS, "seed": seed, "ensemble_every": 0}
+    raw["training"] |= {"max_steps": STEPS, "ensemble_every": 0}
     raw["sampling"] = {"n_members": MEMBERS, "windows_per_simulation": WINDOWS}
     return parse_config(raw)
 
@@ -114,7 +114,7 @@ def _prepare(strength: float) -> None:
     from emulator.suite.simulate import simulate_run, write_tables
 
     folder = _folder(strength)
-    config = config_of("default: v, logistic, plain", 0)
+    config = config_of("default: v, logistic, plain")
     suite = config.suite.model_copy(update={"environment_strength": strength})
     wanted = {run: names for run, names in suite.runs().items() if run.startswith("SB")}
     with tempfile.TemporaryDirectory() as raw:
@@ -136,25 +136,30 @@ def _run(job: tuple[str, int]) -> tuple[str, Scores]:
 
     from emulator.data.fit import fit_normalisation
     from emulator.data.splits import split_runs
-    from emulator.sampling.ensemble import load
-    from emulator.sampling.held_out import sample_simulation
+    from emulator.sampling.held_out import cut_windows, draw_members
+    from emulator.sampling.loading import load_bundle
     from emulator.training.trainer import train
 
     torch.set_num_threads(1)
     variant, seed = job
-    config = config_of(variant, seed)
+    config = config_of(variant)
     maps = _folder(config.suite.environment_strength)
     splits = split_runs(config.suite.runs(), config.data.split)
     paths = [maps / f"{name}.h5" for name in splits["train"]]
     normalisation = fit_normalisation(paths, config.model, config.data.context_factors)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        train(config, normalisation, splits, maps_dir=maps, state_dir=folder,
+        train(config, normalisation, splits, seed=seed, maps_dir=maps, state_dir=folder,
               output=folder / "model")  # fmt: skip
-        model = load(folder / "model")
+        model = load_bundle(folder / "model")
         drawn = [
-            sample_simulation(
-                model, maps / f"{simulation}.h5", [], config.sampling, split="validation"
+            draw_members(
+                model,
+                cut_windows(
+                    model, maps / f"{simulation}.h5", [], config.sampling, split="validation"
+                ),
+                config.sampling,
+                range(MEMBERS),
             )
             for simulation in splits["validation"]
         ]

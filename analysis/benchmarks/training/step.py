@@ -35,7 +35,7 @@ def measure() -> list[Measurement]:
             write_store(folder, number, N_PIXELS, FACTORS)
         splits = {"train": ["SB_0", "SB_1", "SB_2"], "validation": ["SB_3"]}
         with watched(clock):
-            train(config, normalisation(FACTORS), splits, maps_dir=folder,
+            train(config, normalisation(FACTORS), splits, seed=0, maps_dir=folder,
                   state_dir=folder / "state", output=folder / "model")  # fmt: skip
     whole = clock.finished - clock.began
     shares = {name: seconds / whole for name, seconds in clock.spent.items()}

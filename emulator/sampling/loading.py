@@ -1,0 +1,57 @@
+"""Load what was trained, and draw from the default model."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from emulator.sampling.ensemble import Emulator
+from emulator.sampling.mixture import Mixture
+from emulator.training.bundle import bundles_in, read_bundle
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DEFAULT_MODEL = "results/demo/model"
+"""Model of `emulator.sample`, unless the variable EMULATOR_MODEL names another."""
+
+
+def load(path: str | Path, *, device: str | torch.device | None = None) -> Emulator | Mixture:
+    """Load a bundle (a folder with ``model.json``), or all those of a training with several seeds.
+
+    Parameters
+    ----------
+    path
+        ``results/NAME/model``, or one of the ``seed_*`` folders in it.
+    device
+        ``"cpu"``, ``"cuda"``, ...; default: a GPU if there is one.
+
+    Returns
+    -------
+    An :class:`Emulator`, or a :class:`Mixture` if there are several bundles.
+
+    Raises
+    ------
+    DataError
+        If the bundle is missing, damaged, or of another format.
+    """
+    models = {str(folder): load_bundle(folder, device=device) for folder in bundles_in(path)}
+    return next(iter(models.values())) if len(models) == 1 else Mixture(models)
+
+
+def load_bundle(folder: str | Path, *, device: str | torch.device | None = None) -> Emulator:
+    """Load one bundle."""
+    card, network = read_bundle(folder)
+    return Emulator(card, network, device=device)
+
+
+def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) -> "xr.Dataset":
+    """Draw from the default model; see :meth:`Emulator.sample` for ``options``.
+
+    The model is the folder named by the variable ``EMULATOR_MODEL``, or else that of the demo.
+    """
+    return load(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL)).sample(
+        condition, params, **options
+    )
