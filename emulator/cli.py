@@ -5,13 +5,16 @@ Folders default to those of the workflow: ``data/raw/{name}``, ``data/processed/
 """
 
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from emulator.config import ExperimentConfig, json_schema, read_config
 from emulator.io import EmulatorError
+
+Name = TypeVar("Name")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,8 +65,11 @@ def simulate(
     if suite.kind != "embedded":
         raise EmulatorError(f"{config}: suite.kind is {suite.kind!r}; only 'embedded' is simulated")
     files = write_tables(suite, root)
-    for name in _known(run, list(suite.runs()), "run"):
-        files += simulate_run(suite, name, root, n_redraws=redraw_baryons)
+
+    def simulate_one(name: str) -> None:
+        files.extend(simulate_run(suite, name, root, n_redraws=redraw_baryons))
+
+    _each(_known(run, list(suite.runs()), "run"), simulate_one)
     if manifest is not None:
         write_manifest(manifest, files)
 
@@ -98,12 +104,17 @@ def project(
         for redraw in range(redraw_baryons)
     ]
     files = []
-    for simulation, redraw in track(names, f"project {' '.join(chosen)}", len(names)):
+
+    def project_one(name: tuple[str, int]) -> None:
+        simulation, redraw = name
         suffix = f"_redraw_{redraw:04d}" if redraw else ""
         files.append(folder / f"{simulation}{suffix}.h5")
         project_simulation(
             suite, experiment.data, root, simulation, files[-1], redraw=redraw, workers=workers
         )
+
+    block = chosen[0] if len(chosen) == 1 else f"{chosen[0]}-{chosen[-1]}"
+    _each(track(names, f"project {block}", len(names)), project_one)
     if manifest is not None:
         write_manifest(manifest, files)
 
@@ -241,7 +252,8 @@ def sample(
     members = read_json(folder / "splits.json")[split]
     bundles = [path for given in model or [folder / "model"] for path in bundles_in(given)]
     models, files = [load_bundle(path) for path in bundles], []
-    for name in _known(simulation, sampled_simulations(members), f"{split} simulation"):
+
+    def sample_one(name: str) -> None:
         redraws = redraws_of(name, experiment.suite.runs())
         files.append(folder / "ensembles" / split / f"{name}.nc")
         n_drawn = grow_ensemble(
@@ -253,6 +265,8 @@ def sample(
             path=files[-1],
         )
         typer.echo(f"sample {name}: {n_drawn} members a window drawn")
+
+    _each(_known(simulation, sampled_simulations(members), f"{split} simulation"), sample_one)
     if manifest is not None:
         write_manifest(manifest, files)
 
@@ -357,6 +371,21 @@ def _maps(experiment: ExperimentConfig, folder: Path | None) -> Path:
 
 def _results(experiment: ExperimentConfig, folder: Path | None) -> Path:
     return folder or Path("results") / experiment.name
+
+
+def _each(names: Iterable[Name], work: Callable[[Name], None]) -> None:
+    """Do all of a block even where some fails: one bad file costs one file, not the block."""
+    faults = []
+    for name in names:
+        try:
+            work(name)
+        except EmulatorError as error:
+            faults.append(error)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        lines = "\n".join(f"  {error}" for error in faults)
+        raise EmulatorError(f"{len(faults)} of them failed, the others are done:\n{lines}")
 
 
 def _known(chosen: list[str] | None, known: list[str], what: str) -> list[str]:

@@ -65,6 +65,7 @@ def test_every_shipped_config_is_valid(path):
     [
         ("emulator", {"torch", "numpy", "xarray", "h5py", "snakemake"}),
         ("emulator.config", {"torch", "numpy", "xarray", "h5py"}),
+        ("emulator.cost.requests", {"torch", "numpy", "xarray", "h5py", "numba"}),
         ("emulator.cli", {"torch", "numpy", "xarray", "h5py"}),
         ("emulator.sampling.held_out", {"pytorch_lightning"}),
         ("emulator.suite.simulate", {"torch", "astropy"}),

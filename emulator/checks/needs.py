@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from emulator.checks.findings import Inspection
-from emulator.config import DataConfig, ExperimentConfig
+from emulator.config import ExperimentConfig
+from emulator.cost.sizes import maps_bytes, projection_bytes
 from emulator.data.blocks import parts_of
-from emulator.data.deposit import mesh_side, padded_shape
-from emulator.data.maps import SPECIES
 from emulator.data.projection import project_species
 from emulator.data.snapshots import DARK_MATTER, open_snapshot
 
 _PROBE_PARTICLES = 2_000_000
-_POSITION_AND_MASS = 3 * 8 + 8
 
 
 def needs_of_maps(
@@ -36,35 +34,18 @@ def needs_of_maps(
     ``maps_bytes_a_simulation`` (of the largest), ``maps_bytes``, ``projection_bytes`` of one
     worker (0 for ready maps, which are read whole), and ``training_bytes`` of maps in memory.
     """
-    sizes = {found.simulation: _maps_bytes(config, found) for found in inspections}
+    sizes = {
+        found.simulation: maps_bytes(config, int(found.facts.get("windows", 0)))
+        for found in inspections
+    }
     trained = sum(size for name, size in sizes.items() if name not in held_out)
     projected = config.suite.kind in ("embedded", "files")
     return {
         "maps_bytes_a_simulation": max(sizes.values(), default=0.0),
         "maps_bytes": sum(sizes.values()),
-        "projection_bytes": _projection_bytes(config.data) if projected else 0.0,
+        "projection_bytes": projection_bytes(config.data) if projected else 0.0,
         "training_bytes": trained if config.training.cache == "memory" else 0.0,
     }
-
-
-def _maps_bytes(config: ExperimentConfig, found: Inspection) -> float:
-    """Fields of four species and the context of one, float32."""
-    suite, data = config.suite, config.data
-    if suite.kind == "samples":
-        # context windows have the pixels of the window
-        layers = len(SPECIES) + len(data.context_factors)
-        return float(found.facts["windows"] * data.window**2 * 4 * layers)
-    projections = suite.maps_per_simulation if suite.kind == "multifield" else 3 * data.slabs
-    context = sum(1.0 / factor**2 for factor in data.context_factors)
-    return projections * data.n_pixels**2 * 4 * (len(SPECIES) + context)
-
-
-def _projection_bytes(data: DataConfig) -> float:
-    n, rows, cols = padded_shape(3 * data.slabs, data.n_pixels)
-    grids = 2 * n * rows * cols * 8
-    fields = n * len(SPECIES) * data.n_pixels**2 * 4
-    mesh = mesh_side(10**9) ** 3 * 4 if data.deposit == "adaptive" else 0
-    return float(grids + fields + mesh + data.block_particles * _POSITION_AND_MASS)
 
 
 def probe_projection(

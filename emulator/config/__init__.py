@@ -1,13 +1,14 @@
 """Configuration: *what* is run, as frozen models; one place, validated before any job starts.
 
-A config file holds the sections ``suite, data, model, diffusion, training, sampling, validation``.
-It says nothing about machines or output folders: those belong to Snakemake profiles and to the
-command line. An unknown key is an error that names its path. Every stage reads only the sections
-listed in :data:`STAGE_SECTIONS`, so that changing one section reruns only what depends on it.
+A config file holds the sections ``suite, data, model, diffusion, training, sampling, validation``
+and ``blocks``. It says nothing about machines or output folders: those belong to Snakemake profiles
+and to the command line. An unknown key is an error that names its path. Every stage reads only the
+sections listed in :data:`STAGE_SECTIONS`, so that changing one reruns only what depends on it.
 
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
 
+from emulator.config.blocks import BlocksConfig, blocks_of
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.embedded import DesignConfig, EmbeddedSuite
@@ -36,6 +37,7 @@ from emulator.config.training import TrainingConfig
 
 __all__ = [
     "STAGE_SECTIONS",
+    "BlocksConfig",
     "ChannelConfig",
     "ConfigError",
     "DataConfig",
@@ -59,6 +61,7 @@ __all__ = [
     "TrainingConfig",
     "UNetConfig",
     "ValidationConfig",
+    "blocks_of",
     "json_schema",
     "parse_config",
     "read_config",

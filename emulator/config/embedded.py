@@ -71,6 +71,16 @@ class EmbeddedSuite(Section):
         return f"L{self.box_size_mpch:g}n{self.n_particles}"
 
     @property
+    def dmo_bytes(self) -> int:
+        """Disk that the snapshot of an N-body run takes: 16 bytes a particle."""
+        return 16 * self.n_particles**3
+
+    @property
+    def hydro_bytes(self) -> int:
+        """Disk that a hydro outcome takes: 32 bytes a dark-matter particle."""
+        return 32 * self.n_particles**3
+
+    @property
     def header(self) -> HeaderFacts:
         """What its headers fail to say: nothing."""
         return HeaderFacts()

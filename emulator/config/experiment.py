@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
+from emulator.config.blocks import BlocksConfig
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.embedded import EmbeddedSuite
@@ -32,6 +33,7 @@ class ExperimentConfig(Section):
     training: TrainingConfig = TrainingConfig()
     sampling: SamplingConfig = SamplingConfig()
     validation: ValidationConfig = ValidationConfig()
+    blocks: BlocksConfig = BlocksConfig()
 
 
 STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
@@ -42,7 +44,10 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "sample": ("suite", "sampling"),
     "validate": ("validation",),
 }
-"""Sections that each stage reads. A stage is rerun only when one of its sections changes."""
+"""Sections that each stage reads. A stage is rerun only when one of its sections changes.
+
+The section ``blocks`` is read by the workflow alone: it changes no result.
+"""
 
 
 def parse_config(raw: Mapping[str, Any], *, source: str = "config") -> ExperimentConfig:

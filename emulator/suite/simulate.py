@@ -33,9 +33,6 @@ from emulator.suite.tables import write_tables
 __all__ = ["simulate_run", "write_tables"]
 
 
-DMO_BYTES, HYDRO_BYTES = 16, 32
-"""Bytes on disk of each particle of the dark-matter-only run, in its own and in a hydro file."""
-
 REDRAW_SEEDS = 1_000_000
 """Re-drawn baryons of a simulation with baryon seed ``s`` have the seeds ``s * 1e6 + 1, ...``."""
 
@@ -145,10 +142,9 @@ def _outcomes(
 def _require_disk_space(job: _Run, run: str) -> None:
     """Refuse a run that cannot be written, before it is computed."""
     missing = [path for path, _ in job.outcomes if not path.exists()]
-    n_new = len(missing) * HYDRO_BYTES
+    needed = len(missing) * job.suite.hydro_bytes
     if not job.path("dmo_snapshot", job.simulations[0]).exists():
-        n_new += DMO_BYTES
-    needed = n_new * job.suite.n_particles**3
+        needed += job.suite.dmo_bytes
     folder = next(parent for parent in (job.root, *job.root.absolute().parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     if needed > free:

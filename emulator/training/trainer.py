@@ -25,6 +25,7 @@ from emulator.training.history import History, ProgressLine, StopEarly
 from emulator.training.loaders import training_loader, training_windows, validation_loader
 from emulator.training.module import EmulatorModule, NonFiniteLossError
 from emulator.training.monitor import bin_names, ensemble_names
+from emulator.training.nodes import meet_nodes
 from emulator.training.preflight import (
     check_noise_end,
     common_grid,
@@ -74,6 +75,7 @@ def train(
         If maps disagree in their grid, or if a resume state is damaged.
     """
     require_hardware(config.training)
+    meet_nodes(config.training.num_nodes)
     require_splits(splits)
     key = state_key(config, normalisation, splits, seed)
     state = Path(state_dir) / f"train-{key}" / "state.ckpt"

@@ -10,6 +10,7 @@ import xarray as xr
 
 import emulator
 from emulator.config import read_config
+from emulator.cost.requests import requests
 from emulator.data.maps import read_maps
 from emulator.data.splits import sampled_simulations, split_runs
 from emulator.io import read_json
@@ -59,6 +60,51 @@ def test_every_job_leaves_a_log_and_a_benchmark(finished):
             assert (results / kind / f"{stage}.{suffix}").stat().st_size
         for stage in ("simulate", "project", "train", "sample"):
             assert list((results / kind / stage).glob(f"*.{suffix}"))
+
+
+def test_jobs_need_less_than_they_ask_for(finished):
+    """Memory and time that the workflow asks the scheduler for, against what was measured."""
+    results = finished[0] / "results/test"
+    asked = requests(read_config(ROOT / "configs/test.yaml"))
+    for stage, request in asked.items():
+        tables = [
+            *results.glob(f"benchmarks/{stage}/*.tsv"),
+            *results.glob(f"benchmarks/{stage}.tsv"),
+        ]
+        assert tables
+        for table in tables:
+            names, values = (line.split("\t") for line in table.read_text().splitlines())
+            used = dict(zip(names, values, strict=True))
+            assert float(used["s"]) < 60 * request.minutes
+            if used["max_rss"] not in ("NA", "-"):
+                assert float(used["max_rss"]) < request.memory_mb
+
+
+def test_blocks_make_few_jobs_of_the_same_work(finished, snakemake, tmp_path):
+    blocks = ["--config", "blocks={runs: 3, simulations: 2}"]
+    jobs = planned(snakemake(tmp_path, "--dry-run", *blocks))
+    assert (jobs["simulate"], jobs["project"], jobs["sample"]) == (2, 2, 1)
+    snakemake(tmp_path, "--until", "fit", *blocks)
+    for name in ("normalisation.json", "splits.json"):
+        one, other = (folder / "results/test" / name for folder in (finished[0], tmp_path))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_one_bad_simulation_of_a_block_costs_one(copy, call):
+    maps = copy / "data/processed/test/maps"
+    expected = (maps / "SB_2.h5").read_bytes()
+    for path in maps.glob("SB_*.h5"):
+        path.unlink()
+    (snapshot,) = (copy / "data/raw/test").glob("Sims/Surrogate/*/SB/SB_1/*.hdf5")
+    snapshot.write_bytes(b"broken")
+    runs = ["--run", "SB0", "--run", "SB1", "--run", "SB2"]
+    command = ["emulator", "project", "results/test/config/project.yaml", *runs]
+    done = call([*command, "--manifest", "block.json"], copy, check=False)
+    assert done.returncode == 1
+    assert str(snapshot.relative_to(copy)) in done.stderr
+    assert (maps / "SB_2.h5").read_bytes() == expected
+    assert not (maps / "SB_1.h5").exists()
+    assert not (copy / "block.json").exists()
 
 
 def test_progress_with_time_left_reaches_the_terminal(finished):

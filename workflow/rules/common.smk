@@ -5,7 +5,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate as validate_schema
 
-from emulator.config import ConfigError, parse_config, stage_yaml
+from emulator.config import ConfigError, blocks_of, parse_config, stage_yaml
+from emulator.cost.requests import DAY, requests
 from emulator.data.gadget import first_chunk
 from emulator.data.splits import sampled_simulations, split_runs
 from emulator.io import DataError
@@ -37,21 +38,48 @@ SAMPLED = sampled_simulations(SPLITS["test"])
 SEEDS = EXPERIMENT.training.seeds
 EMULATOR = f"{sys.executable} -m emulator"
 
-# A command that fails must not hide behind `tee`; byte code halves the start-up of every job.
-shell.prefix("set -euo pipefail; unset PYTHONDONTWRITEBYTECODE; ")
+BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
+ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
+PROJECTION_THREADS = 2 if EXPERIMENT.suite.kind == "files" else 1
+REQUESTS = requests(EXPERIMENT, workers=PROJECTION_THREADS)
+
+# A command that fails must not hide behind `tee`; byte code halves the start-up of every job. When
+# the scheduler ends a job it signals all of its processes: the shell waits for the command, which
+# may have a state to save, and `tee` for what the command still says.
+shell.prefix("set -euo pipefail; unset PYTHONDONTWRITEBYTECODE; trap : TERM USR1; ")
+LOGGED = "2>&1 | (trap '' TERM USR1; exec tee {log})"
 
 if workflow.is_main_process:  # while jobs run, their manifests come and go
-    for folder in (RAW, PROCESSED, RESULTS):
-        for manifest in Path(folder).glob("manifests/*.json"):
-            try:
-                check_manifest(manifest)
-            except DataError as error:
-                raise WorkflowError(str(error)) from None
+    manifests = [
+        f"{folder}/manifests/{block}.json" for folder in (RAW, PROCESSED) for block in BLOCKS
+    ]
+    manifests += [f"{RESULTS}/manifests/{block}.json" for block in ENSEMBLES]
+    for manifest in filter(Path.is_file, map(Path, manifests)):
+        try:
+            check_manifest(manifest)
+        except DataError as error:
+            raise WorkflowError(str(error)) from None
 
 
-def run_of(simulation):
-    """Run that a simulation belongs to."""
-    return next(run for run, members in RUNS.items() if simulation in members)
+def block_of(simulation):
+    """Block of runs that a simulation belongs to."""
+    run = next(run for run, members in RUNS.items() if simulation in members)
+    return next(block for block, runs in BLOCKS.items() if run in runs)
+
+
+def flags(option, names):
+    """The same option for each name."""
+    return " ".join(f"{option} {name}" for name in names)
+
+
+def memory_mb(stage):
+    """Memory of a job; more each time it is tried again."""
+    return lambda wildcards, attempt: attempt * REQUESTS[stage].memory_mb
+
+
+def minutes(stage):
+    """Time of a job; more each time it is tried again."""
+    return lambda wildcards, attempt: min(DAY, attempt * REQUESTS[stage].minutes)
 
 
 def stage_config(stage):
@@ -60,8 +88,8 @@ def stage_config(stage):
 
 
 wildcard_constraints:
-    run="|".join(RUNS),
-    simulation="|".join(SAMPLED),
+    block="|".join(BLOCKS),
+    ensembles="|".join(ENSEMBLES),
     seed=r"\d+",
 
 

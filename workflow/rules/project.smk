@@ -1,11 +1,12 @@
-# Snapshots, ready maps or ready windows to maps files: one job a run.
+# Snapshots, ready maps or ready windows to maps files: one job a block of runs.
 def sources(wildcards):
     """The embedded suite is tracked by manifests; existing suites by their files."""
     if EMBEDDED:
-        return [f"{RAW}/manifests/{wildcards.run}.json"]
+        return [f"{RAW}/manifests/{wildcards.block}.json"]
     return [
         first_chunk(path)
-        for name in RUNS[wildcards.run]
+        for run in BLOCKS[wildcards.block]
+        for name in RUNS[run]
         for path in EXPERIMENT.suite.inputs(RAW, name)
     ]
 
@@ -15,16 +16,17 @@ rule project:
         sources,
         config=stage_config("project"),
     output:
-        f"{PROCESSED}/manifests/{{run}}.json",
+        f"{PROCESSED}/manifests/{{block}}.json",
     log:
-        f"{RESULTS}/logs/project/{{run}}.log",
+        f"{RESULTS}/logs/project/{{block}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/project/{{run}}.tsv"
-    # snapshots of other suites are large; maps and windows that are ready need no sharing out
-    threads: 2 if EXPERIMENT.suite.kind == "files" else 1
+        f"{RESULTS}/benchmarks/project/{{block}}.tsv"
+    threads: PROJECTION_THREADS
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory_mb("project"),
+        runtime=minutes("project"),
+    params:
+        runs=lambda wildcards: flags("--run", BLOCKS[wildcards.block]),
     shell:
-        "{EMULATOR} project {input.config} --run {wildcards.run} --raw {RAW}"
-        " --maps {PROCESSED}/maps --manifest {output} --workers {threads} 2>&1 | tee {log}"
+        "{EMULATOR} project {input.config} {params.runs} --raw {RAW}"
+        " --maps {PROCESSED}/maps --manifest {output} --workers {threads} " + LOGGED

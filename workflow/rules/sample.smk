@@ -1,25 +1,28 @@
-# Ensembles: one job a held-out simulation. The file itself is not an output: it outlives a failed
-# job, and more members or another seed are added to it.
+# Ensembles: one job a block of held-out simulations. The files themselves are not outputs: they
+# outlive a failed job, and more members or another seed are added to them.
 rule sample:
     input:
         expand(f"{RESULTS}/model/seed_{{seed}}/weights.safetensors", seed=SEEDS),
         f"{RESULTS}/splits.json",
-        lambda wildcards: f"{PROCESSED}/manifests/{run_of(wildcards.simulation)}.json",
+        lambda wildcards: sorted(
+            {f"{PROCESSED}/manifests/{block_of(s)}.json" for s in ENSEMBLES[wildcards.ensembles]}
+        ),
         models=expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
         config=stage_config("sample"),
     output:
-        f"{RESULTS}/manifests/{{simulation}}.json",
+        f"{RESULTS}/manifests/{{ensembles}}.json",
     log:
-        f"{RESULTS}/logs/sample/{{simulation}}.log",
+        f"{RESULTS}/logs/sample/{{ensembles}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/sample/{{simulation}}.tsv"
-    threads: 1
+        f"{RESULTS}/benchmarks/sample/{{ensembles}}.tsv"
+    threads: 2
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=memory_mb("sample"),
+        runtime=minutes("sample"),
         gpu=1,
     params:
-        models=lambda wildcards, input: [f"--model {Path(path).parent}" for path in input.models],
+        models=lambda wildcards, input: flags("--model", [Path(p).parent for p in input.models]),
+        simulations=lambda wildcards: flags("--simulation", ENSEMBLES[wildcards.ensembles]),
     shell:
-        "{EMULATOR} sample {input.config} --simulation {wildcards.simulation} {params.models}"
-        " --maps {PROCESSED}/maps --results {RESULTS} --manifest {output} 2>&1 | tee {log}"
+        "{EMULATOR} sample {input.config} {params.simulations} {params.models}"
+        " --maps {PROCESSED}/maps --results {RESULTS} --manifest {output} " + LOGGED

@@ -1,19 +1,21 @@
-# The embedded suite: one job a run (one N-body simulation with all its hydro outcomes).
+# The embedded suite: one job a block of runs (a run: an N-body simulation, all its hydro outcomes).
 if EMBEDDED:
 
     rule simulate:
         input:
             config=stage_config("simulate"),
         output:
-            f"{RAW}/manifests/{{run}}.json",
+            f"{RAW}/manifests/{{block}}.json",
         log:
-            f"{RESULTS}/logs/simulate/{{run}}.log",
+            f"{RESULTS}/logs/simulate/{{block}}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/simulate/{{run}}.tsv"
+            f"{RESULTS}/benchmarks/simulate/{{block}}.tsv"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=30,
+            mem_mb=memory_mb("simulate"),
+            runtime=minutes("simulate"),
+        params:
+            runs=lambda wildcards: flags("--run", BLOCKS[wildcards.block]),
         shell:
-            "{EMULATOR} simulate {input.config} --run {wildcards.run} --raw {RAW}"
-            " --manifest {output} 2>&1 | tee {log}"
+            "{EMULATOR} simulate {input.config} {params.runs} --raw {RAW}"
+            " --manifest {output} " + LOGGED

@@ -1,7 +1,7 @@
 # Statistics against the truth and against baselines, the acceptance table, and the page.
 rule validate:
     input:
-        expand(f"{RESULTS}/manifests/{{simulation}}.json", simulation=SAMPLED),
+        expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),
         f"{RESULTS}/splits.json",
         config=stage_config("validate"),
     output:
@@ -13,11 +13,10 @@ rule validate:
         f"{RESULTS}/benchmarks/validate.tsv"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=memory_mb("validate"),
+        runtime=minutes("validate"),
     shell:
-        "{EMULATOR} validate {input.config} --maps {PROCESSED}/maps --results {RESULTS}"
-        " 2>&1 | tee {log}"
+        "{EMULATOR} validate {input.config} --maps {PROCESSED}/maps --results {RESULTS} " + LOGGED
 
 
 rule report:
@@ -34,8 +33,8 @@ rule report:
         f"{RESULTS}/benchmarks/report.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory_mb("report"),
+        runtime=minutes("report"),
     shell:
         "{EMULATOR} report {input.config} --maps {PROCESSED}/maps --results {RESULTS}"
-        " --output {output} 2>&1 | tee {log}"
+        " --output {output} " + LOGGED

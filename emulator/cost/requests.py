@@ -1,0 +1,115 @@
+"""What a job of each stage asks the scheduler for: memory and time, by the size of the config.
+
+Generous: a job that asks for too little is killed. Memory is that of the parts that grow with the
+config, on top of what Python and its libraries hold; times assume a slow core and a slow GPU. The
+profile of a site overrides any of them (``set-resources``), and a job that is tried again asks for
+more.
+"""
+
+from typing import NamedTuple
+
+from emulator.config import ExperimentConfig, blocks_of
+from emulator.cost.network import network_cost
+from emulator.cost.sizes import ensemble_bytes, maps_bytes, projection_bytes
+
+PYTHON_MB, TORCH_MB, GPU_MB = 400, 1000, 4000
+"""Python with its libraries; with torch; with the libraries of a GPU."""
+
+DAY = 1440
+"""Longest time that is asked for [minutes]; a training that needs more goes on from its state."""
+
+PARTICLES_PER_SECOND = 1.0e5
+GPU_FLOP_PER_SECOND = 5.0e12
+CELLS_PER_SECOND = 5.0e6
+SAFETY = 3.0
+
+TYPICAL_PARTICLES = 4 * 512**3
+"""Of the two snapshots of a suite whose files have not been looked at: CAMELS at 50 Mpc/h."""
+
+
+class Request(NamedTuple):
+    """What one job asks for."""
+
+    memory_mb: int
+    minutes: int
+
+
+def requests(config: ExperimentConfig, *, workers: int = 1) -> dict[str, Request]:
+    """Request of a job of each stage.
+
+    Parameters
+    ----------
+    config
+        The experiment; a job does a block of it (``blocks``).
+    workers
+        Threads or processes of a projection.
+    """
+    runs = config.suite.runs()
+    largest = max(
+        sum(len(runs[run]) for run in block)
+        for block in blocks_of(list(runs), config.blocks.runs).values()
+    )
+    trained = sum(map(len, runs.values())) if config.training.cache == "memory" else 0
+    maps, network = maps_bytes(config), network_cost(config)
+    ensemble = ensemble_bytes(config, redraws=max(map(len, runs.values())) - 1)
+    evaluations = _evaluations(config) * config.blocks.simulations
+    step_flop = 3 * network.forward_flop * config.training.batch_size
+    batch = config.training.batch_size / (config.training.accumulate * config.training.devices)
+    return {
+        "simulate": _simulate(config),
+        "project": Request(
+            _mb(PYTHON_MB, workers * projection_bytes(config.data) + 2 * maps),
+            _minutes(largest * _particles(config) / PARTICLES_PER_SECOND / workers),
+        ),
+        "fit": Request(_mb(TORCH_MB, 4 * maps), _minutes(len(runs) * 3.0)),
+        "train": Request(
+            _mb(
+                GPU_MB,
+                trained * maps + 20 * network.n_weights + batch * network.activation_bytes,
+            ),
+            _minutes(config.training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
+        ),
+        "sample": Request(
+            _mb(GPU_MB, 2 * maps + 3 * ensemble + 4 * network.n_weights),
+            _minutes(evaluations * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
+        ),
+        "validate": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), _minutes(len(runs) * 30.0)),
+        "report": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), 30),
+    }
+
+
+def _simulate(config: ExperimentConfig) -> Request:
+    suite = config.suite
+    if suite.kind != "embedded":
+        return Request(PYTHON_MB, 10)
+    particles, cells = suite.n_particles**3, suite.mesh**3
+    outcomes = max(map(len, suite.runs().values()))
+    seconds = suite.n_steps * (cells + particles) / CELLS_PER_SECOND
+    seconds += outcomes * particles / PARTICLES_PER_SECOND
+    return Request(
+        _mb(PYTHON_MB, 300 * particles + 40 * cells), _minutes(config.blocks.runs * seconds)
+    )
+
+
+def _particles(config: ExperimentConfig) -> float:
+    """Particles of a dark-matter-only snapshot and its twin."""
+    suite = config.suite
+    if suite.kind == "embedded":
+        return 3.2 * suite.n_particles**3
+    return TYPICAL_PARTICLES if suite.kind == "files" else 0.0
+
+
+def _evaluations(config: ExperimentConfig) -> float:
+    """Network evaluations of the ensemble of one simulation; guidance takes two a step."""
+    sampling = config.sampling
+    members = sampling.n_members * len(config.training.seeds)
+    twice = 1 if sampling.guidance_scale == 1.0 else 2
+    return sampling.windows_per_simulation * members * sampling.n_steps * twice
+
+
+def _mb(base: float, bytes_more: float) -> int:
+    return round(base + 1.2 * bytes_more / 1e6)
+
+
+def _minutes(seconds: float, least: int = 10) -> int:
+    return min(DAY, round(least + SAFETY * seconds / 60.0))

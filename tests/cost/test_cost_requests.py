@@ -1,0 +1,122 @@
+"""What jobs ask for: against what networks and arrays are, and growing with the config."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from emulator.config import blocks_of, parse_config, read_config
+from emulator.cost.network import network_cost
+from emulator.cost.requests import DAY, requests
+from emulator.cost.sizes import ensemble_bytes, maps_bytes, projection_bytes
+from emulator.data.deposit import mesh_side, padded_shape
+from emulator.networks.backbone import Interface
+from emulator.networks.dit import DiT
+from emulator.networks.summary import summarise
+from emulator.networks.unet import UNetVDM
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = {
+    **{name: read_config(ROOT / f"configs/{name}.yaml") for name in ("test", "demo", "standard")},
+    "camels": read_config(ROOT / "configs/camels_tng_sb35.yaml"),
+    "dit": parse_config(
+        {
+            "name": "a",
+            "data": {"window": 64, "n_pixels": 256},
+            "model": {"network": {"kind": "dit", "width": 384, "depth": 6, "heads": 6}},
+        }
+    ),
+}
+
+
+def counted(config):
+    """The same, counted on the network itself."""
+    network, window = config.model.network, config.data.window
+    n_channels = sum(2 if c.transform == "hurdle" else 1 for c in config.model.channels)
+    n_context, n_params = len(config.data.context_factors), len(config.model.params)
+    interface = Interface(
+        n_channels=n_channels, n_context=n_context, n_params=n_params,
+        gamma_min=-13.0, gamma_max=13.0,
+    )  # fmt: skip
+    built = (DiT if network.kind == "dit" else UNetVDM)(network, interface)
+
+    def inputs(batch):
+        fields = [torch.zeros(batch, n, window, window) for n in (n_channels, 1 + n_context)]
+        params = torch.zeros(batch, n_params)
+        return [fields[0], torch.zeros(batch), fields[1], params, torch.ones_like(params)]
+
+    return summarise(built, inputs, autocast=config.training.precision == "bf16")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_networks_cost_about_what_is_counted_on_them(name):
+    estimate, exact = network_cost(CONFIGS[name]), counted(CONFIGS[name])
+    assert 0.7 < estimate.n_weights / exact.n_parameters < 1.4
+    assert 0.7 < estimate.forward_flop / exact.forward_flop < 1.4
+    assert 0.6 < estimate.activation_bytes / exact.activation_bytes < 2.0
+
+
+def test_sizes_of_arrays_are_those_of_the_code():
+    data = CONFIGS["camels"].data
+    rows = padded_shape(3 * data.slabs, data.n_pixels)
+    grids = 2 * 8 * rows[0] * rows[1] * rows[2]
+    assert grids <= projection_bytes(data) < 3 * grids + 2e8
+    assert mesh_side(10**9) == 256
+    assert maps_bytes(CONFIGS["camels"]) == pytest.approx(55e6, rel=0.05)  # as the preset says
+
+
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [
+        ("simulate", {"suite": {"n_particles": 128, "mesh": 256}}),
+        ("simulate", {"suite": {"n_steps": 4000}}),
+        ("simulate", {"blocks": {"runs": 400}}),
+        ("project", {"data": {"n_pixels": 2048}}),
+        ("fit", {"data": {"n_pixels": 2048}}),
+        ("train", {"suite": {"design": {"sb_runs": 9000}}}),
+        ("train", {"model": {"network": {"widths": [512, 1024], "blocks": 3}}}),
+        ("train", {"training": {"max_steps": 5_000_000}}),
+        ("sample", {"sampling": {"n_members": 5000}}),
+        ("sample", {"training": {"seeds": list(range(500))}}),
+        ("validate", {"sampling": {"windows_per_simulation": 500}}),
+    ],
+)
+def test_more_work_asks_for_more(stage, change):
+    raw = CONFIGS["demo"].model_dump(mode="json")
+    more = parse_config(_merge(raw, change))
+    before, after = (requests(config)[stage] for config in (CONFIGS["demo"], more))
+    assert after.memory_mb > before.memory_mb or after.minutes > before.minutes
+
+
+def _merge(base, change):
+    if not isinstance(change, dict):
+        return change
+    return base | {key: _merge(base[key], value) for key, value in change.items()}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_no_job_asks_for_more_than_a_day_or_for_nothing(name):
+    for request in requests(CONFIGS[name]).values():
+        assert 10 <= request.minutes <= DAY
+        assert 400 <= request.memory_mb < 100_000
+
+
+def test_windows_on_disk_need_no_memory_for_the_suite():
+    config = CONFIGS["camels"]
+    cached = config.model_copy(
+        update={"training": config.training.model_copy(update={"cache": "memory"})}
+    )
+    disk, memory = (requests(c)["train"].memory_mb for c in (config, cached))
+    assert memory - disk == pytest.approx(1.2 * 1024 * maps_bytes(config) / 1e6, rel=0.01)
+
+
+def test_ensembles_are_as_large_as_their_members():
+    config = CONFIGS["demo"]
+    fields = 12 * 8 * 3 * 32**2 * 4
+    assert fields < ensemble_bytes(config) < 1.4 * fields
+
+
+def test_blocks_cut_names_in_order():
+    assert blocks_of(["a", "b", "c"], 1) == {"a": ("a",), "b": ("b",), "c": ("c",)}
+    assert blocks_of(["a", "b", "c"], 2) == {"a-b": ("a", "b"), "c": ("c",)}
+    assert blocks_of([], 3) == {}
