@@ -220,7 +220,9 @@ class Emulator:
         rows = [i for i, _ in batch]
         given = self._given(inputs, rows)
         seeds = [
-            member_seed([inputs.condition[i], inputs.large_scale[i], inputs.params[i]], seed, k)
+            member_seed(
+                [inputs.condition[i], inputs.large_scale[i], inputs.params[i]], seed, k, self.seed
+            )
             for i, k in batch
         ]
         n_channels = len(network_channels(self.card.normalisation.channels))

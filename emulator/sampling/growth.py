@@ -17,6 +17,7 @@ from emulator.metadata import fingerprint, package_version
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.held_out import HeldOut, cut_windows, draw_members
 from emulator.sampling.mixture import join_members
+from emulator.sampling.noise import STREAM_VERSION
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -105,4 +106,4 @@ def _same(ensemble: "xr.Dataset", windows: HeldOut) -> bool:
 def _recipe(model: Emulator, options: SamplingConfig) -> str:
     """Hash of all that decides a member but its window and its number."""
     kept = options.model_dump(mode="json", exclude=set(NOT_DRAWN))
-    return fingerprint([package_version(), model.card.weights_sha256, kept])
+    return fingerprint([STREAM_VERSION, package_version(), model.card.weights_sha256, kept])

@@ -1,8 +1,9 @@
-"""Noise of ensemble members: a function of (condition, params, seed, member) alone.
+"""Noise of ensemble members: a function of (condition, params, seed, member, model) alone.
 
 A member's stream is seeded by a hash of what it is conditioned on, of the seed and of its number,
 so that it depends neither on the batch it is computed in, nor on the order, nor on the device; and
-two windows never share noise, although they share the seed.
+two windows never share noise, although they share the seed. Models of different training seeds do
+not share it either: the members of a mixture are independent draws.
 """
 
 import hashlib
@@ -12,8 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+STREAM_VERSION = 2
+"""Raised when the same seeds give other noise: ensembles on disk are then drawn anew."""
 
-def member_seed(conditions: Sequence[np.ndarray], seed: int, member: int) -> int:
+
+def member_seed(conditions: Sequence[np.ndarray], seed: int, member: int, model_seed: int) -> int:
     """63-bit seed of one member.
 
     Parameters
@@ -22,8 +26,10 @@ def member_seed(conditions: Sequence[np.ndarray], seed: int, member: int) -> int
         Everything that the sample is conditioned on; hashed as float32.
     seed, member
         Seed of the ensemble and number of the member.
+    model_seed
+        Seed that the model was trained from.
     """
-    digest = hashlib.sha256(f"{seed}:{member}".encode())
+    digest = hashlib.sha256(f"{seed}:{member}:{model_seed}".encode())
     for array in conditions:
         digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
     return int.from_bytes(digest.digest()[:8], "little") >> 1

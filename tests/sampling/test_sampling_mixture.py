@@ -52,6 +52,21 @@ def test_members_are_dealt_to_the_models_in_turn(models, box):
     assert all(f"weights of seed {k}" in result.attrs["provenance"] for k in range(3))
 
 
+def test_members_of_different_models_are_independent(folder, box):
+    """The same weights under two seeds: were the noise shared, the members would be the same."""
+    one, other = (build_emulator(folder, zero=True, seed=seed) for seed in (0, 1))
+    drawn = [
+        m.sample(box, PARAMS, centres=CENTRES, n_members=20, sampling=FEW).fields
+        for m in (one, other)
+    ]
+    for name in ("dm_hydro", "gas"):  # pixels without dark matter are empty in all members
+        logs = [np.log(fields.sel(channel=name).where(lambda x: x > 0)) for fields in drawn]
+        first, second = ((d - d.mean("member")).values.ravel() for d in logs)
+        known = np.isfinite(first) & np.isfinite(second)
+        assert known.mean() > 0.5
+        assert abs(np.corrcoef(first[known], second[known])[0, 1]) < 0.05
+
+
 def test_models_that_were_trained_otherwise_do_not_mix(models, folder):
     other = build_emulator(folder, seed=4)
     other.card = other.card.model_copy(update={"training": {"precision": "bf16", "seed": 4}})

@@ -81,7 +81,7 @@ def test_spectral_start_is_used_as_stated(static, folder, box):
     options = STATIC | {"gamma_start": 2.0, "start": "spectrum"}
     drawn = draw(emulator, box, n_members=1, **options)
     seeds = [
-        member_seed([drawn.condition[i], drawn.large_scale[i], drawn.params[i]], 0, 0)
+        member_seed([drawn.condition[i], drawn.large_scale[i], drawn.params[i]], 0, 0, 0)
         for i in range(2)
     ]
     noise = MemberNoise(seeds, (4, WINDOW, WINDOW), torch.device("cpu"))()
