@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long bench bench-suite bench-data bench-solvers bench-training bench-ablation lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -43,6 +43,11 @@ test-fast: $(VENV)/.installed  ## tests that take seconds
 
 test-long: $(VENV)/.installed  ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long
+
+slurm-test: $(VENV)/.installed  ## the workflow on a real Slurm of this machine (Debian, root): eight minutes
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
+	tests/slurm/slurm_node.sh start
+	$(BIN)/python -m pytest -m slurm tests/slurm; code=$$?; tests/slurm/slurm_node.sh stop --force; exit $$code
 
 bench: bench-data bench-suite bench-solvers bench-training  ## all measurements
 

@@ -143,6 +143,38 @@ def check(
 
 
 @app.command()
+def cost(
+    config: Config,
+    raw: Raw = None,
+    results: Results = None,
+    gpu_tflops: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="TFLOP/s that a network reaches on the cluster's GPU (a quarter of its bf16 peak, "
+            "say), if there is none here [the device of this machine].",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Predict jobs, core-hours, GPU-hours, memory and disk, from short probes, before any job.
+
+    The prediction is kept as RESULTS/cost.json, and the report compares it with what was used.
+    """
+    import json
+
+    from emulator.cost.predict import predict
+    from emulator.cost.table import to_json, to_text
+    from emulator.io import write_json
+
+    experiment = read_config(config)
+    prediction = predict(experiment, _raw(experiment, raw), gpu_tflops=gpu_tflops)
+    document = to_json(prediction)
+    write_json(_results(experiment, results) / "cost.json", document)
+    typer.echo(json.dumps(document, indent=2) if as_json else to_text(prediction))
+
+
+@app.command()
 def export(
     source: Annotated[Path, typer.Argument(help="maps/SIMULATION.h5 or ensembles/.../*.nc.")],
     folder: Annotated[Path, typer.Argument(help="Where the .npz samples are written.")],

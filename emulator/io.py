@@ -70,6 +70,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         with partial.open("rb") as handle:
             os.fsync(handle.fileno())
         os.replace(partial, path)
+    except IsADirectoryError as error:
+        raise DataError(path, "a file, to be written", "a folder of that name") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DataError(

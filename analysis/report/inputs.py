@@ -39,6 +39,7 @@ class Inputs:
     models: dict[str, dict[str, Any]]
     splits: dict[str, list[str]] | None
     benchmarks: list[dict[str, Any]]
+    predicted: dict[str, dict[str, Any]]
     suite: dict[str, Any] | None
 
 
@@ -55,6 +56,7 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
     # only those that were evaluated: the folder may hold others of an earlier config
     paths = [folder / f"{name}.nc" for name in sorted(metrics["simulation"].values.astype(str))]
     shown = choose_windows(paths, results)
+    cost = results / "cost.json"
     bundles, splits = _read_bundles(results, shown[0].ensemble), results / "splits.json"
     histories = {name: read_history(folder / "history.csv") for name, folder in bundles.items()}
     return Inputs(
@@ -66,6 +68,9 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         models={name: read_json(folder / "model.json") for name, folder in bundles.items()},
         splits=read_json(splits) if splits.is_file() else None,
         benchmarks=read_benchmarks(results / "benchmarks"),
+        predicted={row["stage"]: row for row in read_json(cost)["stages"]}
+        if cost.is_file()
+        else {},
         suite=read_suite(results),
     )
 

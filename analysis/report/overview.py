@@ -5,6 +5,9 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+import xarray as xr
+
 from analysis.report.inputs import Inputs
 from analysis.report.page import Section, Table
 from analysis.report.resolution import describe_resolution
@@ -19,7 +22,7 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
     bars = [{**bar, "value": _value(bar), "threshold": _bar(bar)} for bar in table["bars"]]
     missed = [bar["name"] for bar in bars if bar["verdict"] != "met"]
     if missed:
-        verdict = f"{table['met']} of {len(bars)} bars are met; {len(missed)} are missed."
+        verdict = f"{table['met']} of {len(bars)} bars are met; {len(missed)} {'is' if len(missed) == 1 else 'are'} missed."
     else:
         verdict = f"All {len(bars)} bars are met."
     ensemble = inputs.shown[0].ensemble
@@ -29,7 +32,7 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
         ("Held out", f"{table['n_simulations']} simulations ({', '.join(sorted(sets))}) of "
          f"{table['n_runs']} runs with independent phases"),
         ("Ensembles", f"{inputs.metrics.sizes['sample']} windows a simulation, "
-         f"{table['n_members']} members a window"),
+         f"{table['n_members']} members a window, {_models(ensemble)}"),
         ("Windows", f"{side} x {side} pixels of {1e3 * pixel:.0f} kpc/h "
          f"({side * pixel:.2f} Mpc/h a side), summed through {float(attrs['depth_mpch']):g} Mpc/h"),
         ("Solver", f"{ensemble.attrs.get('solver', 'unknown')}, "
@@ -87,6 +90,12 @@ def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
         ("Attributes of the ensembles", json.dumps(ensemble.attrs, indent=1, default=str))
     )
     return section
+
+
+def _models(ensemble: xr.Dataset) -> str:
+    """Who drew the members."""
+    n_models = len(np.unique(ensemble["model_seed"].values))
+    return "from one model" if n_models == 1 else f"from {n_models} models of different seeds"
 
 
 def _value(bar: dict[str, Any]) -> str:

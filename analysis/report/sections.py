@@ -333,7 +333,38 @@ def _cost(inputs: Inputs) -> Section:
             "with the largest resident memory of a job. Jobs that ran side by side count fully.",
         )
     )
+    if inputs.predicted:
+        section.tables.append(_predicted(inputs))
+    else:
+        section.missing.append(
+            "No prediction (cost.json) was found: `emulator cost CONFIG` makes one before a run, "
+            "and it is then compared with what was used."
+        )
     return section
+
+
+def _predicted(inputs: Inputs) -> Table:
+    """What `emulator cost` predicted beside what Snakemake measured."""
+    used = {row["rule"]: row for row in inputs.benchmarks}
+    rows = []
+    for stage, cost in inputs.predicted.items():
+        real = used.get(stage, {"jobs": 0, "seconds": float("nan"), "max_rss_mb": None})
+        memory = real["max_rss_mb"]
+        rows.append(
+            [
+                stage,
+                f"{cost['jobs']} / {real['jobs']}",
+                f"{cost['seconds']:.3g} / {real['seconds']:.3g}",
+                f"{cost['memory_mb']:.0f} / {'–' if memory is None else f'{memory:.0f}'}",
+            ]
+        )
+    return Table(
+        ["stage", "jobs", "time [s]", "memory [MB]"],
+        rows,
+        "Predicted / used. Time is that of all jobs without their start; memory is what a job asks "
+        "for, and the most that one used. Good: times within a factor of two, memory below what "
+        "was asked for. Jobs that were kept from an earlier run count as used.",
+    )
 
 
 def _with_interval(values: Any, *, percent: bool = False) -> str:

@@ -1,18 +1,10 @@
-"""Needs: disk, memory and core-hours that a config asks for, before anything is queued."""
+"""Needs: disk and memory that the maps of a suite ask for, before anything is queued."""
 
-import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from emulator.checks.findings import Inspection
 from emulator.config import ExperimentConfig
 from emulator.cost.sizes import maps_bytes, projection_bytes
-from emulator.data.blocks import parts_of
-from emulator.data.projection import project_species
-from emulator.data.snapshots import DARK_MATTER, open_snapshot
-
-_PROBE_PARTICLES = 2_000_000
 
 
 def needs_of_maps(
@@ -45,42 +37,4 @@ def needs_of_maps(
         "maps_bytes": sum(sizes.values()),
         "projection_bytes": projection_bytes(config.data) if projected else 0.0,
         "training_bytes": trained if config.training.cache == "memory" else 0.0,
-    }
-
-
-def probe_projection(
-    config: ExperimentConfig, root: str | Path, simulation: str, n_particles: float
-) -> dict[str, Any]:
-    """Core-hours of all projections, from the first particles of one snapshot.
-
-    Returns
-    -------
-    ``particles_per_second`` of one core, and ``projection_core_hours`` for ``n_particles``; empty
-    for suites of ready maps.
-
-    Raises
-    ------
-    DataError
-        What is wrong with this snapshot.
-    """
-    suite, data = config.suite, config.data
-    if suite.kind not in ("embedded", "files"):
-        return {}
-    snapshot = open_snapshot(suite.path("dmo_snapshot", root, simulation), suite.header)
-    part, _ = parts_of(snapshot, DARK_MATTER)[0].split_at(_PROBE_PARTICLES)
-    seconds = 0.0
-    for probed in (part.split_at(1)[0], part):  # the first call compiles
-        start = time.perf_counter()
-        project_species(
-            [probed],
-            n_pixels=data.n_pixels,
-            slabs=data.slabs,
-            kernel=data.deposit,
-            block_particles=data.block_particles,
-        )
-        seconds = time.perf_counter() - start
-    rate = len(part) / seconds
-    return {
-        "particles_per_second": rate,
-        "projection_core_hours": n_particles / rate / 3600.0,
     }

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from emulator.checks.findings import Finding, Inspection, Level
-from emulator.checks.needs import needs_of_maps, probe_projection
+from emulator.checks.needs import needs_of_maps
 from emulator.checks.simulation import inspect_simulation
 from emulator.config import ExperimentConfig, set_of
+from emulator.cost.probe import probe_projection
 from emulator.data.splits import split_runs
 from emulator.progress import track
 

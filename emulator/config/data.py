@@ -28,9 +28,9 @@ class DataConfig(Section):
     )
     scheduler: str = Field(
         "threads",
-        pattern=r"^(threads|processes|(tcp|tls|ucx)://.+)$",
-        description="workers of a projection: threads, processes, or the address of a running "
-        "dask.distributed scheduler",
+        pattern=r"^(threads|processes|slurm|(tcp|tls|ucx)://.+)$",
+        description="workers of a projection: threads, processes, slurm (jobs of their own, by "
+        "dask-jobqueue), or the address of a running dask.distributed scheduler",
     )
     block_particles: PositiveInt = Field(
         1_048_576, description="particles read at a time; bounds the memory of a projection"

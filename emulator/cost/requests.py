@@ -15,6 +15,9 @@ from emulator.cost.sizes import ensemble_bytes, maps_bytes, projection_bytes
 PYTHON_MB, TORCH_MB, GPU_MB = 400, 1000, 4000
 """Python with its libraries; with torch; with the libraries of a GPU."""
 
+TRAINING_CORES = 8
+"""Cores of a training, unless its loaders need more; on a machine with fewer, all of them."""
+
 DAY = 1440
 """Longest time that is asked for [minutes]; a training that needs more goes on from its state."""
 
@@ -28,38 +31,42 @@ TYPICAL_PARTICLES = 4 * 512**3
 
 
 class Request(NamedTuple):
-    """What one job asks for."""
+    """What one job asks for; GPUs are those of all its nodes."""
 
     memory_mb: int
     minutes: int
+    cores: int = 1
+    gpus: int = 0
 
 
-def requests(config: ExperimentConfig, *, workers: int = 1) -> dict[str, Request]:
+def requests(config: ExperimentConfig) -> dict[str, Request]:
     """Request of a job of each stage.
 
     Parameters
     ----------
     config
         The experiment; a job does a block of it (``blocks``).
-    workers
-        Threads or processes of a projection.
     """
-    runs = config.suite.runs()
+    runs, training = config.suite.runs(), config.training
+    # snapshots of other suites are large; maps and windows that are ready need no sharing out
+    workers = 2 if config.suite.kind == "files" else 1
+    gpus = 0 if training.accelerator == "cpu" else training.devices * training.num_nodes
     largest = max(
         sum(len(runs[run]) for run in block)
         for block in blocks_of(list(runs), config.blocks.runs).values()
     )
-    trained = sum(map(len, runs.values())) if config.training.cache == "memory" else 0
+    trained = sum(map(len, runs.values())) if training.cache == "memory" else 0
     maps, network = maps_bytes(config), network_cost(config)
     ensemble = ensemble_bytes(config, redraws=max(map(len, runs.values())) - 1)
-    evaluations = _evaluations(config) * config.blocks.simulations
-    step_flop = 3 * network.forward_flop * config.training.batch_size
-    batch = config.training.batch_size / (config.training.accumulate * config.training.devices)
+    draws = evaluations(config) * config.blocks.simulations
+    step_flop = 3 * network.forward_flop * training.batch_size
+    batch = training.batch_size / (training.accumulate * training.devices)
     return {
         "simulate": _simulate(config),
         "project": Request(
             _mb(PYTHON_MB, workers * projection_bytes(config.data) + 2 * maps),
             _minutes(largest * _particles(config) / PARTICLES_PER_SECOND / workers),
+            workers,
         ),
         "fit": Request(_mb(TORCH_MB, 4 * maps), _minutes(len(runs) * 3.0)),
         "train": Request(
@@ -67,11 +74,14 @@ def requests(config: ExperimentConfig, *, workers: int = 1) -> dict[str, Request
                 GPU_MB,
                 trained * maps + 20 * network.n_weights + batch * network.activation_bytes,
             ),
-            _minutes(config.training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
+            _minutes(training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
+            max(TRAINING_CORES, training.devices * (training.loader_workers + 1)),
+            gpus,
         ),
         "sample": Request(
             _mb(GPU_MB, 2 * maps + 3 * ensemble + 4 * network.n_weights),
-            _minutes(evaluations * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
+            _minutes(draws * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
+            gpus=1,
         ),
         "validate": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), _minutes(len(runs) * 30.0)),
         "report": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), 30),
@@ -99,7 +109,7 @@ def _particles(config: ExperimentConfig) -> float:
     return TYPICAL_PARTICLES if suite.kind == "files" else 0.0
 
 
-def _evaluations(config: ExperimentConfig) -> float:
+def evaluations(config: ExperimentConfig) -> float:
     """Network evaluations of the ensemble of one simulation; guidance takes two a step."""
     sampling = config.sampling
     members = sampling.n_members * len(config.training.seeds)

@@ -5,14 +5,22 @@ that threads overlap reading with depositing (which holds no lock), while proces
 side. One worker runs in this thread and needs neither.
 """
 
+import atexit
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from emulator.data.blocks import Part
 from emulator.io import EmulatorError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+SLURM_WORKER: dict[str, Any] = {"cores": 1, "memory": "4 GB", "processes": 1}
+"""A worker that is a Slurm job, where dask's configuration does not say."""
 
 CONNECT_SECONDS = 10
 """How long to wait for a cluster's scheduler."""
@@ -41,7 +49,8 @@ def sum_over(
     shape, dtype
         Of the array that the tasks fill.
     scheduler
-        ``threads``, ``processes``, or the address of a running ``dask.distributed`` scheduler.
+        ``threads``, ``processes``, ``slurm``, or the address of a running ``dask.distributed``
+        scheduler.
     workers
         How many; each holds an array of its own.
 
@@ -101,13 +110,40 @@ def _compute(jobs: Sequence[tuple[Any, ...]], scheduler: str) -> Any:
     delayed = [dask.delayed(_run, pure=False)(*job) for job in jobs]
     if scheduler in ("threads", "processes"):
         return dask.compute(*delayed, scheduler=scheduler, num_workers=len(jobs))
+    address = _start_slurm(len(jobs)) if scheduler == "slurm" else scheduler
+    with _connect(address) as client:
+        return client.gather(client.compute(delayed))
+
+
+def _connect(address: str) -> "Client":
     from distributed import Client
 
     try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:
         raise EmulatorError(
-            f"data.scheduler: no dask scheduler answers at {scheduler} ({error})"
+            f"data.scheduler: no dask scheduler answers at {address} ({error})"
         ) from error
-    with client:
-        return client.gather(client.compute(delayed))
+
+
+@cache
+def _start_slurm(n_workers: int) -> str:
+    """Queue workers as Slurm jobs, once a process; they end with it. Returns their address.
+
+    Partition, account, memory and walltime are those of dask's own configuration (the section
+    ``jobqueue.slurm`` of ~/.config/dask/jobqueue.yaml), where cores and memory have a default here.
+    """
+    import dask
+
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise EmulatorError(
+            "data.scheduler: slurm needs dask-jobqueue: pip install 'emulator-pipeline[cluster]'"
+        ) from error
+    given = dask.config.get("jobqueue.slurm")
+    options = {name: value for name, value in SLURM_WORKER.items() if given[name] is None}
+    cluster = SLURMCluster(**options)
+    atexit.register(cluster.close)
+    cluster.scale(n_workers)
+    return str(cluster.scheduler_address)

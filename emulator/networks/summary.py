@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from emulator.networks.backbone import Backbone
+from emulator.networks.backbone import Backbone, Interface
 
 BYTES_A_WEIGHT = 20
 """Single precision: the weight, its gradient, two moments of Adam, and the moving average."""
@@ -41,6 +41,15 @@ class Summary:
             f"{self.n_parameters / 1e6:.2f} M weights, {self.forward_flop / 1e9:.3g} GFLOP a "
             f"window and forward pass, {self.activation_bytes / 1e6:.3g} MB of activations a window"
         )
+
+
+def blank_inputs(interface: Interface, window: Sequence[int], batch: int) -> list[Tensor]:
+    """Arguments of a backbone, to count and to time with: zeros, all parameters known."""
+    fields = [
+        torch.zeros(batch, n, *window) for n in (interface.n_channels, 1 + interface.n_context)
+    ]
+    params = torch.zeros(batch, interface.n_params)
+    return [fields[0], torch.zeros(batch), fields[1], params, torch.ones_like(params)]
 
 
 def summarise(

@@ -66,20 +66,41 @@ def build_weight(diffusion: DiffusionConfig) -> Weight:
     )
 
 
+def interface_of(
+    channels: Sequence[ChannelConfig], n_context: int, n_params: int, diffusion: DiffusionConfig
+) -> Interface:
+    """What a backbone must fit for these fields, context windows and parameters."""
+    return Interface(
+        n_channels=len(network_channels(channels)),
+        n_context=n_context,
+        n_params=n_params,
+        gamma_min=diffusion.gamma_min,
+        gamma_max=diffusion.gamma_max,
+    )
+
+
+def build_backbone(network: NetworkConfig, interface: Interface) -> Backbone:
+    """Network of either kind."""
+    if network.kind == "dit":
+        return DiT(network, interface)
+    return UNetVDM(network, interface)
+
+
 def build_network(
     network: NetworkConfig, diffusion: DiffusionConfig, normalisation: Normalisation
 ) -> Backbone:
     """Network whose channels follow from the fitted normalisation."""
-    interface = Interface(
-        n_channels=len(network_channels(normalisation.channels)),
-        n_context=len(normalisation.context_factors),
-        n_params=len(normalisation.params),
-        gamma_min=diffusion.gamma_min,
-        gamma_max=diffusion.gamma_max,
+    return build_backbone(network, interface_for(normalisation, diffusion))
+
+
+def interface_for(normalisation: Normalisation, diffusion: DiffusionConfig) -> Interface:
+    """Interface of a network for normalised data."""
+    return interface_of(
+        normalisation.channels,
+        len(normalisation.context_factors),
+        len(normalisation.params),
+        diffusion,
     )
-    if network.kind == "dit":
-        return DiT(network, interface)
-    return UNetVDM(network, interface)
 
 
 def channel_weights(channels: Sequence[ChannelConfig]) -> list[float]:

@@ -1,6 +1,7 @@
 """What is looked at before a training begins: hardware, data, costs, the noise end."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
@@ -9,7 +10,6 @@ from emulator.config import ExperimentConfig, TrainingConfig
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import Maps
 from emulator.data.normalisation import Normalisation
-from emulator.data.transforms import network_channels
 from emulator.diffusion.spectrum import (
     ModeStatistics,
     expected_error,
@@ -18,7 +18,8 @@ from emulator.diffusion.spectrum import (
 )
 from emulator.io import DataError, EmulatorError
 from emulator.networks.backbone import Backbone
-from emulator.networks.summary import Summary, summarise
+from emulator.networks.summary import Summary, blank_inputs, summarise
+from emulator.training.build import interface_for
 from emulator.training.bundle import Grid
 from emulator.training.module import EmulatorModule
 
@@ -45,20 +46,8 @@ def summarise_network(
     normalisation: Normalisation,
 ) -> Summary:
     """Costs of a network for windows of the config."""
-    window = (config.data.window,) * 2
-    n_channels = len(network_channels(normalisation.channels))
-    n_fields, n_params = 1 + len(normalisation.context_factors), len(normalisation.params)
-
-    def inputs(batch: int) -> list[torch.Tensor]:
-        fields = [torch.zeros(batch, n, *window) for n in (n_channels, n_fields)]
-        return [
-            fields[0],
-            torch.zeros(batch),
-            fields[1],
-            torch.zeros(batch, n_params),
-            torch.ones(batch, n_params),
-        ]
-
+    interface = interface_for(normalisation, config.diffusion)
+    inputs = partial(blank_inputs, interface, (config.data.window,) * 2)
     return summarise(network, inputs, autocast=config.training.precision == "bf16")
 
 

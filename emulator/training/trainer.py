@@ -232,8 +232,10 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # batches take 2 % of a step on a CPU without workers; the averaged copy is in eval mode on
-    # purpose; the last is Lightning's own use of torch
-    for message in ("does not have many workers", "in eval mode at the start", "LeafSpec"):
+    # purpose; our sampler counts on from the step; the last is Lightning's own use of torch
+    expected = ("does not have many workers", "in eval mode at the start",
+                "dataloader is not resumable", "LeafSpec")  # fmt: skip
+    for message in expected:
         warnings.filterwarnings("ignore", message=f".*{message}.*")
     return pl.Trainer(
         accelerator=config.training.accelerator,

@@ -1,9 +1,9 @@
 """What jobs ask for: against what networks and arrays are, and growing with the config."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
 from emulator.config import blocks_of, parse_config, read_config
 from emulator.cost.network import network_cost
@@ -12,7 +12,7 @@ from emulator.cost.sizes import ensemble_bytes, maps_bytes, projection_bytes
 from emulator.data.deposit import mesh_side, padded_shape
 from emulator.networks.backbone import Interface
 from emulator.networks.dit import DiT
-from emulator.networks.summary import summarise
+from emulator.networks.summary import blank_inputs, summarise
 from emulator.networks.unet import UNetVDM
 
 ROOT = Path(__file__).parents[2]
@@ -34,17 +34,9 @@ def counted(config):
     network, window = config.model.network, config.data.window
     n_channels = sum(2 if c.transform == "hurdle" else 1 for c in config.model.channels)
     n_context, n_params = len(config.data.context_factors), len(config.model.params)
-    interface = Interface(
-        n_channels=n_channels, n_context=n_context, n_params=n_params,
-        gamma_min=-13.0, gamma_max=13.0,
-    )  # fmt: skip
+    interface = Interface(n_channels=n_channels, n_context=n_context, n_params=n_params)
     built = (DiT if network.kind == "dit" else UNetVDM)(network, interface)
-
-    def inputs(batch):
-        fields = [torch.zeros(batch, n, window, window) for n in (n_channels, 1 + n_context)]
-        params = torch.zeros(batch, n_params)
-        return [fields[0], torch.zeros(batch), fields[1], params, torch.ones_like(params)]
-
+    inputs = partial(blank_inputs, interface, (window, window))
     return summarise(built, inputs, autocast=config.training.precision == "bf16")
 
 

@@ -40,8 +40,7 @@ EMULATOR = f"{sys.executable} -m emulator"
 
 BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
 ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
-PROJECTION_THREADS = 2 if EXPERIMENT.suite.kind == "files" else 1
-REQUESTS = requests(EXPERIMENT, workers=PROJECTION_THREADS)
+REQUESTS = requests(EXPERIMENT)
 
 # A command that fails must not hide behind `tee`; byte code halves the start-up of every job. When
 # the scheduler ends a job it signals all of its processes: the shell waits for the command, which

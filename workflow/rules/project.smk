@@ -21,7 +21,7 @@ rule project:
         f"{RESULTS}/logs/project/{{block}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/project/{{block}}.tsv"
-    threads: PROJECTION_THREADS
+    threads: REQUESTS["project"].cores
     resources:
         mem_mb=memory_mb("project"),
         runtime=minutes("project"),

@@ -15,11 +15,11 @@ rule sample:
         f"{RESULTS}/logs/sample/{{ensembles}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/sample/{{ensembles}}.tsv"
-    threads: 2
+    threads: REQUESTS["sample"].cores
     resources:
         mem_mb=memory_mb("sample"),
         runtime=minutes("sample"),
-        gpu=1,
+        gpu=REQUESTS["sample"].gpus,
     params:
         models=lambda wildcards, input: flags("--model", [Path(p).parent for p in input.models]),
         simulations=lambda wildcards: flags("--simulation", ENSEMBLES[wildcards.ensembles]),

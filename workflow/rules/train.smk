@@ -19,13 +19,13 @@ rule fit:
         "{EMULATOR} fit {input.config} --maps {PROCESSED}/maps --results {RESULTS} " + LOGGED
 
 
-TRAINING = EXPERIMENT.training
-GPUS = 0 if TRAINING.accelerator == "cpu" else TRAINING.devices  # of each node
-THREADS = max(8, TRAINING.devices * (TRAINING.loader_workers + 1))
+NODES = EXPERIMENT.training.num_nodes
 # Several nodes: one process on each, which starts those of the node's other devices.
-SEVERAL_NODES = (
-    f"srun --overlap --nodes={TRAINING.num_nodes} --ntasks={TRAINING.num_nodes}"
-    f" --ntasks-per-node=1 --cpus-per-task={{threads}} --mem=0 --gres=gpu:{GPUS} "
+ON_NODES = (
+    f"srun --overlap --nodes={NODES} --ntasks={NODES} --ntasks-per-node=1"
+    f" --cpus-per-task={{threads}} --mem=0 --gres=gpu:{REQUESTS['train'].gpus // NODES} "
+    if NODES > 1
+    else ""
 )
 
 
@@ -43,13 +43,13 @@ rule train:
         f"{RESULTS}/logs/train/seed_{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/seed_{{seed}}.tsv"
-    threads: THREADS
+    threads: REQUESTS["train"].cores
     resources:
         mem_mb=memory_mb("train"),
         runtime=minutes("train"),
-        gpu=GPUS * TRAINING.num_nodes,
-        nodes=TRAINING.num_nodes,
+        gpu=REQUESTS["train"].gpus,
+        nodes=NODES,
     shell:
-        (SEVERAL_NODES if TRAINING.num_nodes > 1 else "")
+        ON_NODES
         + "{EMULATOR} train {input.config} --seed {wildcards.seed} --maps {PROCESSED}/maps"
         " --results {RESULTS} " + LOGGED

@@ -1,0 +1,187 @@
+"""What a whole config will cost: jobs, hours, memory and disk, stage by stage."""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from emulator.config import ExperimentConfig, blocks_of, set_of
+from emulator.cost.network import network_cost
+from emulator.cost.probe import (
+    EmbeddedSpeed,
+    NetworkSpeed,
+    probe_embedded,
+    probe_network,
+    probe_projection,
+    probe_ready,
+)
+from emulator.cost.requests import Request, evaluations, requests
+from emulator.cost.sizes import ensemble_bytes, maps_bytes, snapshot_bytes
+from emulator.data.snapshots import open_snapshot
+from emulator.data.splits import sampled_simulations, split_runs
+
+JOB_SECONDS = 10.0
+"""What a job costs on a cluster before it works: two starts of Snakemake and one of srun."""
+
+WEIGHT_BYTES = 48.0
+"""A weight on disk: bundle (raw and averaged) and two resume states of five numbers each."""
+
+PARTICLES = (0, 1, 4)
+"""Particle types that are projected: gas, dark matter, stars."""
+
+VALUES_PER_SECOND = 3.0e5
+"""Members' pixels that validation and report work through; measured on the demo (one core)."""
+
+
+class StageCost(NamedTuple):
+    """Cost of all jobs of a stage; ``seconds`` is what they work for, one after the other."""
+
+    stage: str
+    jobs: int
+    request: Request
+    seconds: float
+    disk_bytes: float
+
+    @property
+    def core_hours(self) -> float:
+        """Cores that are held, for as long as the jobs work and start."""
+        return self.jobs_seconds * self.request.cores / 3600.0
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPUs that are held, likewise."""
+        return self.jobs_seconds * self.request.gpus / 3600.0
+
+    @property
+    def jobs_seconds(self) -> float:
+        """Work and the start of every job."""
+        return self.seconds + self.jobs * JOB_SECONDS
+
+    @property
+    def overhead(self) -> float:
+        """Share of the time that goes into starting jobs."""
+        return self.jobs * JOB_SECONDS / self.jobs_seconds
+
+
+class Prediction(NamedTuple):
+    """Costs by stage, and what they rest on."""
+
+    name: str
+    stages: list[StageCost]
+    notes: list[str]
+
+
+def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -> Prediction:
+    """Predict the cost of a config from short probes on this machine.
+
+    Parameters
+    ----------
+    config
+        The experiment.
+    root
+        Folder of the suite, for suites that exist.
+    gpu_tflops
+        Arithmetic that the network reaches on a GPU of the cluster [TFLOP/s], if that is where it
+        will run and there is none here; None: the device of this machine.
+
+    Raises
+    ------
+    DataError
+        If the first simulation of an existing suite is missing or damaged.
+    """
+    runs, asked = config.suite.runs(), requests(config)
+    simulations = [name for members in runs.values() for name in members]
+    sampled = sampled_simulations(split_runs(runs, config.data.split)["test"])
+    n_blocks = len(blocks_of(list(runs), config.blocks.runs))
+    n_ensembles = len(blocks_of(sampled, config.blocks.simulations))
+    seeds = len(config.training.seeds)
+    notes: list[str] = []
+    simulate, project = _suite_seconds(config, root, simulations, notes)
+    train, sample = _network_seconds(config, len(sampled), gpu_tflops, notes)
+    ensemble = ensemble_bytes(config)
+    check = len(sampled) * ensemble / 4 / VALUES_PER_SECOND
+    maps = len(simulations) * maps_bytes(config)
+    work = {
+        "simulate": (n_blocks, simulate, snapshot_bytes(config)),
+        "project": (n_blocks, project, maps),
+        "fit": (1, maps / 1e8, 0.0),
+        "train": (seeds, seeds * train, seeds * WEIGHT_BYTES * network_cost(config).n_weights),
+        "sample": (n_ensembles, sample, len(sampled) * ensemble),
+        "validate": (1, check, 0.0),
+        "report": (1, 10.0 + check / 10, 5e6),
+    }
+    if config.suite.kind != "embedded":
+        del work["simulate"]
+    stages = [StageCost(stage, jobs, asked[stage], *rest) for stage, (jobs, *rest) in work.items()]
+    return Prediction(config.name, stages, notes + _warnings(config, stages))
+
+
+def _suite_seconds(
+    config: ExperimentConfig, root: Path, simulations: list[str], notes: list[str]
+) -> tuple[float, float]:
+    """Seconds of all simulations and of all projections."""
+    suite, runs = config.suite, config.suite.runs()
+    if suite.kind == "embedded":
+        speed: EmbeddedSpeed = probe_embedded(config)
+        seconds = sum(speed.simulate_seconds[set_of(members[0])] for members in runs.values())
+        runs_of = ", ".join(f"{s:.3g} s ({name})" for name, s in speed.simulate_seconds.items())
+        notes.append(
+            f"simulate, project: a run of each set was made here: {runs_of}; a simulation was "
+            f"projected in {speed.project_seconds:.3g} s"
+        )
+        return seconds, speed.project_seconds * len(simulations)
+    if suite.kind == "files":
+        first = simulations[0]
+        pair = [
+            open_snapshot(suite.path(kind, root, first), suite.header)
+            for kind in ("dmo_snapshot", "hydro_snapshot")
+        ]
+        a_pair = sum(snapshot.count(kind) for snapshot in pair for kind in PARTICLES)
+        particles = a_pair * len(simulations)
+        probe = probe_projection(config, root, first, particles)
+        notes.append(
+            f"project: {probe['particles_per_second'] / 1e6:.3g} million particles/s on a core "
+            f"here; every simulation is taken to have the particles of {first}"
+        )
+        return 0.0, 3600.0 * probe["projection_core_hours"]
+    seconds = probe_ready(config, root, simulations[0])
+    notes.append(f"project: {simulations[0]} was read in {seconds:.3g} s")
+    return 0.0, seconds * len(simulations)
+
+
+def _network_seconds(
+    config: ExperimentConfig, n_sampled: int, gpu_tflops: float | None, notes: list[str]
+) -> tuple[float, float]:
+    """Seconds of one training, and of all ensembles."""
+    speed: NetworkSpeed = probe_network(config)
+    training, sampling = speed.training_flop_per_second, speed.sampling_flop_per_second
+    where = f"on this machine ({speed.device})"
+    if gpu_tflops is not None:
+        training = sampling = 1e12 * gpu_tflops
+        where = "on a GPU, as you said"
+    config_training = config.training
+    devices = config_training.devices * config_training.num_nodes
+    steps = config_training.max_steps * config_training.batch_size * 3 * speed.forward_flop
+    draws = n_sampled * evaluations(config) * speed.forward_flop
+    notes.append(
+        f"train, sample: {speed.forward_flop / 1e9:.3g} GFLOP a window; "
+        f"{training / 1e12:.3g} TFLOP/s in training, {sampling / 1e12:.3g} in sampling, {where}"
+    )
+    if devices > 1:
+        notes.append(f"train: {devices} devices are taken to be {devices} times as fast")
+    return steps / training / devices, draws / sampling
+
+
+def _warnings(config: ExperimentConfig, stages: list[StageCost]) -> list[str]:
+    """Blocks that would make jobs long enough to be worth their start, where they are not."""
+    found = []
+    for stage, key in (("simulate", "runs"), ("project", "runs"), ("sample", "simulations")):
+        cost = next((c for c in stages if c.stage == stage), None)
+        if cost is None or cost.jobs == 1 or cost.overhead <= 0.1:
+            continue
+        now = getattr(config.blocks, key)
+        wanted = math.ceil(now * 9 * JOB_SECONDS * cost.jobs / max(cost.seconds, 1e-9))
+        found.append(
+            f"{stage}: on a cluster {cost.overhead:.0%} of the time would start jobs; "
+            f"blocks.{key}: {wanted} (now {now}) makes them full"
+        )
+    return found
