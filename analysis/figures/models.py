@@ -16,8 +16,8 @@ def plot_models(metrics: xr.Dataset) -> Figure:
         value, low, high = metrics["model_share"].sel(channel=name).values
         left.barh(row, value, color=style.CHANNEL_COLORS[name])
         left.plot([low, high], [row, row], color=style.BLACK, linewidth=1.5)
-        label = f" {value:.0%}".replace("-0%", "0%")
-        left.annotate(label, (np.nanmax([value, high]), row), va="center", fontsize=9)
+        share = f" {value:.0%}".replace("-0%", "0%")
+        left.annotate(share, (np.nanmax([value, high]), row), va="center", fontsize=9)
     left.set_yticks(range(len(channels)), [style.LABELS[name] for name in channels])
     left.invert_yaxis()
     left.set_xlim(min(0.0, float(metrics["model_share"].min())), 1.0)

@@ -22,7 +22,8 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
     bars = [{**bar, "value": _value(bar), "threshold": _bar(bar)} for bar in table["bars"]]
     missed = [bar["name"] for bar in bars if bar["verdict"] != "met"]
     if missed:
-        verdict = f"{table['met']} of {len(bars)} bars are met; {len(missed)} {'is' if len(missed) == 1 else 'are'} missed."
+        verb = "is" if len(missed) == 1 else "are"
+        verdict = f"{table['met']} of {len(bars)} bars are met; {len(missed)} {verb} missed."
     else:
         verdict = f"All {len(bars)} bars are met."
     ensemble = inputs.shown[0].ensemble

@@ -123,7 +123,7 @@ def test_results_are_those_of_a_local_run(bad_day, cluster, tmp_path_factory):
 def test_two_nodes_train_as_one(bad_day, cluster, tmp_path_factory):
     """Gloo between two nodes; the same losses as one process, as with two devices of a node."""
     other = cluster.copy_to(tmp_path_factory.mktemp("nodes"))
-    short = "max_steps: 20, precision: '32', accelerator: cpu, ensemble_every: 0"
+    short = "max_steps: 20, precision: '32', ensemble_every: 0"
     first = max(jobs())
     code, said = other.run("--config", f"training={{{short}, num_nodes: 2}}", "--until", "train")
     assert code == 0, said

@@ -20,13 +20,15 @@ rule fit:
 
 
 NODES = EXPERIMENT.training.num_nodes
-# Several nodes: one process on each, which starts those of the node's other devices.
+# Several nodes: one process on each, which starts those of the node's other devices. The executor
+# leaves srun to a rule that says `mpi`; without tasks_per_gpu it would ask for `tasks` on each GPU.
 ON_NODES = (
-    f"srun --overlap --nodes={NODES} --ntasks={NODES} --ntasks-per-node=1"
-    f" --cpus-per-task={{threads}} --mem=0 --gres=gpu:{REQUESTS['train'].gpus // NODES} "
+    f"srun --nodes={NODES} --ntasks={NODES} --ntasks-per-node=1 --cpus-per-task={{threads}}"
+    f" --gres=gpu:{REQUESTS['train'].gpus // NODES} "
     if NODES > 1
     else ""
 )
+OF_NODES = {"nodes": NODES, "tasks": NODES, "tasks_per_gpu": 0, "mpi": "srun"} if NODES > 1 else {}
 
 
 # one job a seed of training.seeds
@@ -45,10 +47,10 @@ rule train:
         f"{RESULTS}/benchmarks/train/seed_{{seed}}.tsv"
     threads: REQUESTS["train"].cores
     resources:
+        **OF_NODES,
         mem_mb=memory_mb("train"),
         runtime=minutes("train"),
         gpu=REQUESTS["train"].gpus,
-        nodes=NODES,
     shell:
         ON_NODES
         + "{EMULATOR} train {input.config} --seed {wildcards.seed} --maps {PROCESSED}/maps"

@@ -1,0 +1,103 @@
+"""The prediction: probes of real code, sums that add up, and words that help."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emulator.cli import app
+from emulator.config import parse_config, read_config
+from emulator.cost.predict import JOB_SECONDS, StageCost, predict
+from emulator.cost.probe import probe_embedded, probe_network
+from emulator.cost.requests import Request, evaluations
+from emulator.cost.table import to_json, to_text
+
+ROOT = Path(__file__).parents[2]
+TEST = read_config(ROOT / "configs/test.yaml")
+
+
+@pytest.fixture(scope="module")
+def prediction():
+    return predict(TEST, Path("nowhere"), gpu_tflops=None)
+
+
+def test_jobs_are_those_of_the_workflow(prediction):
+    """As the dry run of the test preset lists them."""
+    jobs = {cost.stage: cost.jobs for cost in prediction.stages}
+    assert jobs == {
+        "simulate": 5, "project": 5, "fit": 1, "train": 1, "sample": 2, "validate": 1, "report": 1,
+    }  # fmt: skip
+
+
+def test_hours_are_those_that_jobs_hold():
+    cost = StageCost("train", 3, Request(1000, 60, cores=8, gpus=2), 7170.0, 0.0)
+    assert cost.jobs_seconds == 7170 + 3 * JOB_SECONDS == 7200
+    assert (cost.core_hours, cost.gpu_hours) == (16.0, 4.0)
+    assert cost.overhead == pytest.approx(30 / 7200)
+
+
+def test_a_rate_that_is_given_decides_the_time_of_the_network():
+    slow, fast = (predict(TEST, Path("nowhere"), gpu_tflops=rate) for rate in (0.001, 0.1))
+    for stage in ("train", "sample"):
+        a, b = (next(c for c in p.stages if c.stage == stage) for p in (slow, fast))
+        assert a.seconds == pytest.approx(100 * b.seconds)
+    training = next(c for c in slow.stages if c.stage == "train")
+    flop = probe_network(TEST).forward_flop
+    assert training.seconds == pytest.approx(20 * 16 * 3 * flop / 1e9)
+
+
+def test_members_windows_seeds_and_guidance_are_evaluations():
+    sampling = {"n_members": 4, "windows_per_simulation": 5, "n_steps": 7}
+    one = parse_config({"name": "a", "sampling": sampling})
+    assert evaluations(one) == 4 * 5 * 7
+    more = {"name": "a", "training": {"seeds": [0, 1, 2]}}
+    more["sampling"] = sampling | {"guidance_scale": 2.0}
+    assert evaluations(parse_config(more)) == 6 * evaluations(one)
+
+
+def test_small_jobs_are_told_their_blocks(prediction):
+    (note,) = [note for note in prediction.notes if note.startswith("project")]
+    wanted = int(note.split("blocks.runs: ")[1].split()[0])
+    blocks = {"runs": wanted, "simulations": 1}
+    config = TEST.model_copy(update={"blocks": TEST.blocks.model_copy(update=blocks)})
+    again = predict(config, Path("x"), gpu_tflops=None)
+    assert next(c for c in again.stages if c.stage == "project").jobs == 1
+
+
+def test_probes_time_what_the_stages_run(prediction):
+    speed = probe_embedded(TEST)
+    assert speed.simulate_seconds.keys() == {"SB", "CV"}
+    simulate = next(c for c in prediction.stages if c.stage == "simulate")
+    total = 4 * speed.simulate_seconds["SB"] + speed.simulate_seconds["CV"]
+    assert 0.2 < simulate.seconds / total < 5
+    network = probe_network(TEST)
+    assert network.training_flop_per_second > 0
+    assert network.sampling_flop_per_second > 0
+
+
+def test_the_table_and_the_document_say_the_same(prediction):
+    text, document = to_text(prediction), to_json(prediction)
+    for stage in document["stages"]:
+        assert f"\n{stage['stage']}" in text
+    assert json.loads(json.dumps(document)) == document
+    for word in ("core-hours", "GPU-hours", "memory", "disk", "total"):
+        assert word in text
+
+
+def test_the_command_keeps_its_prediction_for_the_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = str(ROOT / "configs/test.yaml")
+    done = CliRunner().invoke(app, ["cost", config, "--gpu-tflops", "10"])
+    assert done.exit_code == 0, done.output
+    assert "on a GPU, as you said" in done.output
+    kept = json.loads((tmp_path / "results/test/cost.json").read_text())
+    assert kept["stages"][0]["stage"] == "simulate"
+
+
+def test_a_suite_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(
+        app, ["cost", "configs/camels_tng_sb35.yaml", "--raw", str(tmp_path / "none")]
+    )
+    assert "snapshot_090" in str(done.exception)
