@@ -32,6 +32,28 @@ def test_environment_is_in_step_with_pyproject():
     assert conda == dict(requirement(entry) for entry in wanted)
 
 
+def test_every_line_of_the_cluster_profile_is_explained():
+    """And the three lines that a site must change are those that the README shows."""
+    lines = (ROOT / "workflow/profiles/slurm/config.yaml").read_text().splitlines()
+    sections = {"set-resources:", "train:", "sample:"}
+    plain = [line for line in lines if line.strip() and "#" not in line]
+    assert {line.strip() for line in plain} <= sections | {"printshellcmds: false"}
+    marked = [line for line in lines if "# <-" in line]
+    assert len(marked) == 3
+    readme = (ROOT / "README.md").read_text()
+    assert all(line.split("#")[0].strip() in readme for line in marked)
+
+
+def test_the_container_copies_what_exists_and_installs_what_is_named():
+    text = (ROOT / "Containerfile").read_text()
+    for line in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE):
+        assert all((ROOT / name).exists() for name in line.split()), line
+    extras = re.search(r"'\.\[([a-z,]+)\]'", text)[1].split(",")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"].keys() >= set(extras)
+    assert re.search(r"^FROM \S+:\S+$", text, re.MULTILINE)  # a version, not `latest`
+
+
 def test_pins_lie_in_the_ranges():
     from packaging.requirements import Requirement
     from packaging.version import Version

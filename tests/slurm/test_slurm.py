@@ -146,9 +146,13 @@ def test_a_driver_that_was_killed_leaves_a_lock_that_one_command_removes(
 ):
     """Its jobs run on; the recipe of docs/cluster.md: cancel them, unlock, the same command."""
     other = cluster.copy_to(tmp_path_factory.mktemp("killed"))
-    again = ["--forcerun", "sample"]
-    driver = other.start(*LONG, *again)
+    results = other.folder / "results/test"
+    expected = xr.load_dataset(results / "ensembles/test/CV_0.nc", engine="h5netcdf").fields
+    for name in ("ensembles", "manifests"):
+        shutil.rmtree(results / name)
+    (results / "report.html").unlink()
     first = max(jobs())
+    driver = other.start(*LONG)
     orphan = wait_for(lambda: running("sample", first), "a job that samples")
     driver.kill()
     driver.wait()
@@ -161,7 +165,9 @@ def test_a_driver_that_was_killed_leaves_a_lock_that_one_command_removes(
     assert other.run(*LONG, "--unlock")[0] == 0
     code, said = other.run(*LONG)
     assert code == 0, said
-    assert (other.folder / "results/test/report.html").is_file()
+    assert (results / "report.html").is_file()
+    again = xr.load_dataset(results / "ensembles/test/CV_0.nc", engine="h5netcdf").fields
+    assert again.identical(expected)
 
 
 def test_projection_by_a_dask_cluster_of_slurm_jobs(cluster, tmp_path):

@@ -16,6 +16,7 @@ from tiny import SPLITS, TINY, normalise, run
 from emulator.io import EmulatorError, write_json
 from emulator.training import trainer as trainer_module
 from emulator.training.module import decay_factor
+from emulator.training.nodes import meet_nodes
 from emulator.training.state import EXIT_REQUEUE, previous_of
 
 SINGLE = {**TINY["training"], "precision": "32"}
@@ -166,6 +167,11 @@ def test_a_loss_that_is_not_finite_names_step_and_simulation(maps_dir, tmp_path,
     ("training", "splits", "words"),
     [
         ({"accelerator": "gpu"}, SPLITS, ["accelerator: gpu", "no GPU is visible"]),
+        (
+            {"num_nodes": 2, "batch_size": 4},
+            SPLITS,
+            ["num_nodes is 2", "started on 1 node", "srun"],
+        ),
         ({"batch_size": 4000}, SPLITS, ["batch_size is 4000", "only 96 windows"]),
         ({}, SPLITS | {"validation": []}, ["validation split is empty"]),
         ({}, SPLITS | {"train": []}, ["train split is empty"]),
@@ -178,6 +184,26 @@ def test_what_cannot_be_trained_is_said_before(maps_dir, tmp_path, training, spl
         run(maps_dir, tmp_path, splits=splits, training={**SINGLE, **training})
     for word in words:
         assert word in str(error.value)
+
+
+def test_nodes_meet_where_srun_says(monkeypatch):
+    step = {
+        "SLURM_JOB_ID": "60123", "SLURM_STEP_NUM_NODES": "2", "SLURM_NODEID": "1",
+        "SLURM_LAUNCH_NODE_IPADDR": "10.0.0.7",
+    }  # fmt: skip
+    wanted = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK")
+    for name in wanted:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in step.items():
+        monkeypatch.setenv(name, value)
+    meet_nodes(1)
+    assert "NODE_RANK" not in os.environ
+    meet_nodes(2)
+    assert [os.environ[name] for name in wanted] == ["10.0.0.7", "20123", "1"]
+    monkeypatch.setenv("NODE_RANK", "0")  # another launcher has said it already
+    meet_nodes(3)
+    assert os.environ["NODE_RANK"] == "0"
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(maps_dir, tmp_path):
