@@ -96,7 +96,8 @@ def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -
     seeds = len(config.training.seeds)
     notes: list[str] = []
     simulate, project = _suite_seconds(config, root, simulations, notes)
-    train, sample = _network_seconds(config, len(sampled), gpu_tflops, notes)
+    speed = probe_network(config)
+    train, sample = _network_seconds(config, speed, len(sampled), gpu_tflops, notes)
     ensemble = ensemble_bytes(config)
     check = len(sampled) * ensemble / 4 / VALUES_PER_SECOND
     maps = len(simulations) * maps_bytes(config)
@@ -111,6 +112,10 @@ def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -
     }
     if config.suite.kind != "embedded":
         del work["simulate"]
+    if gpu_tflops is None and not speed.gpu:  # they will run where they were timed
+        asked["train"] = asked["train"]._replace(gpus=0, cores=speed.threads)
+        asked["sample"] = asked["sample"]._replace(gpus=0)
+        sample *= speed.threads / asked["sample"].cores
     stages = [StageCost(stage, jobs, asked[stage], *rest) for stage, (jobs, *rest) in work.items()]
     return Prediction(config.name, stages, notes + _warnings(config, stages))
 
@@ -149,18 +154,21 @@ def _suite_seconds(
 
 
 def _network_seconds(
-    config: ExperimentConfig, n_sampled: int, gpu_tflops: float | None, notes: list[str]
+    config: ExperimentConfig,
+    speed: NetworkSpeed,
+    n_sampled: int,
+    gpu_tflops: float | None,
+    notes: list[str],
 ) -> tuple[float, float]:
     """Seconds of one training, and of all ensembles."""
-    speed: NetworkSpeed = probe_network(config)
     training, sampling = speed.training_flop_per_second, speed.sampling_flop_per_second
     where = f"on this machine ({speed.device})"
     if gpu_tflops is not None:
         training = sampling = 1e12 * gpu_tflops
         where = "on a GPU, as you said"
-    config_training = config.training
-    devices = config_training.devices * config_training.num_nodes
-    steps = config_training.max_steps * config_training.batch_size * 3 * speed.forward_flop
+    options = config.training
+    devices = options.devices * options.num_nodes
+    flop = options.max_steps * options.batch_size * 3 * speed.forward_flop
     draws = n_sampled * evaluations(config) * speed.forward_flop
     notes.append(
         f"train, sample: {speed.forward_flop / 1e9:.3g} GFLOP a window; "
@@ -168,7 +176,7 @@ def _network_seconds(
     )
     if devices > 1:
         notes.append(f"train: {devices} devices are taken to be {devices} times as fast")
-    return steps / training / devices, draws / sampling
+    return flop / training / devices, draws / sampling
 
 
 def _warnings(config: ExperimentConfig, stages: list[StageCost]) -> list[str]:

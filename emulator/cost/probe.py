@@ -37,6 +37,8 @@ class NetworkSpeed(NamedTuple):
     training_flop_per_second: float
     sampling_flop_per_second: float
     device: str
+    gpu: bool
+    threads: int
 
 
 def probe_projection(
@@ -136,7 +138,12 @@ def probe_network(config: ExperimentConfig) -> NetworkSpeed:
         sampling = _repeated(forward, device)
     training = _repeated(step, device)
     return NetworkSpeed(
-        flop, 3 * flop * batch / training, flop * batch / sampling, _name_of(device)
+        forward_flop=flop,
+        training_flop_per_second=3 * flop * batch / training,
+        sampling_flop_per_second=flop * batch / sampling,
+        device=_name_of(device),
+        gpu=device.type == "cuda",
+        threads=torch.get_num_threads(),
     )
 
 
