@@ -21,6 +21,7 @@ rule validate:
 
 rule report:
     input:
+        expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),  # maps are shown
         f"{RESULTS}/metrics.nc",
         f"{RESULTS}/acceptance.json",
         expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
