@@ -12,7 +12,7 @@ from slurm_cluster import Cluster, jobs, running, wait_for
 
 pytestmark = pytest.mark.slurm
 STEPS = 400
-LONG = ["--config", f"training={{max_steps: {STEPS}, checkpoint_steps: {STEPS}}}"]
+LONG = ["--config", f"training={{max_steps: {STEPS}, checkpoint_steps: 50, ensemble_every: 0}}"]
 BROKEN = "data/raw/test/Sims/Surrogate/L25n32/SB/SB_2/snapshot_090.hdf5"
 RUNS = ["SB0", "SB1", "SB2", "SB3", "CV0"]
 
@@ -38,8 +38,7 @@ def bad_day(cluster):
     shutil.rmtree(cluster.folder / BROKEN)
     first = max(jobs())
     driver = cluster.start(*LONG)
-    log = cluster.folder / "results/test/logs/train/seed_0.log"
-    wait_for(lambda: log.is_file() and f"/{STEPS} (" in log.read_text(), "progress of training")
+    wait_for(lambda: [*cluster.folder.glob("results/test/.state/*/state.ckpt")], "a first state")
     preempted = running("train", first)
     subprocess.run(["scancel", "--signal=TERM", str(preempted)], check=True)
     cancelled = wait_for(lambda: running("sample", first), "a job that samples")
