@@ -1,8 +1,8 @@
 """An emulator pipeline for conditional fields: from a dark-matter-only field to hydrodynamic ones.
 
-``emulator.load(path)`` returns an :class:`Emulator` (or a
-:class:`Mixture` of several); ``emulator.sample(condition, params)`` draws
-from the default model. Importing this package is light: torch is loaded on first use.
+``emulator.load(path)`` returns an :class:`Emulator` (or a :class:`Mixture` of several);
+``emulator.sample(condition, params)`` draws from the default model. Importing this package is
+light: torch is loaded on first use.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeVar
 
 import typer
 
-from emulator.config import ExperimentConfig, json_schema, read_config
+from emulator.config import ExperimentConfig, block_name, json_schema, read_config
 from emulator.io import EmulatorError
 
 Name = TypeVar("Name")
@@ -34,6 +34,7 @@ Raw = Annotated[
 ]
 MapsDir = Annotated[Path | None, typer.Option(help="Folder of maps [data/processed/NAME/maps].")]
 Results = Annotated[Path | None, typer.Option(help="Folder of results [results/NAME].")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Redraws = Annotated[
     int,
     typer.Option(
@@ -113,8 +114,7 @@ def project(
             suite, experiment.data, root, simulation, files[-1], redraw=redraw, workers=workers
         )
 
-    block = chosen[0] if len(chosen) == 1 else f"{chosen[0]}-{chosen[-1]}"
-    _each(track(names, f"project {block}", len(names)), project_one)
+    _each(track(names, f"project {block_name(chosen)}", len(names)), project_one)
     if manifest is not None:
         write_manifest(manifest, files)
 
@@ -127,7 +127,7 @@ def check(
         Literal["none", "first", "all"],
         typer.Option(help="Whose particles are read; first: those of the first of each set."),
     ] = "first",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Explain what is wrong with a suite's files, and what they need, before any job is queued."""
     import json
@@ -155,7 +155,7 @@ def cost(
             "say), if there is none here [the device of this machine].",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Predict jobs, core-hours, GPU-hours, memory and disk, from short probes, before any job.
 

@@ -9,6 +9,7 @@ from typing import Any
 from emulator.checks.findings import Finding, Level
 from emulator.checks.run import Check
 from emulator.config import set_of
+from emulator.cost.sizes import format_size
 
 _SHOWN = 4
 _WIDTH = 100
@@ -126,25 +127,19 @@ def _table(rows: list[list[str]]) -> str:
 
 def _needs(needs: dict[str, Any]) -> list[str]:
     maps = (
-        f"maps:       {_size(needs['maps_bytes'])} on disk "
-        f"({_size(needs['maps_bytes_a_simulation'])} a simulation)"
+        f"maps:       {format_size(needs['maps_bytes'])} on disk "
+        f"({format_size(needs['maps_bytes_a_simulation'])} a simulation)"
     )
-    projection = f"projection: {_size(needs['projection_bytes'])} of memory a worker"
+    projection = f"projection: {format_size(needs['projection_bytes'])} of memory a worker"
     if "projection_core_hours" in needs:
         projection += (
             f", {needs['projection_core_hours']:.2g} core-hours in all "
             f"(probe: {needs['particles_per_second'] / 1e6:.2g} million particles/s)"
         )
-    training = f"training:   {_size(needs['training_bytes'])} of memory for maps (training.cache)"
+    training = (
+        f"training:   {format_size(needs['training_bytes'])} of memory for maps (training.cache)"
+    )
     return [maps, projection, training] if needs["projection_bytes"] else [maps, training]
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 def _findings(check: Check) -> list[str]:

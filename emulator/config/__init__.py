@@ -8,7 +8,7 @@ sections listed in :data:`STAGE_SECTIONS`, so that changing one reruns only what
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
 
-from emulator.config.blocks import BlocksConfig, blocks_of
+from emulator.config.blocks import BlocksConfig, block_name, blocks_of
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.embedded import DesignConfig, EmbeddedSuite
@@ -61,6 +61,7 @@ __all__ = [
     "TrainingConfig",
     "UNetConfig",
     "ValidationConfig",
+    "block_name",
     "blocks_of",
     "json_schema",
     "parse_config",

@@ -17,6 +17,11 @@ class BlocksConfig(Section):
 
 
 def blocks_of(names: Sequence[str], size: int) -> dict[str, tuple[str, ...]]:
-    """Cut names into blocks of ``size``, in order; a block is called by its first and last name."""
+    """Cut names into blocks of ``size``, in order, by the name of each."""
     blocks = [tuple(names[i : i + size]) for i in range(0, len(names), size)]
-    return {b[0] if len(b) == 1 else f"{b[0]}-{b[-1]}": b for b in blocks}
+    return {block_name(block): block for block in blocks}
+
+
+def block_name(names: Sequence[str]) -> str:
+    """Name of a block: its only name, or its first and last."""
+    return names[0] if len(names) == 1 else f"{names[0]}-{names[-1]}"

@@ -62,3 +62,12 @@ def snapshot_bytes(config: ExperimentConfig) -> float:
     runs = suite.runs()
     outcomes = sum(len(members) for members in runs.values())
     return float(suite.dmo_bytes * len(runs) + suite.hydro_bytes * outcomes)
+
+
+def format_size(n_bytes: float) -> str:
+    """Three digits and a unit: ``55 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} TB"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from emulator.cost.predict import JOB_SECONDS, Prediction, StageCost
+from emulator.cost.sizes import format_size
 
 HEADER = ("stage", "jobs", "cores", "GPUs", "a job", "core-hours", "GPU-hours", "memory", "disk")
 
@@ -44,7 +45,7 @@ def to_text(prediction: Prediction) -> str:
     total = (
         "total", str(sum(c.jobs for c in stages)), "", "", "",
         _hours(sum(c.core_hours for c in stages)), _hours(sum(c.gpu_hours for c in stages)),
-        "", _size(sum(c.disk_bytes for c in stages)),
+        "", format_size(sum(c.disk_bytes for c in stages)),
     )  # fmt: skip
     rows = [HEADER, *map(_row, stages), total]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -67,7 +68,7 @@ def _row(cost: StageCost) -> tuple[str, ...]:
     return (
         cost.stage, str(cost.jobs), str(asked.cores), str(asked.gpus),
         _duration(cost.seconds / cost.jobs), _hours(cost.core_hours), _hours(cost.gpu_hours),
-        f"{asked.memory_mb / 1000:.3g} GB", _size(cost.disk_bytes),
+        f"{asked.memory_mb / 1000:.3g} GB", format_size(cost.disk_bytes),
     )  # fmt: skip
 
 
@@ -79,7 +80,3 @@ def _duration(seconds: float) -> str:
 
 def _hours(hours: float) -> str:
     return f"{hours:.2g}" if hours < 100 else f"{hours:.0f}"
-
-
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.2g} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.2g} MB"

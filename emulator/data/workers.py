@@ -110,7 +110,7 @@ def _compute(jobs: Sequence[tuple[Any, ...]], scheduler: str) -> Any:
     delayed = [dask.delayed(_run, pure=False)(*job) for job in jobs]
     if scheduler in ("threads", "processes"):
         return dask.compute(*delayed, scheduler=scheduler, num_workers=len(jobs))
-    address = _start_slurm(len(jobs)) if scheduler == "slurm" else scheduler
+    address = _slurm_workers(len(jobs)) if scheduler == "slurm" else scheduler
     with _connect(address) as client:
         return client.gather(client.compute(delayed))
 
@@ -126,9 +126,17 @@ def _connect(address: str) -> "Client":
         ) from error
 
 
+def _slurm_workers(n_workers: int) -> str:
+    """Address of a cluster with so many workers, at least; those it lacks are queued."""
+    cluster = _slurm_cluster()
+    if len(cluster.worker_spec) < n_workers:
+        cluster.scale(n_workers)
+    return str(cluster.scheduler_address)
+
+
 @cache
-def _start_slurm(n_workers: int) -> str:
-    """Queue workers as Slurm jobs, once a process; they end with it. Returns their address.
+def _slurm_cluster() -> Any:
+    """Scheduler whose workers are Slurm jobs: one a process; it ends with it.
 
     Partition, account, memory and walltime are those of dask's own configuration (the section
     ``jobqueue.slurm`` of ~/.config/dask/jobqueue.yaml), where cores and memory have a default here.
@@ -145,5 +153,4 @@ def _start_slurm(n_workers: int) -> str:
     options = {name: value for name, value in SLURM_WORKER.items() if given[name] is None}
     cluster = SLURMCluster(**options)
     atexit.register(cluster.close)
-    cluster.scale(n_workers)
-    return str(cluster.scheduler_address)
+    return cluster

@@ -15,13 +15,6 @@ MAP = "data/processed/test/maps/SB_0.h5"
 PROJECT = ["project", "results/test/config/project.yaml", "--run", "SB0"]
 
 
-@pytest.fixture
-def copy(finished, tmp_path):
-    shutil.copytree(finished[0] / "data", tmp_path / "data")
-    shutil.copytree(finished[0] / "results", tmp_path / "results")
-    return tmp_path
-
-
 def refused(call, folder, arguments, *words):
     """The command fails with one message that holds ``words``, and no traceback."""
     done = call(["emulator", *arguments], folder, check=False)
