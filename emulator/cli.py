@@ -7,11 +7,23 @@ Folders default to those of the workflow: ``data/raw/{name}``, ``data/processed/
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
-from emulator.config import ExperimentConfig, block_name, json_schema, read_config
+from emulator.config import (
+    ExperimentConfig,
+    block_name,
+    bundle_folder,
+    ensemble_file,
+    json_schema,
+    maps_file,
+    maps_folder,
+    raw_folder,
+    read_config,
+    results_folder,
+)
+from emulator.config.section import expand_path
 from emulator.io import EmulatorError
 
 Name = TypeVar("Name")
@@ -28,12 +40,24 @@ app = typer.Typer(
 bundle = typer.Typer(no_args_is_help=True, help="Look at exported models.")
 app.add_typer(bundle, name="bundle")
 
-Config = Annotated[Path, typer.Argument(help="Config file (configs/*.yaml) or a stage's own.")]
-Raw = Annotated[
-    Path | None, typer.Option(help="Folder of the suite [data/raw/NAME, or suite.root].")
+
+def _path(text: str) -> Path:
+    """A path as the user means it: ``--raw=~/data`` reaches us as it is written."""
+    return Path(expand_path(text))
+
+
+AS_PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
+Config = Annotated[
+    Path, typer.Argument(help="Config file (configs/*.yaml) or a stage's own.", **AS_PATH)
 ]
-MapsDir = Annotated[Path | None, typer.Option(help="Folder of maps [data/processed/NAME/maps].")]
-Results = Annotated[Path | None, typer.Option(help="Folder of results [results/NAME].")]
+Raw = Annotated[
+    Path | None, typer.Option(help="Folder of the suite [data/raw/NAME, or suite.root].", **AS_PATH)
+]
+MapsDir = Annotated[
+    Path | None, typer.Option(help="Folder of maps [data/processed/NAME/maps].", **AS_PATH)
+]
+Results = Annotated[Path | None, typer.Option(help="Folder of results [results/NAME].", **AS_PATH)]
+Split = Annotated[Literal["train", "validation", "test"], typer.Option(help="Which simulations.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Redraws = Annotated[
     int,
@@ -44,7 +68,9 @@ Redraws = Annotated[
         "other baryons.",
     ),
 ]
-Manifest = Annotated[Path | None, typer.Option(help="List what was written in this file.")]
+Manifest = Annotated[
+    Path | None, typer.Option(help="List what was written in this file.", **AS_PATH)
+]
 
 
 @app.command()
@@ -89,27 +115,27 @@ def project(
 ) -> None:
     """Project snapshots to periodic full-box maps (maps/SIMULATION.h5, SIMULATION_redraw_N.h5)."""
     from emulator.data.mapmaking import project_simulation
+    from emulator.data.runs import runs_of
     from emulator.data.splits import sampled_simulations
     from emulator.manifest import write_manifest
     from emulator.progress import track
 
     experiment = read_config(config)
     suite, root, folder = experiment.suite, _raw(experiment, raw), _maps(experiment, maps)
-    runs = suite.runs()
+    runs = runs_of(suite, root)
     chosen = _known(run, list(runs), "run")
     simulations = [simulation for name in chosen for simulation in runs[name]]
     names = [(simulation, 0) for simulation in simulations]
     names += [
         (simulation, redraw + 1)
-        for simulation in sampled_simulations(simulations)
+        for simulation in sampled_simulations(simulations, suite)
         for redraw in range(redraw_baryons)
     ]
     files = []
 
     def project_one(name: tuple[str, int]) -> None:
         simulation, redraw = name
-        suffix = f"_redraw_{redraw:04d}" if redraw else ""
-        files.append(folder / f"{simulation}{suffix}.h5")
+        files.append(maps_file(folder, simulation, redraw))
         project_simulation(
             suite, experiment.data, root, simulation, files[-1], redraw=redraw, workers=workers
         )
@@ -176,8 +202,10 @@ def cost(
 
 @app.command()
 def export(
-    source: Annotated[Path, typer.Argument(help="maps/SIMULATION.h5 or ensembles/.../*.nc.")],
-    folder: Annotated[Path, typer.Argument(help="Where the .npz samples are written.")],
+    source: Annotated[
+        Path, typer.Argument(help="maps/SIMULATION.h5 or ensembles/.../*.nc.", **AS_PATH)
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where the .npz samples are written.", **AS_PATH)],
     window: Annotated[int, typer.Option(help="Pixels a side (maps).")] = 128,
     context: Annotated[list[int] | None, typer.Option(help="Context factor; repeatable.")] = None,
     mass: Annotated[float, typer.Option(help="Least M200c of a halo [Msun/h] (maps).")] = 1e13,
@@ -201,16 +229,18 @@ def export(
 
 
 @app.command()
-def fit(config: Config, maps: MapsDir = None, results: Results = None) -> None:
+def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results = None) -> None:
     """Split the suite by run and fit the statistics of the training split."""
     from emulator.data.fit import fit_normalisation
+    from emulator.data.runs import runs_of
     from emulator.data.splits import split_runs
     from emulator.io import write_json
 
     experiment = read_config(config)
     folder, output = _maps(experiment, maps), _results(experiment, results)
-    splits = split_runs(experiment.suite.runs(), experiment.data.split)
-    paths = [folder / f"{name}.h5" for name in splits["train"]]
+    runs = runs_of(experiment.suite, _raw(experiment, raw))
+    splits = split_runs(runs, experiment.data.split)
+    paths = [maps_file(folder, name) for name in splits["train"]]
     normalisation = fit_normalisation(paths, experiment.model, experiment.data.context_factors)
     write_json(output / "splits.json", splits)
     normalisation.write(output / "normalisation.json")
@@ -226,21 +256,21 @@ def train(
         list[int] | None, typer.Option(min=0, help="Seed [training.seeds]; repeatable.")
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(help="Folder of resume states [RESULTS/.state].")
+        Path | None, typer.Option(help="Folder of resume states [RESULTS/.state].", **AS_PATH)
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder of the bundles seed_N [RESULTS/model].")
+        Path | None, typer.Option(help="Folder of the bundles seed_N [RESULTS/model].", **AS_PATH)
     ] = None,
 ) -> None:
     """Train a model for each seed, or go on training it, and export the bundles."""
     from emulator.data.normalisation import Normalisation
-    from emulator.io import read_json
+    from emulator.data.splits import read_splits
     from emulator.training.trainer import train as train_model
 
     experiment = read_config(config)
     folder = _results(experiment, results)
     normalisation = Normalisation.read(folder / "normalisation.json")
-    splits = read_json(folder / "splits.json")
+    splits = read_splits(folder / "splits.json")
     for number in seed or experiment.training.seeds:
         train_model(
             experiment,
@@ -249,7 +279,7 @@ def train(
             seed=number,
             maps_dir=_maps(experiment, maps),
             state_dir=state or folder / ".state",
-            output=(output or folder / "model") / f"seed_{number}",
+            output=bundle_folder(output or folder / "model", number),
         )
 
 
@@ -259,12 +289,13 @@ def sample(
     simulation: Annotated[
         list[str] | None, typer.Option(help="Held-out simulation [whole split]; repeatable.")
     ] = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    split: Split = "test",
+    raw: Raw = None,
     maps: MapsDir = None,
     results: Results = None,
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable."),
+        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
     ] = None,
     manifest: Manifest = None,
 ) -> None:
@@ -272,8 +303,8 @@ def sample(
 
     Members that the file holds already are kept, if they are of the same model and solver.
     """
-    from emulator.data.splits import redraws_of, sampled_simulations
-    from emulator.io import read_json
+    from emulator.data.runs import runs_of
+    from emulator.data.splits import read_splits, redraws_of, sampled_simulations
     from emulator.manifest import write_manifest
     from emulator.sampling.growth import grow_ensemble
     from emulator.sampling.loading import load_bundle
@@ -281,24 +312,26 @@ def sample(
 
     experiment = read_config(config)
     folder, maps_dir = _results(experiment, results), _maps(experiment, maps)
-    members = read_json(folder / "splits.json")[split]
+    members = read_splits(folder / "splits.json")[split]
+    runs = runs_of(experiment.suite, _raw(experiment, raw))
     bundles = [path for given in model or [folder / "model"] for path in bundles_in(given)]
     models, files = [load_bundle(path) for path in bundles], []
 
     def sample_one(name: str) -> None:
-        redraws = redraws_of(name, experiment.suite.runs())
-        files.append(folder / "ensembles" / split / f"{name}.nc")
+        redraws = redraws_of(name, runs, experiment.suite)
+        files.append(ensemble_file(folder, split, name))
         n_drawn = grow_ensemble(
             models,
-            maps_dir / f"{name}.h5",
-            [maps_dir / f"{redraw}.h5" for redraw in redraws],
+            maps_file(maps_dir, name),
+            [maps_file(maps_dir, redraw) for redraw in redraws],
             experiment.sampling,
             split=split,
             path=files[-1],
         )
         typer.echo(f"sample {name}: {n_drawn} members a window drawn")
 
-    _each(_known(simulation, sampled_simulations(members), f"{split} simulation"), sample_one)
+    sampled = sampled_simulations(members, experiment.suite)
+    _each(_known(simulation, sampled, f"{split} simulation"), sample_one)
     if manifest is not None:
         write_manifest(manifest, files)
 
@@ -306,20 +339,20 @@ def sample(
 @app.command()
 def validate(
     config: Config,
-    split: Annotated[str, typer.Option(help="Split to validate.")] = "test",
+    split: Split = "test",
     maps: MapsDir = None,
     results: Results = None,
 ) -> None:
     """Compare ensembles with the truth and with baselines (metrics.nc, acceptance.json)."""
-    from emulator.data.splits import sampled_simulations
-    from emulator.io import read_json
+    from emulator.data.splits import read_splits, sampled_simulations
     from emulator.validation.evaluate import validate as validate_ensembles
 
     experiment = read_config(config)
     folder = _results(experiment, results)
-    splits = read_json(folder / "splits.json")
+    splits = read_splits(folder / "splits.json")
+    sampled = sampled_simulations(splits[split], experiment.suite)
     validate_ensembles(
-        [folder / "ensembles" / split / f"{n}.nc" for n in sampled_simulations(splits[split])],
+        [ensemble_file(folder, split, name) for name in sampled],
         _maps(experiment, maps),
         splits,
         experiment.validation,
@@ -333,7 +366,9 @@ def report(
     config: Config,
     maps: MapsDir = None,
     results: Results = None,
-    output: Annotated[Path | None, typer.Option(help="Page [RESULTS/report.html].")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Page [RESULTS/report.html].", **AS_PATH)
+    ] = None,
 ) -> None:
     """Write the self-contained report page."""
     from analysis.report.build import build_report
@@ -348,7 +383,8 @@ def report(
 @bundle.command()
 def info(
     folder: Annotated[
-        Path, typer.Argument(help="A bundle, or a folder of bundles: results/NAME/model.")
+        Path,
+        typer.Argument(help="A bundle, or a folder of bundles: results/NAME/model.", **AS_PATH),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card.")] = False,
 ) -> None:
@@ -364,7 +400,9 @@ def info(
 
 @app.command()
 def schema(
-    output: Annotated[Path | None, typer.Option(help="File to write [standard output].")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write [standard output].", **AS_PATH)
+    ] = None,
 ) -> None:
     """Write the JSON schema of the config, as YAML.
 
@@ -394,15 +432,15 @@ def main() -> None:
 def _raw(experiment: ExperimentConfig, folder: Path | None) -> Path:
     if experiment.suite.kind != "embedded":
         return folder or Path(experiment.suite.root)
-    return folder or Path("data/raw") / experiment.name
+    return folder or raw_folder(experiment.name)
 
 
 def _maps(experiment: ExperimentConfig, folder: Path | None) -> Path:
-    return folder or Path("data/processed") / experiment.name / "maps"
+    return folder or maps_folder(experiment.name)
 
 
 def _results(experiment: ExperimentConfig, folder: Path | None) -> Path:
-    return folder or Path("results") / experiment.name
+    return folder or results_folder(experiment.name)
 
 
 def _each(names: Iterable[Name], work: Callable[[Name], None]) -> None:

@@ -24,6 +24,8 @@ def write_snapshot(
         **COSMOLOGY,
         **header,
     }
+    if "Redshift" in header and "Time" not in header:
+        attrs["Time"] = 1.0 / (1.0 + np.maximum(header["Redshift"], 0.0))
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as handle:
         handle.create_group("Header").attrs.update(
@@ -64,7 +66,7 @@ def write_tiny_root(root, suite):
     write_snapshot(
         hydro,
         {
-            0: {"Coordinates": gas, "Masses": rng.uniform(10, 12, len(gas)).astype(np.float32)},
+            0: {"Coordinates": gas, "Masses": rng.uniform(11, 13, len(gas)).astype(np.float32)},
             1: {"Coordinates": dm},
             4: {
                 "Coordinates": stars,

@@ -43,7 +43,7 @@ def test_faults_are_named(raw, words):
 
 
 def test_a_missing_file_and_bad_yaml_are_named(tmp_path):
-    with pytest.raises(ConfigError, match="no such config"):
+    with pytest.raises(ConfigError, match="a config file, got no such file"):
         read_config(tmp_path / "absent.yaml")
     (tmp_path / "bad.yaml").write_text("a: [1")
     with pytest.raises(ConfigError, match=r"bad\.yaml: not valid YAML"):

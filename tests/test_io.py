@@ -55,7 +55,7 @@ def test_a_killed_writer_leaves_no_final_name(tmp_path):
     assert not path.exists()
     (orphan,) = path.parent.iterdir()
     # another writer that is alive (this process's parent) keeps its file
-    alive = orphan.with_name(re.sub(r"-\d+\.partial", f"-{os.getppid()}.partial", orphan.name))
+    alive = orphan.with_name(re.sub(r"-\d+-", f"-{os.getppid()}-", orphan.name))
     alive.write_text("in the making")
     with atomic_path(path) as partial:
         partial.write_text("whole")
@@ -82,7 +82,7 @@ def test_hdf5_faults_are_named(tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(DataError, match="truncated"), open_hdf5(path):
         pass
-    with pytest.raises(DataError, match="readable netCDF"):
+    with pytest.raises(DataError, match="ends in its checksum, got none: it was truncated"):
         read_dataset(path)
     with pytest.raises(DataError, match="attribute 'b', got only a"):
         require_attribute({"a": 1}, "b", "file")

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.report.resolution import read_suite
+from emulator.config import ensemble_file, maps_file
 from emulator.io import DataError, read_dataset, read_json
 
 N_SHOWN = 3
@@ -52,9 +53,10 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         If ``metrics.nc``, ``acceptance.json`` or the ensembles are missing or damaged.
     """
     metrics = read_dataset(results / "metrics.nc")
-    folder = results / "ensembles" / str(metrics.attrs.get("split", "test"))
+    split = str(metrics.attrs.get("split", "test"))
     # only those that were evaluated: the folder may hold others of an earlier config
-    paths = [folder / f"{name}.nc" for name in sorted(metrics["simulation"].values.astype(str))]
+    names = sorted(metrics["simulation"].values.astype(str).tolist())
+    paths = [ensemble_file(results, split, name) for name in names]
     shown = choose_windows(paths, results)
     cost = results / "cost.json"
     bundles, splits = _read_bundles(results, shown[0].ensemble), results / "splits.json"
@@ -63,7 +65,7 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         metrics=metrics,
         acceptance=read_json(results / "acceptance.json"),
         shown=shown,
-        box_dmo=_read_box(maps_dir / f"{shown[0].ensemble.attrs['simulation']}.h5"),
+        box_dmo=_read_box(maps_file(maps_dir, str(shown[0].ensemble.attrs["simulation"]))),
         histories={name: rows for name, rows in histories.items() if rows is not None},
         models={name: read_json(folder / "model.json") for name, folder in bundles.items()},
         splits=read_json(splits) if splits.is_file() else None,

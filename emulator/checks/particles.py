@@ -14,13 +14,17 @@ from emulator.data.blocks import parts_of
 from emulator.data.catalogs import Halos
 from emulator.data.projection import SpeciesMap, project_species
 from emulator.data.snapshots import BLACK_HOLES, DARK_MATTER, GAS, STARS, Snapshot
-from emulator.data.twins import require_halos_on_peaks, require_mean_density, require_same_phases
+from emulator.data.twins import (
+    require_halos_on_peaks,
+    require_hydro_matter,
+    require_mean_density,
+    require_same_phases,
+)
 
 COARSE_PIXELS = 64
 """Pixels a side of the maps."""
 
 _BLOCK_PARTICLES = 1_048_576
-_MASS_AGREEMENT = 0.01
 _HYDRO_TYPES = {"dm_hydro": DARK_MATTER, "gas": GAS, "stars": STARS, "black_holes": BLACK_HOLES}
 _MAY_BE_NONE = ("stars", "black_holes")
 
@@ -68,19 +72,12 @@ def inspect_hydro(found: Inspection, hydro: Snapshot, dmo_maps: NDArray[np.float
         return
     phases = partial(require_same_phases, dmo_maps, dark.maps, str(hydro.paths[0]))
     found.attempt("phases", phases)
-    if len(masses) < len(_HYDRO_TYPES):
-        return
-    expected = found.facts["mass_msunh"]["dmo"]
-    ratio = sum(masses.values()) / expected
-    if not abs(ratio - 1.0) <= _MASS_AGREEMENT:
-        shares = ", ".join(f"{name} {mass / expected:.4g}" for name, mass in masses.items())
-        found.add(
-            Level.ERROR,
-            "mass",
-            f"{hydro.paths[0]}: expected the matter of the dark-matter-only twin, "
-            f"{expected:.4g} Msun/h to {_MASS_AGREEMENT:.0%}, got {ratio:.4g} times that "
-            f"({shares}). Particles are missing, or a type has other units of mass.",
-        )
+    header = found.facts["hydro"]
+    omega_b = header["omega_b"] or found.facts["dmo"]["omega_b"]
+    if len(masses) == len(_HYDRO_TYPES) and omega_b:
+        masses["dmo"] = found.facts["mass_msunh"]["dmo"]
+        fraction = omega_b / header["omega_m"]
+        found.attempt("mass", partial(require_hydro_matter, hydro, masses, "ignore", fraction))
 
 
 def _read(

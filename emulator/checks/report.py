@@ -19,16 +19,15 @@ _SETS_ABREAST = 3
 def to_json(check: Check) -> dict[str, Any]:
     """Document of ``--json``.
 
-    Returns
-    -------
-    ``name, root``; ``errors, warnings`` (counts); ``needs`` [bytes, hours]; ``simulations`` (name
-    -> facts: ``dmo, hydro, halos, params, seed, mass_msunh, windows`` as far as they were read);
-    ``findings``, each with ``level`` (error, warning), ``subject``, ``simulation`` (empty: of the
-    whole suite) and ``message``.
+    Returns ------- ``name, root``; ``errors, warnings`` (counts); ``runs`` (groups of equal
+    phases); ``needs`` [bytes, hours]; ``simulations`` (name -> facts: ``dmo, hydro, halos, params,
+    seed, mass_msunh, windows`` as far as they were read); ``findings``, each with ``level`` (error,
+    warning), ``subject``, ``simulation`` (empty: of the whole suite) and ``message``.
     """
     return {
         "name": check.name,
         "root": check.root,
+        "runs": check.n_runs,
         "errors": check.n_errors,
         "warnings": len(check.findings) - check.n_errors,
         "needs": check.needs,
@@ -41,7 +40,7 @@ def to_text(check: Check) -> str:
     """Summary, one column a set, needs, and findings of a kind together."""
     n_warnings = len(check.findings) - check.n_errors
     blocks = [
-        f"{check.name}: {len(check.inspections)} simulations, "
+        f"{check.name}: {len(check.inspections)} simulations of {check.n_runs} runs, "
         f"{check.n_errors} errors, {n_warnings} warnings\nbelow {check.root}",
         *map(_table, _sets(check)),
         "\n".join(_needs(check.needs)),

@@ -1,6 +1,6 @@
 """The whole check: every simulation, what they need, and the findings between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -10,6 +10,7 @@ from emulator.checks.needs import needs_of_maps
 from emulator.checks.simulation import inspect_simulation
 from emulator.config import ExperimentConfig, set_of
 from emulator.cost.probe import probe_projection
+from emulator.data.runs import runs_of
 from emulator.data.splits import split_runs
 from emulator.progress import track
 
@@ -24,6 +25,8 @@ class Check(NamedTuple):
     inspections: list[Inspection]
     needs: dict[str, Any]
     findings: list[Finding]
+    n_runs: int = 0
+    """Groups of simulations with phases of their own; a split separates no group."""
 
     @property
     def n_errors(self) -> int:
@@ -48,7 +51,15 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
     Check
         All findings; no fault of the data is raised.
     """
-    names = [name for members in config.suite.runs().values() for name in members]
+    if not Path(root).is_dir():
+        absent = Finding(
+            Level.ERROR,
+            "root",
+            "",
+            f"{root}: expected the folder of the suite (suite.root, or --raw), got no such folder",
+        )
+        return Check(config.name, str(root), [], needs_of_maps(config, [], ()), [absent])
+    names = config.suite.simulations()
     firsts = {set_of(name): name for name in reversed(names)}
     deep = {"none": set(), "first": set(firsts.values()), "all": set(names)}[particles]
     inspections = [
@@ -56,7 +67,9 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
         for name in track(names, "check", len(names))
     ]
     suite_wide = Inspection("")
-    split = partial(split_runs, config.suite.runs(), config.data.split)
+    # without a parameter table that can be read, the simulations have told why
+    runs = Inspection("").attempt("phases", partial(runs_of, config.suite, root))
+    split = partial(split_runs, runs or {name: (name,) for name in names}, config.data.split)
     splits = suite_wide.attempt("split", split)
     needs = needs_of_maps(config, inspections, (splits or {}).get("test", ()))
     total = sum(_particles(found) for found in inspections)
@@ -66,8 +79,8 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
     for found in inspections:
         _require_model_params(found, config.model.params)
     findings = [finding for found in (suite_wide, *inspections) for finding in found.findings]
-    findings += _shared_seeds(splits or {}, inspections)
-    return Check(config.name, str(root), inspections, needs, findings)
+    n_runs = len(runs) if runs else len(names)
+    return Check(config.name, str(root), inspections, needs, findings, n_runs)
 
 
 def _has_errors(found: Inspection) -> bool:
@@ -93,28 +106,3 @@ def _particles(found: Inspection) -> int:
     counts = [dmo["particles"].get("1", 0)] if dmo else []
     counts += [hydro["particles"].get(kind, 0) for kind in "014"] if hydro else []
     return sum(counts)
-
-
-def _shared_seeds(
-    splits: Mapping[str, Sequence[str]], inspections: Sequence[Inspection]
-) -> list[Finding]:
-    """Same phases on both sides of a split would let the model see what it is tested on."""
-    place = {name: split for split, names in splits.items() for name in names}
-    first: dict[float, str] = {}
-    findings = []
-    for found in inspections:
-        seed = found.facts.get("seed")
-        if seed is None or found.simulation not in place:
-            continue
-        twin = first.setdefault(seed, found.simulation)
-        if place[twin] != place[found.simulation]:
-            findings.append(
-                Finding(
-                    Level.WARNING,
-                    "seeds",
-                    found.simulation,
-                    f"seed {seed:g} is that of {twin}, too, but {found.simulation} is in the "
-                    f"{place[found.simulation]} split and {twin} in the {place[twin]} split",
-                )
-            )
-    return findings

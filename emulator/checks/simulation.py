@@ -18,7 +18,8 @@ from emulator.config import (
 )
 from emulator.data.catalogs import Halos, read_halos
 from emulator.data.headers import LENGTHS, MASSES, FileUnit, scale
-from emulator.data.parameters import match_ranges, read_parameters, read_ranges, read_seed
+from emulator.data.parameter_table import read_table
+from emulator.data.parameters import match_ranges, parameters_of, read_ranges, seed_of
 from emulator.data.snapshots import DARK_MATTER, Snapshot, open_snapshot
 from emulator.data.twins import require_mean_density, require_pair, require_same_matter
 from emulator.units import CRITICAL_DENSITY
@@ -129,14 +130,12 @@ def _inspect_parameters(
     """Parameters and their ranges; no parameters if they cannot be read."""
     table = suite.path("parameters", root, found.simulation)
     names = None if isinstance(suite, EmbeddedSuite) else suite.parameter_names
-    params = found.attempt(
-        "parameters", partial(read_parameters, table, found.simulation, names=names)
-    )
-    if params is None:
+    read = found.attempt("parameters", partial(read_table, table, names))
+    params = read and found.attempt("parameters", partial(parameters_of, read, found.simulation))
+    if read is None or params is None:
         return {}
     found.facts["params"] = params
-    if names is None:
-        found.facts["seed"] = found.attempt("seed", partial(read_seed, table, found.simulation))
+    found.facts["seed"] = found.attempt("seed", partial(seed_of, read, found.simulation))
     path = suite.path("ranges", root, found.simulation)
     ranges = found.attempt("ranges", lambda: match_ranges(params, read_ranges(path), path))
     for name, entry in (ranges or {}).items():

@@ -11,6 +11,7 @@ This module imports neither torch nor numpy: the workflow parses it at every cal
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
+from emulator.config.documents import read_document
 from emulator.config.embedded import DesignConfig, EmbeddedSuite
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.experiment import (
@@ -30,6 +31,14 @@ from emulator.config.model import (
     NetworkConfig,
     Padding,
     UNetConfig,
+)
+from emulator.config.places import (
+    bundle_folder,
+    ensemble_file,
+    maps_file,
+    maps_folder,
+    raw_folder,
+    results_folder,
 )
 from emulator.config.section import ConfigError, Section
 from emulator.config.sources import FilesSuite, HeaderFacts, MultifieldSuite, SamplesSuite
@@ -63,9 +72,16 @@ __all__ = [
     "ValidationConfig",
     "block_name",
     "blocks_of",
+    "bundle_folder",
+    "ensemble_file",
     "json_schema",
+    "maps_file",
+    "maps_folder",
     "parse_config",
+    "raw_folder",
     "read_config",
+    "read_document",
+    "results_folder",
     "set_of",
     "stage_yaml",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import Field, PositiveInt
 
-from emulator.config.section import Section
+from emulator.config.section import ConfigError, Section
 
 
 class BlocksConfig(Section):
@@ -19,7 +19,10 @@ class BlocksConfig(Section):
 def blocks_of(names: Sequence[str], size: int) -> dict[str, tuple[str, ...]]:
     """Cut names into blocks of ``size``, in order, by the name of each."""
     blocks = [tuple(names[i : i + size]) for i in range(0, len(names), size)]
-    return {block_name(block): block for block in blocks}
+    named = {block_name(block): block for block in blocks}
+    if len(named) < len(blocks):
+        raise ConfigError("names of simulations with hyphens give two blocks one name: rename them")
+    return named
 
 
 def block_name(names: Sequence[str]) -> str:

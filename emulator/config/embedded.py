@@ -85,6 +85,15 @@ class EmbeddedSuite(Section):
         """What its headers fail to say: nothing."""
         return HeaderFacts()
 
+    @property
+    def redraw_sets(self) -> tuple[str, ...]:
+        """Sets of re-drawn truths."""
+        return ("BE",)
+
+    def simulations(self) -> tuple[str, ...]:
+        """Names of all simulations."""
+        return tuple(name for members in self.runs().values() for name in members)
+
     def runs(self) -> dict[str, tuple[str, ...]]:
         """Map each N-body run to the simulations that share its phases.
 

@@ -10,12 +10,15 @@ from pydantic import Field, ValidationError
 from emulator.config.blocks import BlocksConfig
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
+from emulator.config.documents import read_document, shorten
 from emulator.config.embedded import EmbeddedSuite
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.sources import FilesSuite, MultifieldSuite, SamplesSuite
 from emulator.config.training import TrainingConfig
+
+_MOST_LINES = 40
 
 SuiteConfig = Annotated[
     EmbeddedSuite | FilesSuite | MultifieldSuite | SamplesSuite, Field(discriminator="kind")
@@ -60,16 +63,7 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config") -> Experimen
 
 def read_config(path: str | Path) -> ExperimentConfig:
     """Read and validate a YAML config file."""
-    path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such config file")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML ({error})") from error
-    if not isinstance(raw, Mapping):
-        raise ConfigError(f"{path}: expected a mapping of sections, got {type(raw).__name__}")
-    return parse_config(raw, source=str(path))
+    return parse_config(read_document(path), source=str(path))
 
 
 def stage_yaml(config: ExperimentConfig, stage: str) -> str:
@@ -95,7 +89,8 @@ def _explain(error: ValidationError, source: str) -> str:
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            lines.append(f"  {where}: unknown key (got {item['input']!r})")
+            lines.append(f"  {where}: unknown key (got {shorten(item['input'])})")
         else:
-            lines.append(f"  {where}: {item['msg']} (got {item['input']!r})")
-    return "\n".join(lines)
+            lines.append(f"  {where}: {item['msg']} (got {shorten(item['input'])})")
+    rest = len(lines) - _MOST_LINES
+    return "\n".join([*lines[:_MOST_LINES], *([f"  ... and {rest} more"] if rest > 0 else [])])

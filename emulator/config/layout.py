@@ -1,8 +1,29 @@
 """Where the files of a suite lie: templates of paths below its root."""
 
+import string
 from pathlib import Path
+from typing import Annotated
 
-from emulator.config.section import Section
+from pydantic import AfterValidator
+
+from emulator.config.section import FilePath, Section
+
+PLACEHOLDERS = ("suite", "box", "set", "simulation", "number", "redraw")
+
+
+def _known_placeholders(template: str) -> str:
+    try:
+        found = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"no template of a path: {error}") from error
+    unknown = [name for name in found if name not in PLACEHOLDERS]
+    if unknown:
+        raise ValueError(f"unknown placeholders {unknown}; there are {', '.join(PLACEHOLDERS)}")
+    return template
+
+
+TemplatePath = Annotated[FilePath, AfterValidator(_known_placeholders)]
+"""Template of a path, with placeholders in braces."""
 
 INPUTS = ("dmo_snapshot", "hydro_snapshot", "dmo_catalogue", "parameters", "ranges")
 """Files of a layout that the projection of one simulation reads."""
@@ -18,14 +39,14 @@ class Layout(Section):
     is relative to the working directory instead: ``./data/parameters/camels_6.csv``.
     """
 
-    dmo_snapshot: str = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_090.hdf5"
-    hydro_snapshot: str = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
-    redrawn_snapshot: str = (
+    dmo_snapshot: TemplatePath = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    hydro_snapshot: TemplatePath = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    redrawn_snapshot: TemplatePath = (
         "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_090.hdf5"
     )
-    dmo_catalogue: str = "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
-    parameters: str = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
-    ranges: str = "Parameters/{suite}/Info_{suite}_{box}.csv"
+    dmo_catalogue: TemplatePath = "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
+    parameters: TemplatePath = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
+    ranges: TemplatePath = "Parameters/{suite}/Info_{suite}_{box}.csv"
 
     def path(
         self,

@@ -3,13 +3,14 @@
 They differ in what a simulation's files are; each becomes the same kind of maps file.
 """
 
+import glob
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from emulator.config.layout import INPUTS, Layout, template_path
-from emulator.config.section import Section
+from emulator.config.layout import INPUTS, Layout, TemplatePath, set_of, template_path
+from emulator.config.section import FilePath, Section, checked_part
 
 SetName = Annotated[str, Field(pattern=r"^[^_/]+$")]
 LengthUnit = Literal["kpc/h", "Mpc/h", "kpc", "Mpc"]
@@ -31,6 +32,11 @@ class HeaderFacts(Section):
     mass_table_msunh: tuple[NonNegativeFloat, ...] | None = Field(
         None, description="mass of a particle by type; 0: the file holds them one by one [Msun/h]"
     )
+    masses: Literal["particles", "header"] | None = Field(
+        None,
+        description="which to take where a type has both masses of its particles and an entry of "
+        "MassTable that says another; null: an error",
+    )
     length_unit: LengthUnit | None = Field(None, description="comoving; GADGET's default is kpc/h")
     mass_unit: MassUnit | None = Field(None, description="GADGET's default is 1e10 Msun/h")
 
@@ -39,7 +45,7 @@ class ExistingSuite(Section):
     """What all suites of existing files share."""
 
     name: str = Field(description="name of the suite, {suite} in templates")
-    root: str = Field(description="folder above the files")
+    root: FilePath = Field(description="folder above the files; ~ and variables are expanded")
     sets: dict[SetName, PositiveInt | tuple[str, ...]] = Field(
         description="set name (without underscores) -> number of simulations NAME_0, NAME_1, ... "
         "or their names"
@@ -48,18 +54,47 @@ class ExistingSuite(Section):
         None, description="columns of a parameter table that does not name them; null: it does"
     )
 
+    phases: Literal["seed", "own"] | dict[str, str] = Field(
+        "seed",
+        description="which simulations share initial phases, and so a split. seed: those with one "
+        "seed in the parameter table, where it lists seeds; own: none do; or a label by set or "
+        "simulation (1P: one), equal for equal phases",
+    )
+    redraw_sets: tuple[SetName, ...] = Field(
+        (),
+        description="sets of which each simulation is another outcome of one with the same phases "
+        "and parameters: they are truths beside its ensemble and get none of their own",
+    )
+
     @model_validator(mode="after")
     def _names_belong_to_their_sets(self) -> "ExistingSuite":
         for name, members in self._members().items():
             strangers = [member for member in members if not member.startswith(f"{name}_")]
             if strangers:
                 raise ValueError(f"names of set {name} start with '{name}_', not {strangers}")
+            if len(set(members)) < len(members):
+                raise ValueError(f"names of set {name} repeat")
+            for member in members:
+                checked_part(member, "a simulation")
         return self
 
-    def runs(self) -> dict[str, tuple[str, ...]]:
-        """Map each run to its simulations: here every simulation has its own phases."""
-        names = (name for members in self._members().values() for name in members)
-        return {name: (name,) for name in names}
+    @model_validator(mode="after")
+    def _sets_exist(self) -> "ExistingSuite":
+        known = {*self.sets, *self.simulations()}
+        named = [*self.redraw_sets, *(self.phases if isinstance(self.phases, dict) else ())]
+        unknown = [name for name in named if name not in known]
+        if unknown:
+            raise ValueError(f"phases and redraw_sets name no set or simulation {unknown}")
+        return self
+
+    def simulations(self) -> tuple[str, ...]:
+        """Names of all simulations."""
+        return tuple(name for members in self._members().values() for name in members)
+
+    def phases_of(self, simulation: str) -> str | None:
+        """Label that the config gives to the phases of a simulation, if it does."""
+        labels = self.phases if isinstance(self.phases, dict) else {}
+        return labels.get(simulation, labels.get(set_of(simulation)))
 
     def _members(self) -> dict[str, tuple[str, ...]]:
         return {
@@ -109,12 +144,12 @@ class MultifieldSuite(ExistingSuite):
     redshift: NonNegativeFloat = 0.0
     hubble_h: PositiveFloat = 0.6711
     omega_b: PositiveFloat = 0.049
-    dmo: str = "Maps_Mtot_Nbody_{suite}_{set}_z=0.00.npy"
-    dm_hydro: str = "Maps_Mcdm_{suite}_{set}_z=0.00.npy"
-    gas: str = "Maps_Mgas_{suite}_{set}_z=0.00.npy"
-    stars: str = "Maps_Mstar_{suite}_{set}_z=0.00.npy"
-    parameters: str = "params_{set}_{suite}.txt"
-    ranges: str = "./data/parameters/camels_6.csv"
+    dmo: TemplatePath = "Maps_Mtot_Nbody_{suite}_{set}_z=0.00.npy"
+    dm_hydro: TemplatePath = "Maps_Mcdm_{suite}_{set}_z=0.00.npy"
+    gas: TemplatePath = "Maps_Mgas_{suite}_{set}_z=0.00.npy"
+    stars: TemplatePath = "Maps_Mstar_{suite}_{set}_z=0.00.npy"
+    parameters: TemplatePath = "params_{set}_{suite}.txt"
+    ranges: TemplatePath = "./data/parameters/camels_6.csv"
 
     def path(self, kind: str, root: str | Path, simulation: str) -> Path:
         """Path of a field's array or of a table (a field of this class)."""
@@ -134,7 +169,7 @@ class SamplesSuite(ExistingSuite):
     """
 
     kind: Literal["samples"] = "samples"
-    samples: str = Field(
+    samples: TemplatePath = Field(
         "{set}/{simulation}/*.npz", description="pattern of the samples of one simulation"
     )
     box_size_mpch: PositiveFloat = Field(
@@ -145,7 +180,7 @@ class SamplesSuite(ExistingSuite):
     hubble_h: PositiveFloat = 0.6711
     omega_m: PositiveFloat = Field(0.3, description="where no parameter says it")
     omega_b: PositiveFloat = Field(0.049, description="where no parameter says it")
-    ranges: str = "./data/parameters/camels_tng_35.csv"
+    ranges: TemplatePath = "./data/parameters/camels_tng_35.csv"
 
     def path(self, kind: str, root: str | Path, simulation: str) -> Path:
         """Path of the table of ranges, or the pattern of the samples."""
@@ -153,5 +188,6 @@ class SamplesSuite(ExistingSuite):
 
     def inputs(self, root: str | Path, simulation: str) -> list[Path]:
         """Files that the maps of one simulation are made from; sorted by name."""
-        pattern = self.path("samples", root, simulation)
-        return [*sorted(pattern.parent.glob(pattern.name)), self.path("ranges", root, simulation)]
+        pattern = self.path("samples", glob.escape(str(root)), glob.escape(simulation))
+        found = sorted(map(Path, glob.glob(str(pattern))))
+        return [*found, self.path("ranges", root, simulation)]

@@ -16,6 +16,7 @@ from emulator.cost.probe import (
 )
 from emulator.cost.requests import Request, evaluations, requests
 from emulator.cost.sizes import ensemble_bytes, maps_bytes, snapshot_bytes
+from emulator.data.runs import runs_of
 from emulator.data.snapshots import open_snapshot
 from emulator.data.splits import sampled_simulations, split_runs
 
@@ -88,9 +89,10 @@ def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -
     DataError
         If the first simulation of an existing suite is missing or damaged.
     """
-    runs, asked = config.suite.runs(), requests(config)
+    runs = runs_of(config.suite, root)
+    asked = requests(config, runs)
     simulations = [name for members in runs.values() for name in members]
-    sampled = sampled_simulations(split_runs(runs, config.data.split)["test"])
+    sampled = sampled_simulations(split_runs(runs, config.data.split)["test"], config.suite)
     n_blocks = len(blocks_of(list(runs), config.blocks.runs))
     n_ensembles = len(blocks_of(sampled, config.blocks.simulations))
     seeds = len(config.training.seeds)
@@ -124,13 +126,14 @@ def _suite_seconds(
     config: ExperimentConfig, root: Path, simulations: list[str], notes: list[str]
 ) -> tuple[float, float]:
     """Seconds of all simulations and of all projections."""
-    suite, runs = config.suite, config.suite.runs()
+    suite = config.suite
     if suite.kind == "embedded":
+        runs = suite.runs()
         speed: EmbeddedSpeed = probe_embedded(config)
         seconds = sum(speed.simulate_seconds[set_of(members[0])] for members in runs.values())
-        runs_of = ", ".join(f"{s:.3g} s ({name})" for name, s in speed.simulate_seconds.items())
+        times = ", ".join(f"{s:.3g} s ({name})" for name, s in speed.simulate_seconds.items())
         notes.append(
-            f"simulate, project: a run of each set was made here: {runs_of}; a simulation was "
+            f"simulate, project: a run of each set was made here: {times}; a simulation was "
             f"projected in {speed.project_seconds:.3g} s"
         )
         return seconds, speed.project_seconds * len(simulations)

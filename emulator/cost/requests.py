@@ -6,6 +6,7 @@ profile of a site overrides any of them (``set-resources``), and a job that is t
 more.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from emulator.config import ExperimentConfig, blocks_of
@@ -46,15 +47,17 @@ class Request(NamedTuple):
     gpus: int = 0
 
 
-def requests(config: ExperimentConfig) -> dict[str, Request]:
+def requests(config: ExperimentConfig, runs: Mapping[str, Sequence[str]]) -> dict[str, Request]:
     """Request of a job of each stage.
 
     Parameters
     ----------
     config
         The experiment; a job does a block of it (``blocks``).
+    runs
+        Simulations by run (:func:`~emulator.data.runs.runs_of`).
     """
-    runs, training = config.suite.runs(), config.training
+    training = config.training
     # snapshots of other suites are large; maps and windows that are ready need no sharing out
     workers = 2 if config.suite.kind == "files" else 1
     gpus = 0 if training.accelerator == "cpu" else training.devices * training.num_nodes

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.snapshots import Snapshot
-from emulator.io import DataError, open_hdf5
+from emulator.io import DataError, dataset_of, h5py_errors, open_hdf5
 
 if TYPE_CHECKING:
     import h5py
 
 Selection = Literal["all", "stars", "wind"]
 
+_BLOCK = 1_048_576
 _FORMATION_TIME = "GFM_StellarFormationTime"
 
 
@@ -131,34 +132,42 @@ def read_blocks(part: Part, block_particles: int) -> Iterator[Block]:
             )
 
 
+def mass_of(snapshot: Snapshot, particle_type: int) -> float:
+    """Mass of all particles of a type [Msun/h]; raises as :func:`read_blocks`."""
+    return sum(
+        float(block.mass.sum(dtype=np.float64)) * block.mass_msunh
+        for part in parts_of(snapshot, particle_type)
+        for block in read_blocks(part, _BLOCK)
+    )
+
+
 class _Reader:
-    """One dataset, read into a buffer of its own precision."""
+    """One dataset, read into a buffer of its own precision, in the byte order of this machine."""
 
     def __init__(
         self, group: "h5py.Group", where: str, name: str, shape: tuple[int, ...], size: int
     ) -> None:
         self.where = f"{where}/{name}"
-        if name not in group:
-            present = ", ".join(sorted(group)) or "none"
-            hint = (
-                "MassTable holds no mass for this type either; suite.header.mass_table_msunh can."
-                if name == "Masses"
-                else ""
+        if name == "Masses" and name not in group:
+            raise DataError(
+                self.where,
+                "a dataset",
+                f"only {', '.join(sorted(group)) or 'none'}",
+                "MassTable holds no mass for this type either; suite.header.mass_table_msunh can.",
             )
-            raise DataError(self.where, "a dataset", f"only {present}", hint)
-        self.dataset = group[name]
+        self.dataset = dataset_of(group, name, where)
         if self.dataset.shape != shape:
             raise DataError(
                 self.where, f"shape {shape} (NumPart_ThisFile)", f"{self.dataset.shape}"
             )
-        self.buffer = np.empty((size, *shape[1:]), self.dataset.dtype)
+        # the kernels take float32 and float64
+        is_single = self.dataset.dtype.kind == "f" and self.dataset.dtype.itemsize <= 4
+        self.buffer = np.empty((size, *shape[1:]), np.float32 if is_single else np.float64)
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         values = self.buffer[: stop - start]
-        try:
+        with h5py_errors(self.where):
             self.dataset.read_direct(values, np.s_[start:stop])
-        except OSError as error:
-            raise DataError(self.where, "readable data", f"damaged data ({error})") from error
         return values
 
 

@@ -5,22 +5,26 @@ Rockstar lists. Groups without a spherical-overdensity mass (``Group_M_Crit200 =
 and are left out.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.data.gadget import attributes, chunk_paths, first_chunk, header_value, stated_units
-from emulator.data.halo_tables import Listed, read_csv, read_rockstar
-from emulator.data.headers import LENGTHS, MASSES, FileUnit, Header, number, scale
-from emulator.io import DataError, open_hdf5
+from emulator.data.gadget import attributes, chunk_paths, first_chunk, lacking, stated_units
+from emulator.data.halo_tables import Listed, radius_200c, read_csv, read_rockstar
+from emulator.data.headers import LENGTHS, MASSES, FileUnit, Header, scale
+from emulator.data.numbers import integer, number
+from emulator.io import DataError, dataset_of, h5py_errors, open_hdf5, verify_if_sealed
+from emulator.units import CRITICAL_DENSITY
 
 if TYPE_CHECKING:
     import h5py
 
 _FIELDS = {"GroupPos": 3, "Group_M_Crit200": 1, "Group_R_Crit200": 1}
 _AGREEMENT = 1.0e-4
+_TOLERANCE, _ENOUGH = 0.1, 10
 
 
 class Halos(NamedTuple):
@@ -58,8 +62,8 @@ def read_halos(path: str | Path, header: Header | None = None) -> Halos:
     DataError
         A missing or damaged file (of the family: named), a missing attribute, dataset or column,
         another number of groups than ``Ngroups_Total``, values that are not finite or negative,
-        positions outside the box (HDF5: by more than a box), a halo without a radius, or the
-        catalogue of another box or output.
+        positions outside the box (HDF5: by more than a box), a halo without a radius, the
+        catalogue of another box or output, or masses and radii that no halo of this box can have.
     """
     path = Path(path)
     if path.suffix in (".hdf5", ".h5"):
@@ -80,6 +84,8 @@ def read_halos(path: str | Path, header: Header | None = None) -> Halos:
     n_points = int(np.count_nonzero(halos.r200c_mpch == 0))
     if n_points:
         raise DataError(path, "a radius of every halo with a mass", f"{n_points} of zero")
+    if header is not None:
+        _require_plausible(halos, header, path)
     return halos
 
 
@@ -107,20 +113,53 @@ def _wrapped(position: NDArray[np.float64], box: float) -> NDArray[np.float64]:
     return position
 
 
+def _require_plausible(halos: Halos, header: Header, path: Path) -> None:
+    r"""Masses and radii that a wrong unit would break.
+
+    A halo is lighter than the box, and :math:`M = \frac{4\pi}{3}\,200\,\rho_c(z)\,r^3`: to 10 %
+    in the median of ten halos or more, to a factor of two in that of fewer.
+    """
+    mass = halos.m200c_msunh
+    if not len(mass):
+        return
+    matter = header.omega_m * CRITICAL_DENSITY * header.box_size_mpch**3
+    if mass.max() >= matter:
+        raise DataError(
+            f"{path}:M200c",
+            f"halos that are lighter than the matter of the box, {matter:.4g} Msun/h",
+            f"one of {mass.max():.4g} Msun/h",
+            "Masses in another unit? Catalogues are in 1e10 Msun/h (HDF5) or Msun/h (text).",
+        )
+    expected = radius_200c(mass, header.omega_m, header.redshift)
+    ratio = float(np.median((expected / halos.r200c_mpch) ** 3))
+    tolerance = _TOLERANCE if len(mass) >= _ENOUGH else 1.0
+    if not 1.0 / (1.0 + tolerance) <= ratio <= 1.0 + tolerance:
+        raise DataError(
+            f"{path}:M200c, R200c",
+            "masses and radii of one definition, M = 4/3 pi 200 rho_c r^3 (median over halos)",
+            f"masses {ratio:.4g} times as large",
+            "Masses or radii in another unit (with h or without?), or of another definition.",
+        )
+
+
 def _read_subfind(path: Path, header: Header | None) -> Listed:
+    verify_if_sealed(path)
     with open_hdf5(path) as handle:
-        length, mass_unit = _units(handle, path, header)
-        box = float(header_value(handle, path, "BoxSize")) * length
-        redshift = number(attributes(handle), "Redshift", f"{path}:Header")
-        n_files = int(header_value(handle, path, "NumFiles", default=1))
-        total = int(header_value(handle, path, "Ngroups_Total", default=-1))
+        attrs, where = attributes(handle, path), f"{path}:Header"
+        length, mass_unit = _units(attrs, path, header)
+        side = number(attrs, "BoxSize", where)
+        if side is None or not side > 0:
+            raise lacking(attrs, "BoxSize", path)
+        box, redshift = side * length, number(attrs, "Redshift", where)
+        n_files = integer(attrs, "NumFiles", where)
+        total = integer(attrs, "Ngroups_Total", where)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in _FIELDS}
-    for chunk in chunk_paths(path, n_files):
+    for chunk in chunk_paths(path, 1 if n_files is None else n_files):
         with open_hdf5(chunk) as handle:
             for name, values in _read_groups(handle, chunk).items():
                 parts[name].append(values)
     position, mass, radius = (np.concatenate(parts[name]) for name in _FIELDS)
-    if total >= 0 and len(mass) != total:
+    if total is not None and len(mass) != total:
         raise DataError(f"{path}:Group", f"{total} groups (Ngroups_Total)", f"{len(mass)}")
     position *= length
     if position.size and (position.min() < -box or position.max() > 2.0 * box):
@@ -132,44 +171,62 @@ def _read_subfind(path: Path, header: Header | None) -> Listed:
     return Listed(box, redshift, position, mass * mass_unit, radius * length)
 
 
-def _units(handle: "h5py.File", path: Path, header: Header | None) -> tuple[float, float]:
+def _units(attrs: Mapping[str, Any], path: Path, header: Header | None) -> tuple[float, float]:
     """Units of length and mass [Mpc/h, Msun/h]: stated here, or the snapshot's, or GADGET's."""
     usual: tuple[FileUnit, FileUnit] = (LENGTHS["kpc/h"], MASSES["1e10 Msun/h"])
     if header is not None:
         usual = ((header.length_mpch, 0), (header.mass_msunh, 0))
-    attrs, where = attributes(handle), f"{path}:Header"
+    where = f"{path}:Header"
     length, mass = (
         stated or default for stated, default in zip(stated_units(attrs, where), usual, strict=True)
     )
-    hubble_h = 1.0
-    if length[1] or mass[1]:
-        hubble_h = float(header_value(handle, path, "HubbleParam"))
+    if not (length[1] or mass[1]):
+        return scale(length, 1.0), scale(mass, 1.0)
+    hubble_h = number(attrs, "HubbleParam", where)
+    if not hubble_h:
+        raise lacking(attrs, "HubbleParam", path)
     return scale(length, hubble_h), scale(mass, hubble_h)
 
 
 def _read_groups(handle: "h5py.File", path: Path) -> dict[str, NDArray[np.float64]]:
+    attrs, where = attributes(handle, path), f"{path}:Header"
+    stated = integer(attrs, "Ngroups_ThisFile", where)
     group = handle.get("Group")
+    if group is None and stated is None and "Ngroups_Total" not in attrs:
+        raise DataError(
+            f"{path}:Group", "a group of halos, or their number in the header", "neither",
+            "Is this a group catalogue? A snapshot holds no halos.",
+        )  # fmt: skip
+    values = _no_groups()
     # writers leave the group, or its datasets, out of a file without any halos
-    if group is None or len(group) == 0:
-        return {name: np.empty((0, 3) if width == 3 else 0) for name, width in _FIELDS.items()}
-    values = {}
+    if group is not None and len(group):
+        values = {name: _read_field(group, name, f"{path}:Group") for name in _FIELDS}
+    n_groups = len(values["GroupPos"])
+    if stated is not None and stated != n_groups:
+        raise DataError(f"{path}:Group", f"{stated} groups (Ngroups_ThisFile)", f"{n_groups}")
     for name, width in _FIELDS.items():
-        where = f"{path}:Group/{name}"
-        if name not in group:
-            raise DataError(where, "a dataset", f"only {', '.join(sorted(group)[:12])}")
-        try:
-            values[name] = group[name][:].astype(np.float64)
-        except OSError as error:
-            raise DataError(where, "readable data", f"{error}") from error
-        found, n_groups = values[name], len(values["GroupPos"])
+        found = values[name]
         shape = (n_groups, 3) if width == 3 else (n_groups,)
         bad = ~np.isfinite(found) | (found < 0 if width == 1 else False)
         if found.shape != shape or bad.any():
             raise DataError(
-                where,
+                f"{path}:Group/{name}",
                 f"finite values of shape {shape}, none negative"
                 if width == 1
                 else f"finite values of shape {shape}",
                 f"shape {found.shape}, {np.count_nonzero(bad)} others",
             )
+    return values
+
+
+def _no_groups() -> dict[str, NDArray[np.float64]]:
+    return {name: np.empty((0, 3) if width == 3 else 0) for name, width in _FIELDS.items()}
+
+
+def _read_field(group: "h5py.Group", name: str, where: str) -> NDArray[np.float64]:
+    dataset = dataset_of(group, name, where)
+    if dataset.shape is None:  # written without a dataspace where there are no halos
+        return _no_groups()[name]
+    with h5py_errors(f"{where}/{name}"):
+        values: NDArray[np.float64] = dataset[()].astype(np.float64)
     return values

@@ -4,7 +4,7 @@ Windows are cut by :func:`~emulator.data.cutouts.extract`, as for training. Orde
 that of the maps file, or of the ensemble.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps, read_maps
 from emulator.data.samples import TARGETS, Sample, write_sample
-from emulator.io import DataError, read_dataset, require_attribute
+from emulator.io import DataError, path_part, read_dataset, require_attribute
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,29 +59,42 @@ def export_samples(
         that it cannot give.
     """
     maps = read_maps(path)
-    if not len(maps.halo_m200c):
+    if maps.periodic and not len(maps.halo_m200c):
         raise DataError(maps.path, "halos", "none", "Ready maps have no halo catalogue.")
     files = []
-    for halo in np.flatnonzero(maps.halo_m200c >= mass_threshold_msunh):
-        position = maps.halo_position[halo]
-        if maps.periodic:
-            place = _place(maps, projection, position)
-            name = f"{maps.attrs['simulation']}_{halo:05d}"
-        else:
-            place = (int(halo), (maps.n_pixels // 2, maps.n_pixels // 2))
-            name = maps.projections[halo]
+    for name, place, mass, position in _places(maps, mass_threshold_msunh, projection):
         cut = extract(maps, *place, window=window, context_factors=context_factors, species=TARGETS)
         sample = Sample(
             condition=cut.condition,
             target=cut.target,
             large_scale=cut.large_scale,
             params=np.array(list(maps.params.values()), np.float32),
-            halo_mass=np.array(maps.halo_m200c[halo], np.float32),
-            halo_center=position.astype(np.float32),
+            halo_mass=np.array(mass, np.float32),
+            halo_center=np.asarray(position, np.float32),
         )
-        files.append(Path(folder) / f"{name}.npz")
+        files.append(Path(folder) / f"{path_part(name, f'{maps.path}:simulation')}.npz")
         write_sample(files[-1], sample)
     return files
+
+
+def _places(
+    maps: Maps, threshold_msunh: float, axis: str
+) -> Iterator[tuple[str, tuple[int, tuple[int, int]], float, NDArray[np.float64]]]:
+    """Name, projection and centre, mass [Msun/h] and position [Mpc/h] of each window."""
+    if maps.periodic:
+        for halo in np.flatnonzero(maps.halo_m200c >= threshold_msunh):
+            position = maps.halo_position[halo]
+            name = f"{maps.attrs['simulation']}_{halo:05d}"
+            yield name, _place(maps, axis, position), float(maps.halo_m200c[halo]), position
+        return
+    of_halos = [] if maps.halo_projection is None else maps.halo_projection.tolist()
+    for i, label in enumerate(maps.projections):
+        mass, position = 0.0, np.zeros(3)
+        if i in of_halos:
+            row = of_halos.index(i)
+            mass, position = float(maps.halo_m200c[row]), maps.halo_position[row]
+        if mass >= threshold_msunh:
+            yield label, (i, (maps.n_pixels // 2, maps.n_pixels // 2)), mass, position
 
 
 def export_ensemble(path: str | Path, folder: str | Path) -> list[Path]:
@@ -117,13 +130,14 @@ def export_ensemble(path: str | Path, folder: str | Path) -> list[Path]:
     if absent:
         raise DataError(f"{path}:channel", f"the fields {', '.join(TARGETS)}", f"{channels}")
     simulation = require_attribute(ensemble.attrs, "simulation", str(path))
+    stem = path_part(str(simulation), f"{path}:simulation")
     fields = ensemble["fields"].sel(channel=list(TARGETS))
     fields = fields.transpose("sample", "member", "channel", "y", "x")
     files = []
     for i, members in enumerate(fields.values):
         window = ensemble.isel(sample=i)
         for k, target in enumerate(members):
-            files.append(Path(folder) / f"{simulation}_{i:04d}_member_{k:03d}.npz")
+            files.append(Path(folder) / f"{stem}_{i:04d}_member_{k:03d}.npz")
             sample = Sample(
                 condition=window["condition"].values,
                 target=target,

@@ -15,7 +15,7 @@ from emulator.data.normalisation import (
     Normalisation,
     ParameterScale,
 )
-from emulator.data.parameters import canonical_name
+from emulator.data.parameter_table import canonical_name
 from emulator.data.transforms import network_channels, raw_features
 from emulator.io import DataError, EmulatorError
 

@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from emulator.config import HeaderFacts
 from emulator.data.headers import (
     LENGTHS,
@@ -25,10 +23,13 @@ from emulator.data.headers import (
     Header,
     Stated,
     box_side,
-    number,
+    merged_attributes,
+    require_same_numbers,
     settle,
+    stated_number,
     total_counts,
 )
+from emulator.data.numbers import number, numbers
 from emulator.io import DataError, is_file
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ if TYPE_CHECKING:
 
 _CHUNK_NAME = re.compile(r"^(?P<stem>.+)\.\d+(?P<suffix>\.(?:hdf5|h5))$")
 _GROUPS = ("Header", "Parameters", "Units", "Cosmology")
+_MOST_FILES = 100_000
+_USED = (
+    "BoxSize",
+    "Redshift",
+    "Time",
+    "Omega0",
+    "Omega_Matter",
+    "OmegaBaryon",
+    "Omega_Baryon",
+    "HubbleParam",
+    "UnitLength_in_cm",
+    "UnitMass_in_g",
+)
 _MPC_IN_CM, _MSUN_IN_G = 3.085678e24, 1.989e33
 _ATTRIBUTES = {
     "box_size_mpch": "BoxSize",
@@ -58,6 +72,8 @@ def first_chunk(path: str | Path) -> Path:
 
 def chunk_paths(path: Path, n_files: int) -> list[Path]:
     """Files of the family that ``path`` belongs to; a missing one is a DataError that names it."""
+    if not 1 <= n_files <= _MOST_FILES:
+        raise DataError(f"{path}:Header", "a number of files of the family", f"{n_files}")
     if n_files == 1:
         return [path]
     match = _CHUNK_NAME.match(path.name)
@@ -80,27 +96,19 @@ def chunk_paths(path: Path, n_files: int) -> list[Path]:
     return paths
 
 
-def attributes(handle: "h5py.File") -> dict[str, Any]:
+def attributes(handle: "h5py.File", path: Path) -> dict[str, Any]:
     """Attributes of ``/Header``, and of the groups where newer codes keep what it lacks."""
-    found: dict[str, Any] = {}
-    for group in _GROUPS:
-        if group in handle:
-            found = {**handle[group].attrs, **found}
-    return found
+    return merged_attributes(handle, _GROUPS, _USED, path)
 
 
-def header_value(handle: "h5py.File", path: Path, name: str, *, default: Any = None) -> Any:
-    """One of :func:`attributes`; without it ``default``, or an error that lists what is there."""
-    found = attributes(handle)
-    value = found.get(name, default)
-    if value is None:
-        raise DataError(
-            f"{path}:Header",
-            f"attribute {name!r}",
-            f"only {', '.join(sorted(found)) or 'none'}",
-            "Is this a whole GADGET or AREPO file? Cut-outs often drop the header; copy it over.",
-        )
-    return value
+def lacking(attrs: Mapping[str, Any], name: str, path: Path) -> DataError:
+    """Error of a header that lacks an attribute."""
+    return DataError(
+        f"{path}:Header",
+        f"attribute {name!r}",
+        f"only {', '.join(sorted(attrs)) or 'none'}",
+        "Is this a whole GADGET or AREPO file? Cut-outs often drop the header; copy it over.",
+    )
 
 
 def stated_units(attrs: Mapping[str, Any], where: str) -> tuple[FileUnit | None, FileUnit | None]:
@@ -113,7 +121,7 @@ def stated_units(attrs: Mapping[str, Any], where: str) -> tuple[FileUnit | None,
 def _unit(
     attrs: Mapping[str, Any], per_h: str, whole: str, in_cgs: float, usual: FileUnit, where: str
 ) -> FileUnit | None:
-    found = number(attrs, per_h, where) or 0.0
+    found, in_full = (number(attrs, name, where) or 0.0 for name in (per_h, whole))
     if found > 0:
         # files round the parsec and the sun to four digits or so
         value = found / in_cgs
@@ -121,24 +129,22 @@ def _unit(
             ((unit, 0) for unit in (usual[0], 1.0) if abs(value / unit - 1) < 2e-3), (value, 0)
         )
     # GIZMO has divided by h already
-    found = number(attrs, whole, where) or 0.0
-    return (found / in_cgs, 1) if found > 0 else None
+    return (in_full / in_cgs, 1) if in_full > 0 else None
 
 
 def read_gadget_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> Header:
     """Header of one file; ``facts`` fill in what it lacks. Raises as :func:`settle`."""
-    attrs, where = attributes(handle), f"{path}:Header"
+    attrs, where = attributes(handle, path), f"{path}:Header"
     length, mass = stated_units(attrs, where)
-    table = np.ravel(attrs.get("MassTable", ()))
-    omega_b = number(attrs, "OmegaBaryon", where) or number(attrs, "Omega_Baryon", where)
+    table = numbers(attrs, "MassTable", where)
     stated = Stated(
         box_size=box_side(attrs, where),
         redshift=_redshift(attrs, where),
-        omega_m=number(attrs, "Omega0" if "Omega0" in attrs else "Omega_Matter", where),
-        omega_b=omega_b or None,
+        omega_m=stated_number(attrs, ("Omega0", "Omega_Matter"), where),
+        omega_b=stated_number(attrs, ("OmegaBaryon", "Omega_Baryon"), where) or None,
         hubble_h=number(attrs, "HubbleParam", where),
-        counts=total_counts(attrs),
-        mass_table=tuple(float(entry) for entry in table),
+        counts=total_counts(attrs, where),
+        mass_table=() if table is None else tuple(table.tolist()),
         length=length or KPC,
         mass=mass or MASS,
         attributes=_ATTRIBUTES,
@@ -148,9 +154,10 @@ def read_gadget_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> H
 
 
 def _redshift(attrs: Mapping[str, Any], where: str) -> float | None:
-    redshift = number(attrs, "Redshift", where)
-    if redshift is not None:
-        return redshift
+    redshift, time = number(attrs, "Redshift", where), number(attrs, "Time", where) or 0.0
     # cosmological runs write the scale factor as their time
-    time = number(attrs, "Time", where) or 0.0
-    return 1.0 / time - 1.0 if 0.0 < time <= 1.0 else None
+    by_time = 1.0 / time - 1.0 if 0.0 < time <= 1.0 else None
+    if redshift is None or by_time is None:
+        return by_time if redshift is None else redshift
+    require_same_numbers(1.0 + redshift, 1.0 + by_time, f"{where}/Redshift (1+z)", "1 / Time")
+    return redshift

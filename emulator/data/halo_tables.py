@@ -21,10 +21,18 @@ from emulator.data.headers import Header
 from emulator.io import DataError, read_lines
 from emulator.units import CRITICAL_DENSITY
 
-_BOX_LINE = re.compile(r"^#\s*(?:full )?box size\s*[:=]\s*(\S+)\s*Mpc/h", re.IGNORECASE)
-_SCALE_LINE = re.compile(r"^#\s*a\s*=\s*(\S+)\s*$")
+_STATED = {
+    "box_size_mpch": re.compile(r"^#\s*(?:full )?box size\s*[:=]\s*(\S+)\s*Mpc/h", re.IGNORECASE),
+    "scale": re.compile(r"^#\s*a\s*=\s*(\S+)\s*$"),
+    "omega_m": re.compile(r"^#.*?\bOm(?:ega_?[Mm0])?\s*=\s*([^\s;,]+)"),
+    "hubble_h": re.compile(r"^#.*?\bh0?\s*=\s*([^\s;,]+)"),
+}
+"""What comments of Rockstar and consistent-trees say of the universe."""
+
+_COSMOLOGY = 1.0e-3
 _NEEDED = ("x", "y", "z", "m200c")
 _MARGIN = 1.0e-6
+_AGREEMENT = 1.0e-4
 
 
 class Listed(NamedTuple):
@@ -52,30 +60,52 @@ def read_rockstar(path: Path, header: Header) -> Listed:
     """Read a Rockstar list (``out_*.list``, or a ``hlist``): host halos with ``M200c``.
 
     Subhalos (``PID`` of zero or more; Rockstar's ``find_parents`` adds the column) are left out,
-    without the column they stay. The comments ``#Box size: 25.0 Mpc/h`` and
-    ``#a = 1.0`` say box and redshift.
+    without the column they stay. Comments (``#Box size: 25.0 Mpc/h``, ``#a = 1.0``, ``#Om = 0.3;
+    h = 0.67``) say box, redshift and cosmology, and the column ``scale`` of a ``hlist`` the
+    redshift, too.
 
     Raises
     ------
     DataError
-        A missing column; a line (named) of another length, or with values that are no numbers, not
-        finite or negative, or with a position outside the box.
+        A missing column, or one that is there twice; a line (named) of another length, or with
+        values that are no numbers, not finite or negative, or with a position outside the box;
+        comments or a column that contradict each other or the snapshot.
     """
     lines = read_lines(path, "a text table of halos")
     comments = [(number, line) for number, line in enumerate(lines, 1) if line.startswith("#")]
     # consistent-trees appends the number of each column: "M200c(39)"
     names = [re.sub(r"\(\d+\)$", "", n) for n in comments[0][1][1:].split()] if comments else []
-    table = _read_table(path, names, list(enumerate(lines, 1)), ("pid",), str.split)
-    box = _comment(path, comments, _BOX_LINE)
-    scale_factor = _comment(path, comments, _SCALE_LINE)
+    table = _read_table(path, names, list(enumerate(lines, 1)), ("pid", "scale"), str.split)
+    stated = {fact: _comment(path, comments, pattern) for fact, pattern in _STATED.items()}
+    for fact in ("omega_m", "hubble_h"):
+        _require_close(path, stated[fact], getattr(header, fact), fact, _COSMOLOGY)
+    scales = table.columns.pop("scale", np.empty(0))
+    for scale in (scales.min(), scales.max()) if len(scales) else ():
+        _require_close(path, scale, stated["scale"], "scale", _AGREEMENT)
+        _require_close(path, scale, 1.0 / (1.0 + header.redshift), "scale", _COSMOLOGY)
     if "pid" in table.columns:
         hosts = table.columns["pid"] < 0
         table = _Table(
             {name: values[hosts] for name, values in table.columns.items()}, table.lines[hosts]
         )
+    box, scale = stated["box_size_mpch"], stated["scale"]
     return _checked(path, table, header)._replace(
         box_size_mpch=header.box_size_mpch if box is None else box,
-        redshift=None if scale_factor is None else 1.0 / scale_factor - 1.0,
+        redshift=None if scale is None else 1.0 / scale - 1.0,
+    )
+
+
+def _require_close(
+    path: Path, found: float | None, expected: float | None, fact: str, tolerance: float
+) -> None:
+    """Two sources of a fact agree, where both say it."""
+    if found is None or expected is None or abs(found - expected) <= tolerance * abs(expected):
+        return
+    raise DataError(
+        path,
+        f"a list of the output of its snapshot, {fact} {expected:g}",
+        f"one of {fact} {found:g}",
+        "Is it the list of another snapshot, or of another simulation?",
     )
 
 
@@ -109,15 +139,20 @@ def _cells(line: str) -> list[str]:
 def _comment(
     path: Path, comments: Sequence[tuple[int, str]], pattern: re.Pattern[str]
 ) -> float | None:
-    """Positive number that the first comment of this pattern states."""
+    """Positive number that the comments of this pattern state; all of them the same."""
+    found: float | None = None
     for number, line in comments:
         match = pattern.match(line)
         if match:
             value = _number(match[1], f"{path}:{number}")
             if not 0 < value < math.inf:
                 raise DataError(f"{path}:{number}", "a positive number", match[1])
-            return value
-    return None
+            if found is not None and abs(value - found) > _AGREEMENT * found:
+                raise DataError(
+                    f"{path}:{number}", f"{found:g}, as an earlier comment says", f"{value:g}"
+                )
+            found = value
+    return found
 
 
 def _read_table(
@@ -128,6 +163,15 @@ def _read_table(
     split: Callable[[str], list[str]],
 ) -> _Table:
     places = {name.lower(): place for place, name in enumerate(names)}
+    lower = [name.lower() for name in names]
+    twice = [name for name in (*_NEEDED, *optional) if lower.count(name) > 1]
+    if twice:
+        raise DataError(
+            f"{path}:1",
+            f"one column {twice[0]}",
+            f"{lower.count(twice[0])}",
+            "Remove all but the one that is meant.",
+        )
     missing = [name for name in _NEEDED if name not in places]
     if missing:
         raise DataError(
@@ -151,9 +195,12 @@ def _read_table(
 
 def _number(text: str, where: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
         raise DataError(where, "a number", repr(text)) from error
+    if "_" in text:  # Python's digit separator, in no table's format
+        raise DataError(where, "a number", repr(text))
+    return value
 
 
 def _checked(path: Path, table: _Table, header: Header) -> Listed:

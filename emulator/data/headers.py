@@ -9,13 +9,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emulator.config import HeaderFacts
+from emulator.data.numbers import integers, number, numbers
 from emulator.io import DataError
+
+if TYPE_CHECKING:
+    import h5py
 
 _AGREEMENT = 1.0e-4
 
@@ -110,21 +115,70 @@ def settle(stated: Stated, facts: HeaderFacts, where: str) -> Header:
     )
 
 
-def number(attrs: Mapping[str, Any], name: str, where: str) -> float | None:
-    """One attribute as a number (an array of one is one, too); ``None`` without it."""
-    if name not in attrs:
-        return None
-    values = _numbers(attrs[name], f"{where}/{name}")
-    if len(values) != 1:
-        raise DataError(f"{where}/{name}", "one number", f"{len(values)}")
-    return float(values[0])
+def merged_attributes(
+    handle: "h5py.File", groups: Sequence[str], used: Sequence[str], path: Path
+) -> dict[str, Any]:
+    """Attributes of several groups; the first that has one says it.
+
+    Raises
+    ------
+    DataError
+        Two groups that disagree about one of the numbers that are used.
+    """
+    found: dict[str, Any] = {}
+    first: dict[str, str] = {}
+    for group in (group for group in groups if group in handle):
+        attrs = dict(handle[group].attrs)
+        for name in (name for name in used if name in found and name in attrs):
+            one, other = (numbers(a, name, f"{path}:{group}") for a in (found, attrs))
+            where = f"{path}:{first[name]}/{name}"
+            require_same_numbers(one, other, where, f"{group}/{name}")
+        first = dict.fromkeys(attrs, group) | first
+        found = attrs | found
+    return found
+
+
+def require_same_numbers(one: Any, other: Any, where: str, elsewhere: str) -> None:
+    """Two sources of one fact agree to 1e-4; zero means that a source does not say.
+
+    Raises
+    ------
+    DataError
+        Names both, with what they say.
+    """
+    both = [np.ravel(value) for value in (one, other) if value is not None and np.any(value)]
+    if len(both) == 2 and not (
+        len(both[0]) == len(both[1]) and np.allclose(both[0], both[1], rtol=_AGREEMENT, atol=0)
+    ):
+        raise DataError(
+            where,
+            f"{both[1].tolist()} as {elsewhere} says",
+            f"{both[0].tolist()}",
+            "The file contradicts itself: find out which is right, and correct the other.",
+        )
+
+
+def stated_number(attrs: Mapping[str, Any], names: Sequence[str], where: str) -> float | None:
+    """A number that is called one or another; ``None`` without any.
+
+    Raises
+    ------
+    DataError
+        Two of them that disagree, as :func:`require_same_numbers`.
+    """
+    found = {name: number(attrs, name, where) for name in names}
+    stated = [name for name, value in found.items() if value]
+    for name in stated[1:]:
+        require_same_numbers(found[stated[0]], found[name], f"{where}/{stated[0]}", name)
+    known = stated or [name for name, value in found.items() if value is not None]
+    return found[known[0]] if known else None
 
 
 def box_side(attrs: Mapping[str, Any], where: str) -> float | None:
     """``BoxSize`` in the file's unit: a number, or three that are equal; ``None`` without it."""
-    if "BoxSize" not in attrs:
+    sides = numbers(attrs, "BoxSize", where)
+    if sides is None:
         return None
-    sides = _numbers(attrs["BoxSize"], f"{where}/BoxSize")
     if len(sides) not in (1, 3) or not np.allclose(
         sides, sides[0], rtol=1e-6, atol=0, equal_nan=True
     ):
@@ -132,20 +186,33 @@ def box_side(attrs: Mapping[str, Any], where: str) -> float | None:
     return float(sides[0])
 
 
-def total_counts(attrs: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """Particles of the whole snapshot by type, from their low and high 32 bits."""
-    if "NumPart_Total" not in attrs:
+def total_counts(attrs: Mapping[str, Any], where: str) -> tuple[int, ...] | None:
+    """Particles of the whole snapshot by type, from their low and high 32 bits.
+
+    Raises
+    ------
+    DataError
+        Counts that are no whole numbers, or of 64 bits beside high words that contradict them.
+    """
+    low = integers(attrs, "NumPart_Total", where)
+    if low is None:
         return None
-    low = np.ravel(attrs["NumPart_Total"]).astype(np.int64)
-    high = np.ravel(attrs.get("NumPart_Total_HighWord", np.zeros_like(low))).astype(np.int64)
-    return tuple(int(count) for count in low + (high << 32))
+    high = integers(attrs, "NumPart_Total_HighWord", where)
+    pairs = zip_longest(low.tolist(), [] if high is None else high.tolist(), fillvalue=0)
+    return tuple(_joined(*pair, where) for pair in pairs)
 
 
-def _numbers(value: Any, where: str) -> NDArray[np.float64]:
-    try:
-        return np.ravel(value).astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(where, "a number", repr(value)) from error
+def _joined(low: int, high: int, where: str) -> int:
+    """A count out of its low and high word; newer codes write 64 bits into the first."""
+    if -(1 << 31) <= low < 0:  # an unsigned word in a signed attribute
+        low += 1 << 32
+    if low >= 1 << 32 and high in (0, low >> 32):
+        return low
+    if not (0 <= low < 1 << 32 and 0 <= high < 1 << 31):
+        raise DataError(
+            f"{where}/NumPart_Total", "counts in two words of 32 bits", f"{low} and {high}"
+        )
+    return low + (high << 32)
 
 
 def scale(unit: FileUnit, hubble_h: float) -> float:

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.io import DataError
+from emulator.io import h5py_errors
 
 MAX_OPEN = 128
 """Files that one process keeps open; the usual limit of a process is 1024."""
@@ -54,10 +54,9 @@ class LazyField:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read the selection; a file that is gone or damaged is a `DataError`."""
-        try:
-            return _open(self.path)[self.name][key]
-        except OSError as error:
-            raise DataError(f"{self.path}:{self.name}", "readable data", f"{error}") from error
+        with h5py_errors(f"{self.path}:{self.name}"):
+            values: NDArray[Any] = _open(self.path)[self.name][key]
+        return values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Read the whole dataset."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from emulator.config import DataConfig, SuiteConfig, set_of
 from emulator.data.maps import SPECIES, checked_masses
+from emulator.data.runs import runs_of
 from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
 from emulator.units import Unit
@@ -51,6 +52,8 @@ class FullMaps:
         ``params, param_ranges`` (JSON), masses by species, and what else is known.
     sources
         The files, relative to the suite's root where they lie below it.
+    halo_projection
+        Of ready windows: number of the projection that each halo is the middle of.
     """
 
     fields: NDArray[np.float32]
@@ -59,6 +62,7 @@ class FullMaps:
     halos: "Halos"
     attrs: Mapping[str, Any]
     sources: tuple[str, ...]
+    halo_projection: NDArray[np.int64] | None = None
 
 
 def project_simulation(
@@ -96,9 +100,9 @@ def project_simulation(
         Anything missing or damaged in the inputs, snapshots that are no twins, parameters that
         contradict the snapshot, or mass that got lost.
     """
-    runs = [name for name, members in suite.runs().items() if simulation in members]
-    if not runs:
+    if simulation not in suite.simulations():
         raise DataError(f"suite {suite.name}", f"simulation {simulation!r}", "no such simulation")
+    runs = [name for name, members in runs_of(suite, root).items() if simulation in members]
     # particle code needs numba, which those who only read maps should not wait for
     if suite.kind == "multifield":
         from emulator.data.multifield import read_multifield
@@ -138,6 +142,7 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
     length = {"units": str(Unit.LENGTH)}
     centres = (np.arange(maps.fields.shape[-1]) + 0.5) * attrs["pixel_mpch"]
     label = {"units": str(Unit.DIMENSIONLESS)}
+    of_halos = {} if maps.halo_projection is None else {"halo_projection": maps.halo_projection}
     dataset = xr.Dataset(
         {
             "maps": (
@@ -148,6 +153,7 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
             "halo_position": (("halo", "axis"), maps.halos.position_mpch, length),
             "halo_m200c": ("halo", maps.halos.m200c_msunh, {"units": str(Unit.MASS)}),
             "halo_r200c": ("halo", maps.halos.r200c_mpch, length),
+            **{name: ("halo", values, label) for name, values in of_halos.items()},
             **{
                 f"context_{f}": (
                     ("projection", f"y_{f}", f"x_{f}"),

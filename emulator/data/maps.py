@@ -24,13 +24,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.lazy import LazyField, close
-from emulator.io import DataError, open_hdf5, require_attribute
+from emulator.io import (
+    DataError,
+    h5py_errors,
+    is_file,
+    open_hdf5,
+    require_attribute,
+    verify,
+)
 
 if TYPE_CHECKING:
     import h5py
 
 SPECIES = ("dmo", "dm_hydro", "gas", "stars")
 
+_REMAKE = "Remove it and run the workflow (or the stage `project`) again: it is made anew."
 _HALO_FIELDS = ("halo_position", "halo_m200c", "halo_r200c")
 _NUMBERS = (
     "box_size_mpch",
@@ -66,6 +74,9 @@ class Maps:
         Physical values by name; ``{min, max, fiducial, log}`` by name.
     attrs
         All attributes of the file.
+    halo_projection
+        ``(halo,)`` projection whose middle a halo is; of ready windows only, of which some have no
+        halo.
     """
 
     path: Path
@@ -79,6 +90,7 @@ class Maps:
     params: Mapping[str, float]
     param_ranges: Mapping[str, Mapping[str, Any]]
     attrs: Mapping[str, Any]
+    halo_projection: NDArray[np.int64] | None = None
 
     @property
     def n_pixels(self) -> int:
@@ -159,11 +171,14 @@ def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
     Raises
     ------
     DataError
-        A missing, truncated or foreign file, a missing variable or attribute, shapes that do not
-        agree, or values that are negative or not finite.
+        A missing or damaged file (its checksum is verified, of lazy maps as well), one without a
+        checksum, a missing variable or attribute, shapes that do not agree, or values that are
+        negative or not finite.
     """
     path = Path(path)
-    with open_hdf5(path) as handle:
+    if is_file(path):
+        verify(path, hint=_REMAKE)
+    with open_hdf5(path, hint=_REMAKE) as handle:
         return _load(handle, path, lazy=lazy)
 
 
@@ -202,7 +217,7 @@ def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
             path,
             f"variables {', '.join(names)}",
             f"none called {', '.join(missing)}",
-            "Run the stage `project` for this simulation again.",
+            _REMAKE,
         )
     labels = {
         name: tuple(v.decode() for v in handle[name][:]) for name in ("projection", "species")
@@ -226,6 +241,7 @@ def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
         params=_json_attr(attrs, "params", path),
         param_ranges=_json_attr(attrs, "param_ranges", path),
         attrs=attrs,
+        halo_projection=handle["halo_projection"][:] if "halo_projection" in handle else None,
     )
 
 
@@ -246,16 +262,14 @@ def _context(handle: "h5py.File", path: Path, periodic: bool) -> "dict[int, h5py
 def _json_attr(attrs: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     try:
         return json.loads(attrs[name])
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise DataError(f"{path}:{name}", "JSON", f"a syntax error ({error})") from error
 
 
 def _field(dataset: "h5py.Dataset", path: Path) -> NDArray[Any]:
     where = f"{path}:{dataset.name.lstrip('/')}"
-    try:
+    with h5py_errors(where, hint=_REMAKE):
         values = dataset[:]
-    except OSError as error:
-        raise DataError(where, "readable data", f"damaged data ({error})") from error
     return checked_masses(values, where)
 
 

@@ -18,15 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.config import DataConfig, MultifieldSuite
+from emulator.data.budget import require_cosmic_shares, require_same_matter_content
 from emulator.data.catalogs import Halos
 from emulator.data.mapmaking import FullMaps, below
 from emulator.data.maps import SPECIES, checked_masses, context_pyramid, mean_masses
-from emulator.data.parameters import canonical_name, parameter_attrs, read_parameters
-from emulator.io import DataError
+from emulator.data.parameter_table import canonical_name, read_table
+from emulator.data.parameters import (
+    match_ranges,
+    parameter_attrs,
+    parameters_of,
+    read_ranges,
+    require_possible_parameters,
+)
+from emulator.io import DataError, is_archive, open_arrays
 from emulator.units import CRITICAL_DENSITY
 
-DENSITY_TOLERANCE = 0.1
-"""Largest relative difference between the mean of the DMO maps and the mean matter density."""
+TOLERANCE = 0.1
+"""Of slabs, which matter leaves and enters: largest relative difference between the mean of the DMO
+maps and the mean matter density, and between the fields' mass and that of their twin."""
 
 
 def read_multifield(
@@ -54,8 +63,9 @@ def read_multifield(
     ------
     DataError
         A missing, damaged or foreign file, another number of pixels or of maps than expected,
-        values that are negative or not finite, or DMO maps whose mean is not that of the universe
-        in the parameter table.
+        values that are negative or not finite, DMO maps whose mean is not that of the universe in
+        the parameter table, fields that are not their shares of it, or parameters that a table
+        without names gives and no range allows.
     """
     if data_config.slabs != 1:
         raise DataError(
@@ -63,15 +73,25 @@ def read_multifield(
         )
     first = _number(simulation) * suite.maps_per_simulation
     table = suite.path("parameters", root, simulation)
-    params = read_parameters(table, simulation, names=suite.parameter_names)
-    shape = (suite.maps_per_simulation * _count_rows(table), *[data_config.n_pixels] * 2)
+    rows = read_table(table, suite.parameter_names)
+    params = parameters_of(rows, simulation)
+    shape = (suite.maps_per_simulation * len(rows.rows), *[data_config.n_pixels] * 2)
     paths = [suite.path(species, root, simulation) for species in SPECIES]
     chosen = slice(first, first + suite.maps_per_simulation)
     density = [_read_field(path, chosen, shape) for path in paths]
     named = {canonical_name(name): value for name, value in params.items()}
     if "Omega_m" not in named:
         raise DataError(table, "the parameter Omega_m", f"only {', '.join(params)}")
+    ranges = suite.path("ranges", root, simulation)
+    if suite.parameter_names is not None:
+        known = match_ranges(params, read_ranges(ranges), ranges)
+        require_possible_parameters(params, known, f"{table}:{simulation}")
     _require_mean_density(density[0], named["Omega_m"], suite, paths[0])
+    omega_b = named.get("Omega_b", suite.omega_b)
+    masses = dict(zip(SPECIES[1:], (float(field.sum()) for field in density[1:]), strict=True))
+    dmo, where = float(density[0].sum()), str(paths[1])
+    require_cosmic_shares(masses, dmo, omega_b / named["Omega_m"], where, tolerance=TOLERANCE)
+    require_same_matter_content(masses, dmo, where, tolerance=TOLERANCE)
     pixel = suite.box_size_mpch / data_config.n_pixels
     fields = np.stack([(field * pixel**2).astype(np.float32) for field in density], axis=1)
     attrs = {
@@ -81,9 +101,9 @@ def read_multifield(
         "redshift": suite.redshift,
         "hubble_h": named.get("h", suite.hubble_h),
         "omega_m": named["Omega_m"],
-        "omega_b": named.get("Omega_b", suite.omega_b),
+        "omega_b": omega_b,
         "periodic": 1,
-        **parameter_attrs(params, suite.path("ranges", root, simulation)),
+        **parameter_attrs(params, ranges),
         **mean_masses(fields),
     }
     return FullMaps(
@@ -98,7 +118,16 @@ def read_multifield(
 
 def _read_field(path: Path, chosen: slice, expected: tuple[int, ...]) -> NDArray[np.float64]:
     """Surface densities of the chosen maps; only they are read from the file."""
-    array = _open_array(path)
+    with open_arrays(path, mmap_mode="r") as array:
+        return _chosen(array, path, chosen, expected)
+
+
+def _chosen(
+    array: Any, path: Path, chosen: slice, expected: tuple[int, ...]
+) -> NDArray[np.float64]:
+    if is_archive(array) or array.dtype.kind != "f":
+        kind = "an archive" if is_archive(array) else array.dtype
+        raise DataError(path, "one array of floating-point numbers", f"{kind}")
     if array.ndim != 3 or array.shape[1] != array.shape[2]:
         raise DataError(path, "maps of shape (map, n, n)", f"shape {array.shape}")
     if array.shape[1] != expected[1]:
@@ -117,25 +146,12 @@ def _read_field(path: Path, chosen: slice, expected: tuple[int, ...]) -> NDArray
     return checked_masses(array[chosen].astype(np.float64), f"{path}[{chosen.start}]")
 
 
-def _open_array(path: Path) -> NDArray[Any]:
-    if not path.is_file():
-        raise DataError(path, "a .npy file of maps", "no such file")
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(path, "a readable .npy file", f"a damaged one ({error})") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-        kind = array.dtype if isinstance(array, np.ndarray) else "an archive"
-        raise DataError(path, "one array of floating-point numbers", f"{kind}")
-    return array
-
-
 def _require_mean_density(
     density: NDArray[np.float64], omega_m: float, suite: MultifieldSuite, path: Path
 ) -> None:
     expected = omega_m * CRITICAL_DENSITY * suite.depth_mpch
     mean = float(density.mean())
-    if not abs(mean / expected - 1.0) <= DENSITY_TOLERANCE:
+    if not abs(mean / expected - 1.0) <= TOLERANCE:
         pixel_area = (suite.box_size_mpch / density.shape[-1]) ** 2
         raise DataError(
             path,
@@ -153,8 +169,3 @@ def _number(simulation: str) -> int:
             f"simulation {simulation!r}", "a name that ends in its number in the file", digits
         )
     return int(digits)
-
-
-def _count_rows(table: Path) -> int:
-    lines = (line.strip() for line in table.read_text(encoding="utf-8-sig").splitlines())
-    return sum(1 for line in lines if line and not line.startswith("#"))

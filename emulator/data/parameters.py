@@ -1,34 +1,18 @@
 """Parameter tables: the universe and astrophysics of each simulation, by name.
 
-Tables of the CAMELS family list columns in different orders, so nothing is read by position: a
-table that does not name its columns needs the names from the config. Values are physical, as in the
-table. Names of parameters are those of the table; the table of ranges may spell them differently
-(:data:`SPELLINGS`).
+Values are physical, as in the table. Names of parameters are those of the table; the table of
+ranges may spell them differently (:data:`~emulator.data.parameter_table.SPELLINGS`).
 """
 
 import csv
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from emulator.data.parameter_table import SEED, ParameterTable, canonical_name, shorten
 from emulator.io import DataError, read_lines
-
-SPELLINGS = {
-    "Omega0": "Omega_m",
-    "OmegaBaryon": "Omega_b",
-    "HubbleParam": "h",
-    "sigma8": "sigma_8",
-    "ASN1": "A_SN1",
-    "AAGN1": "A_AGN1",
-    "ASN2": "A_SN2",
-    "AAGN2": "A_AGN2",
-    "RadioFeedbackReiorientationFactor": "RadioFeedbackReorientationFactor",
-}
-"""Spellings in public tables that mean the same number (which 3.6 A_SN1 and A_SN1 do not)."""
-
-_NOT_PARAMETERS = {"seed"}
 
 
 @dataclass(frozen=True)
@@ -41,21 +25,15 @@ class ParameterRange:
     log: bool
 
 
-def read_parameters(
-    path: str | Path, simulation: str, *, names: Sequence[str] | None = None
-) -> dict[str, float]:
+def parameters_of(table: ParameterTable, simulation: str) -> dict[str, float]:
     """Parameters of one simulation.
 
     Parameters
     ----------
-    path
-        A table whose first line names its columns, among them ``Name`` or ``simulation``: separated
-        by whitespace (``#Name <parameter> ... [seed]``) or CSV. Or a table without names (CAMELS
-        Multifield), whose row ``i``, from 0, belongs to the simulation whose name ends in ``_i``.
+    table
+        From :func:`~emulator.data.parameter_table.read_table`.
     simulation
         Its name.
-    names
-        Columns of a table without names (``suite.parameter_names``).
 
     Returns
     -------
@@ -64,105 +42,20 @@ def read_parameters(
     Raises
     ------
     DataError
-        No table, no names of columns in file or call, names that contradict the file's, a row of
-        another length, a value that is not a finite number, an unknown simulation (the message
-        lists those there are), or two different rows of a name.
+        An unknown simulation (the message lists those there are), or a value that is not a finite
+        number.
     """
-    row = _read_row(Path(path), simulation, names)
     return {
-        name: _number(text, f"{path}:{simulation}:{name}")
-        for name, text in row.items()
-        if name not in _NOT_PARAMETERS
+        name: _number(text, f"{table.path}:{simulation}:{name}")
+        for name, text in table.row(simulation).items()
+        if name.lower() != SEED
     }
 
 
-def read_seed(path: str | Path, simulation: str) -> float | None:
-    """Seed of the initial phases, if the table lists it; raises as :func:`read_parameters`."""
-    row = _read_row(Path(path), simulation, None)
-    return _number(row["seed"], f"{path}:{simulation}:seed") if "seed" in row else None
-
-
-def _read_row(path: Path, simulation: str, names: Sequence[str] | None) -> dict[str, str]:
-    lines = [
-        (number, line)
-        for number, line in enumerate(read_lines(path, "a text table"), 1)
-        if line.strip()
-    ]
-    columns = _cells(lines[0][1].lstrip("# ")) if lines else []
-    place = _name_column(columns)
-    if place is not None:
-        rows = _named_rows(path, lines[1:], len(columns), place)
-        columns.pop(place)
-        _require_same_names(path, columns, names)
-    elif names is not None:
-        columns = list(names)
-        rows = _numbered_rows(path, lines, len(columns), simulation)
-    else:
-        raise DataError(
-            f"{path}:1",
-            "a header '#Name <parameter> ... seed', or CSV with a column Name",
-            repr(lines[0][1][:60]) if lines else "an empty file",
-            "Columns are read by name: add a header, or set suite.parameter_names.",
-        )
-    if len(set(columns)) != len(columns):
-        raise DataError(f"{path}:1", "every column named once", f"{columns}")
-    if simulation not in rows:
-        raise DataError(path, f"a row for simulation {simulation!r}", f"only {_shorten(rows)}")
-    return dict(zip(columns, rows[simulation], strict=True))
-
-
-def _require_same_names(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> None:
-    if names is not None and set(names) - _NOT_PARAMETERS != set(columns) - _NOT_PARAMETERS:
-        raise DataError(
-            f"{path}:1",
-            f"the columns of suite.parameter_names, {list(names)}",
-            f"{columns}",
-            "The table names its columns: leave suite.parameter_names out.",
-        )
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.split(",")] if "," in line else line.split()
-
-
-def _name_column(columns: Sequence[str]) -> int | None:
-    """Place of the simulation's name; none if these are no names of columns."""
-    places = [i for i, column in enumerate(columns) if column.lower() in ("name", "simulation")]
-    return places[0] if places else None
-
-
-def _named_rows(
-    path: Path, lines: Sequence[tuple[int, str]], n_columns: int, place: int
-) -> dict[str, list[str]]:
-    rows: dict[str, list[str]] = {}
-    for number, line in lines:
-        if line.lstrip().startswith("#"):
-            continue
-        values = _cells(line)
-        _require_length(path, number, values, n_columns)
-        name = values.pop(place)
-        if rows.setdefault(name, values) != values:
-            raise DataError(f"{path}:{number}", f"one row for {name!r}", "a second, different one")
-    return rows
-
-
-def _numbered_rows(
-    path: Path, lines: Sequence[tuple[int, str]], n_columns: int, simulation: str
-) -> dict[str, list[str]]:
-    """Rows ``SET_0, SET_1, ...`` of the set that ``simulation`` belongs to."""
-    stem = simulation.rsplit("_", 1)[0]
-    rows: dict[str, list[str]] = {}
-    for number, line in lines:
-        if not line.lstrip().startswith("#"):
-            values = _cells(line)
-            _require_length(path, number, values, n_columns)
-            rows[f"{stem}_{len(rows)}"] = values
-    return rows
-
-
-def _require_length(path: Path, number: int, values: Sequence[str], n_columns: int) -> None:
-    if len(values) != n_columns:
-        raise DataError(f"{path}:{number}", f"{n_columns} columns", f"{len(values)}")
+def seed_of(table: ParameterTable, simulation: str) -> float | None:
+    """Seed of the initial phases, if the table lists it."""
+    found = {name.lower(): text for name, text in table.row(simulation).items()}
+    return _number(found[SEED], f"{table.path}:{simulation}:{SEED}") if SEED in found else None
 
 
 def read_ranges(path: str | Path) -> dict[str, ParameterRange]:
@@ -192,6 +85,9 @@ def read_ranges(path: str | Path) -> dict[str, ParameterRange]:
         raise DataError(
             f"{path}:1", f"columns {', '.join(needed)}", f"{reader.fieldnames}", f"No {missing}."
         )
+    header = [name for name in reader.fieldnames or () if name in needed]
+    if len(header) > len(needed):
+        raise DataError(f"{path}:1", f"columns {', '.join(needed)} once each", f"{header}")
     ranges: dict[str, ParameterRange] = {}
     for row in reader:
         name = (row["ParamName"] or "").strip()
@@ -202,7 +98,7 @@ def read_ranges(path: str | Path) -> dict[str, ParameterRange]:
             raise DataError(
                 where, "min <= fiducial <= max, min < max, and min > 0 if logarithmic", f"{entry}"
             )
-        if name in ranges:
+        if canonical_name(name) in map(canonical_name, ranges):
             raise DataError(where, "one row a parameter", "two")
         ranges[name] = entry
     return ranges
@@ -231,9 +127,37 @@ def match_ranges(
     matched = {}
     for name in names:
         if canonical_name(name) not in by_meaning:
-            raise DataError(where, f"a range for parameter {name!r}", f"only {_shorten(ranges)}")
+            raise DataError(where, f"a range for parameter {name!r}", f"only {shorten(ranges)}")
         matched[name] = by_meaning[canonical_name(name)]
     return matched
+
+
+def require_possible_parameters(
+    params: Mapping[str, float], ranges: Mapping[str, ParameterRange], where: str
+) -> None:
+    """Check parameters whose order the files do not say against their ranges, and each other.
+
+    Raises
+    ------
+    DataError
+        A value outside its range, or more baryons than matter.
+    """
+    for name, entry in ranges.items():
+        slack = 1e-6 * (entry.max - entry.min)
+        if not entry.min - slack <= params[name] <= entry.max + slack:
+            raise DataError(
+                f"{where}:{name}",
+                f"a value in [{entry.min:g}, {entry.max:g}], the range in suite.ranges",
+                f"{params[name]:g}",
+                "The file does not name its columns: is suite.parameter_names in their order? "
+                "A set beyond the ranges needs a table of ranges of its own.",
+            )
+    named = {canonical_name(name): value for name, value in params.items()}
+    if not named.get("Omega_b", 0.0) < named.get("Omega_m", math.inf):
+        raise DataError(
+            where, "Omega_b < Omega_m", f"{named['Omega_b']:g} and {named['Omega_m']:g}",
+            "Is suite.parameter_names in the order of the file?",
+        )  # fmt: skip
 
 
 def parameter_attrs(params: Mapping[str, float], range_table: str | Path) -> dict[str, str]:
@@ -245,22 +169,13 @@ def parameter_attrs(params: Mapping[str, float], range_table: str | Path) -> dic
     }
 
 
-def canonical_name(name: str) -> str:
-    """One spelling of a parameter's name, for comparisons."""
-    return SPELLINGS.get(name, name)
-
-
 def _number(text: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError as error:
         raise DataError(where, "a number", repr(text)) from error
+    if "_" in text:  # Python's digit separator, in no table's format
+        raise DataError(where, "a number", repr(text))
     if not math.isfinite(value):
         raise DataError(where, "a finite number", repr(text))
     return value
-
-
-def _shorten(names: Iterable[str], limit: int = 12) -> str:
-    names = list(names)
-    rest = f", ... ({len(names)} in all)" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest if names else "none"

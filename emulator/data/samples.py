@@ -10,15 +10,13 @@ target       (3, n, n)   dark matter, gas, stars of the hydrodynamic run [Msun/h
 large_scale  (L, n, n)   DMO mass in wider windows around the same centre, block means to
                          ``n x n`` [Msun/h per fine pixel], one for each context factor
 params       (p,)        physical values; the order is not in the file
-halo_mass    ()          M200c of the halo in the centre [Msun/h]; 0: none is
+halo_mass    () or (1,)  M200c of the halo in the centre [Msun/h]; 0 or no key: none is
 halo_center  (3,)        its position [Mpc/h]
 ============ =========== ==================================================================
 
 Windows are not periodic. All windows of a simulation become one maps file: a projection each.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,12 +27,28 @@ from emulator.config import DataConfig, SamplesSuite
 from emulator.data.catalogs import Halos
 from emulator.data.halo_tables import radius_200c
 from emulator.data.mapmaking import FullMaps, below
-from emulator.data.maps import checked_masses, mean_masses
-from emulator.data.parameters import canonical_name, parameter_attrs
-from emulator.io import DataError, atomic_path
+from emulator.data.maps import SPECIES, checked_masses, mean_masses
+from emulator.data.parameter_table import canonical_name
+from emulator.data.parameters import (
+    match_ranges,
+    parameter_attrs,
+    read_ranges,
+    require_possible_parameters,
+)
+from emulator.data.ready_windows import (
+    require_content,
+    require_context,
+    require_halos_in_windows,
+    require_mean_density,
+    require_same_structures,
+)
+from emulator.io import DataError, array_errors, atomic_path, is_archive, open_arrays
 
 TARGETS = ("dm_hydro", "gas", "stars")
 """Order of ``target``."""
+
+_OF_THE_HALO = {"halo_mass": np.zeros((), np.float32), "halo_center": np.zeros(3, np.float32)}
+"""Keys that windows without a halo may leave out."""
 
 
 class Sample(NamedTuple):
@@ -54,20 +68,20 @@ def read_sample(path: str | Path) -> Sample:
     Raises
     ------
     DataError
-        A missing or damaged file, a missing key, a wrong shape, or a value that is not finite or,
-        except for parameters, negative. The message names file and key.
+        A missing or damaged file, a missing key (those of the halo may be), a wrong shape, or a
+        value that is not finite or, except for parameters, negative. The message names file and
+        key.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(path, "a sample (.npz)", "no such file")
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(path, "a readable .npz file", f"a damaged one ({error})") from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise DataError(path, "an .npz file", "a single array")
-    with archive:
-        sample = Sample(**{key: _read_key(archive, key, path) for key in Sample._fields})
+    with open_arrays(path) as archive:
+        if not is_archive(archive):
+            raise DataError(path, "an .npz file", "a single array")
+        arrays = {key: _read_key(archive, key, path) for key in Sample._fields}
+    # NumPy writes a number as an array without dimensions, others as an array of one
+    for key, size in {"halo_mass": 1, "halo_center": 3}.items():
+        if arrays[key].size == size:
+            arrays[key] = arrays[key].reshape(() if size == 1 else (size,))
+    sample = Sample(**arrays)
     _check_shapes(sample, path)
     return sample
 
@@ -125,43 +139,71 @@ def read_samples(
         _check_config(sample, data_config, path)
     params = _common_params(suite, paths, samples)
     named = {canonical_name(name): value for name, value in params.items()}
-    omega_m = named.get("Omega_m", suite.omega_m)
+    omega_m, omega_b = (
+        named.get(name, default)
+        for name, default in (("Omega_m", suite.omega_m), ("Omega_b", suite.omega_b))
+    )
     fields = np.stack([np.concatenate([s.condition[None], s.target]) for s in samples])
     large_scale = np.stack([sample.large_scale for sample in samples])
+    context = {f: large_scale[:, i] for i, f in enumerate(data_config.context_factors)}
     mass = np.array([sample.halo_mass for sample in samples], np.float64)
+    position = np.array([sample.halo_center for sample in samples], np.float64)
+    pixel = suite.box_size_mpch / data_config.n_pixels
+    ranges = suite.path("ranges", root, simulation)
+    where = str(paths[0].parent)
+    require_possible_parameters(
+        params, match_ranges(params, read_ranges(ranges), ranges), f"{paths[0]}:params"
+    )
+    widest = max(context, default=1)
+    require_mean_density(
+        context.get(widest, fields[:, 0]),
+        omega_m,
+        pixel**2,
+        suite.depth_mpch,
+        is_box=data_config.window * widest == data_config.n_pixels,
+        where=where,
+    )
+    by_name = dict(zip(SPECIES, np.moveaxis(fields, 1, 0), strict=True))
+    require_content(by_name, omega_b / omega_m, where)
+    require_same_structures(by_name, where)
+    require_context(fields[:, 0], context, where)
+    window_mass = fields[:, 0].sum(axis=(1, 2), dtype=np.float64)
+    require_halos_in_windows(mass, position, window_mass, suite.box_size_mpch, paths)
     attrs = {
         "box_size_mpch": suite.box_size_mpch,
-        "pixel_mpch": suite.box_size_mpch / data_config.n_pixels,
+        "pixel_mpch": pixel,
         "depth_mpch": suite.depth_mpch,
         "redshift": suite.redshift,
         "hubble_h": named.get("h", suite.hubble_h),
         "omega_m": omega_m,
-        "omega_b": named.get("Omega_b", suite.omega_b),
+        "omega_b": omega_b,
         "periodic": 0,
-        **parameter_attrs(params, suite.path("ranges", root, simulation)),
+        **parameter_attrs(params, ranges),
         **mean_masses(fields),
     }
+    with_halo = mass > 0
     return FullMaps(
         fields=fields,
         projections=tuple(path.stem for path in paths),
-        context={f: large_scale[:, i] for i, f in enumerate(data_config.context_factors)},
+        context=context,
         halos=Halos(
-            np.array([sample.halo_center for sample in samples], np.float64),
-            mass,
-            radius_200c(mass, omega_m, suite.redshift),
+            position[with_halo],
+            mass[with_halo],
+            radius_200c(mass[with_halo], omega_m, suite.redshift),
         ),
         attrs=attrs,
         sources=tuple(below(root, path) for path in paths),
+        halo_projection=np.flatnonzero(with_halo),
     )
 
 
 def _read_key(archive: "np.lib.npyio.NpzFile", key: str, path: Path) -> NDArray[np.float32]:
     if key not in archive:
+        if key in _OF_THE_HALO:
+            return _OF_THE_HALO[key]
         raise DataError(f"{path}:{key}", "an array", f"only {', '.join(archive)}")
-    try:
-        values = archive[key]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}:{key}", "readable data", f"damaged data ({error})") from error
+    with array_errors(f"{path}:{key}"):
+        values: NDArray[np.generic] = archive[key]
     _check_values(values, key, path)
     return values.astype(np.float32, copy=False)
 

@@ -9,11 +9,13 @@ from emulator.config import DataConfig, EmbeddedSuite, FilesSuite
 from emulator.data.catalogs import read_halos
 from emulator.data.mapmaking import FullMaps, below
 from emulator.data.maps import SPECIES, context_pyramid
-from emulator.data.parameters import parameter_attrs, read_parameters
+from emulator.data.parameter_table import read_table
+from emulator.data.parameters import parameter_attrs, parameters_of
 from emulator.data.projection import project_pair, projection_labels
 from emulator.data.snapshots import Snapshot, open_snapshot
 from emulator.data.twins import (
     require_halos_on_peaks,
+    require_hydro_matter,
     require_mean_density,
     require_pair,
     require_same_matter,
@@ -45,6 +47,7 @@ def project_snapshots(
     n_pixels = data_config.n_pixels
     fields = np.empty((len(labels), len(SPECIES), n_pixels, n_pixels), np.float32)
     context = {}
+    black_holes = suite.black_holes if isinstance(suite, FilesSuite) else "ignore"
     for species, result in project_pair(
         dmo,
         hydro,
@@ -53,7 +56,7 @@ def project_snapshots(
         kernel=data_config.deposit,
         block_particles=data_config.block_particles,
         wind=suite.wind if isinstance(suite, FilesSuite) else "gas",
-        black_holes=suite.black_holes if isinstance(suite, FilesSuite) else "ignore",
+        black_holes=black_holes,
         scheduler=data_config.scheduler,
         workers=workers,
     ):
@@ -68,6 +71,8 @@ def project_snapshots(
             context = context_pyramid(fields[:, 0], data_config.context_factors)
         elif species == "dm_hydro":
             require_same_phases(fields[:, 0], result.maps, str(hydro.paths[0]))
+    masses = {name: float(attrs[f"mass_particles_{name}"]) for name in SPECIES}
+    require_hydro_matter(hydro, masses, black_holes, omega_b / dmo.header.omega_m)
     attrs |= {
         "box_size_mpch": dmo.header.box_size_mpch,
         "pixel_mpch": dmo.header.box_size_mpch / n_pixels,
@@ -97,6 +102,6 @@ def _parameters(
 ) -> dict[str, str]:
     table = suite.path("parameters", root, simulation)
     names = suite.parameter_names if isinstance(suite, FilesSuite) else None
-    params = read_parameters(table, simulation, names=names)
+    params = parameters_of(read_table(table, names), simulation)
     require_same_matter(params, dmo, f"{table}:{simulation}")
     return parameter_attrs(params, suite.path("ranges", root, simulation))

@@ -19,16 +19,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.config import HeaderFacts
-from emulator.data.gadget import chunk_paths, first_chunk, header_value, read_gadget_header
+from emulator.data.gadget import attributes, chunk_paths, first_chunk, read_gadget_header
 from emulator.data.headers import Header
+from emulator.data.numbers import integer, integers
 from emulator.data.swift import is_swift, read_swift_header
-from emulator.io import DataError, open_hdf5
+from emulator.io import DataError, dataset_of, h5py_errors, open_hdf5, verify_if_sealed
 
 if TYPE_CHECKING:
     import h5py
 
 GAS, DARK_MATTER, STARS, BLACK_HOLES = 0, 1, 4, 5
 """Numbers of the particle groups ``PartType{n}``."""
+
+_MASSES = "Masses"
+_AGREEMENT = 1.0e-4
+_LOOKED_AT = 100_000
 
 
 @dataclass(frozen=True)
@@ -73,20 +78,25 @@ def open_snapshot(path: str | Path, facts: HeaderFacts | None = None) -> Snapsho
     ------
     DataError
         A missing file of the family (named), a header attribute that neither file nor config has,
-        files of a family that disagree, or totals that are not the sum over the files.
+        files of a family that disagree, totals that are not the sum over the files, masses in the
+        header that contradict those of the particles, or a damaged file of the embedded suite
+        (those of others bear no checksum).
     """
     path, facts = first_chunk(path), facts or HeaderFacts()
     with open_hdf5(path) as handle:
-        n_files = int(np.ravel(header_value(handle, path, "NumFilesPerSnapshot", default=1))[0])
+        n_files = integer(attributes(handle, path), "NumFilesPerSnapshot", f"{path}:Header")
         header = read_header(handle, path, facts)
         notice = handle.attrs.get("notice")
-    paths = chunk_paths(path, n_files)
-    chunk_counts = []
+    paths = chunk_paths(path, 1 if n_files is None else n_files)
+    chunk_counts, stored = [], set()
     for chunk in paths:
+        verify_if_sealed(chunk)
         with open_hdf5(chunk) as handle:
             _require_same(read_header(handle, chunk, facts), header, chunk, path)
-            chunk_counts.append(_counts_of_file(handle))
-            _require_no_masses(handle, chunk, facts)
+            chunk_counts.append(_counts_of_file(handle, chunk))
+            stored |= _stored_masses(handle)
+            for kind in stored if facts.masses is None else ():
+                _require_same_masses(handle, kind, header, chunk)
     found = tuple(sum(counts) for counts in zip_longest(*chunk_counts, fillvalue=0))
     if header.counts is not None and not _same_counts(found, header.counts):
         raise DataError(
@@ -95,10 +105,13 @@ def open_snapshot(path: str | Path, facts: HeaderFacts | None = None) -> Snapsho
             f"{list(header.counts)}",
             "A file of another snapshot may lie among these, or one is incomplete.",
         )
+    table = header.mass_table_msunh
+    if facts.masses != "header":
+        table = tuple(0.0 if kind in stored else mass for kind, mass in enumerate(table))
     return Snapshot(
         tuple(paths),
         tuple(chunk_counts),
-        replace(header, counts=found),
+        replace(header, counts=found, mass_table_msunh=table),
         None if notice is None else str(notice),
     )
 
@@ -109,11 +122,15 @@ def read_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> Header:
     return read(handle, path, facts)
 
 
-def _counts_of_file(handle: "h5py.File") -> tuple[int, ...]:
+def _counts_of_file(handle: "h5py.File", path: Path) -> tuple[int, ...]:
     """Particles by type; cut-outs that dropped the header are asked for their datasets."""
-    if "Header" in handle and "NumPart_ThisFile" in handle["Header"].attrs:
-        return tuple(int(count) for count in np.ravel(handle["Header"].attrs["NumPart_ThisFile"]))
-    matches = (re.fullmatch(r"PartType(\d+)", name) for name in handle)
+    if "Header" in handle:
+        stated = integers(handle["Header"].attrs, "NumPart_ThisFile", f"{path}:Header")
+        if stated is not None:
+            if stated.min(initial=0) < 0:
+                raise DataError(f"{path}:Header/NumPart_ThisFile", "counts", f"{stated.tolist()}")
+            return tuple(stated.tolist())
+    matches = (re.fullmatch(r"PartType(\d{1,2})", name) for name in handle)
     n_types = max((int(match[1]) + 1 for match in matches if match), default=0)
     names = (f"PartType{number}/Coordinates" for number in range(n_types))
     return tuple(len(handle[name]) if name in handle else 0 for name in names)
@@ -124,15 +141,30 @@ def _same_counts(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(a == b for a, b in zip_longest(one, other, fillvalue=0))
 
 
-def _require_no_masses(handle: "h5py.File", path: Path, facts: HeaderFacts) -> None:
-    for kind, mass in enumerate(facts.mass_table_msunh or ()):
-        if mass > 0 and f"PartType{kind}/Masses" in handle:
-            raise DataError(
-                f"{path}:PartType{kind}/Masses",
-                f"no masses one by one, as suite.header.mass_table_msunh says {mass:g} Msun/h",
-                "a dataset",
-                "Set that entry of suite.header.mass_table_msunh to 0.",
-            )
+def _stored_masses(handle: "h5py.File") -> set[int]:
+    """Types whose particles have masses of their own in this file."""
+    matches = (re.fullmatch(r"PartType(\d{1,2})", name) for name in handle)
+    kinds = {int(match[1]) for match in matches if match}
+    return {kind for kind in kinds if _MASSES in (handle.get(f"PartType{kind}") or ())}
+
+
+def _require_same_masses(handle: "h5py.File", kind: int, header: Header, path: Path) -> None:
+    """Where header and particles both say a mass, the two agree; the first particles are read."""
+    table, where = header.mass_table_msunh, f"{path}:PartType{kind}"
+    stated = table[kind] if kind < len(table) else 0.0
+    if not stated or kind not in _stored_masses(handle):
+        return
+    dataset = dataset_of(handle[f"PartType{kind}"], _MASSES, where)
+    with h5py_errors(f"{where}/{_MASSES}"):
+        values = dataset[:_LOOKED_AT].astype(np.float64) * header.mass_msunh
+    if not np.allclose(values, stated, rtol=_AGREEMENT, atol=0):
+        raise DataError(
+            f"{where}/{_MASSES}",
+            f"{stated:g} Msun/h each, as the header's MassTable (or suite.header.mass_table_msunh) "
+            "says",
+            f"{values.min():g} to {values.max():g}",
+            "Say which is right: suite.header.masses: particles, or header.",
+        )
 
 
 def _require_same(header: Header, first: Header, chunk: Path, path: Path) -> None:

@@ -7,8 +7,10 @@ membership of those that were there by more than the change of the fractions.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from emulator.config import ConfigError, SplitConfig, set_of
+from emulator.config import ConfigError, SplitConfig, SuiteConfig, set_of
+from emulator.io import DataError, path_part, read_json
 
 SPLITS = ("train", "validation", "test")
 
@@ -21,7 +23,8 @@ def split_runs(
     Parameters
     ----------
     runs
-        Run name -> names of the simulations that share its phases (``suite.runs()``).
+        Run name -> names of the simulations that share its phases
+        (:func:`~emulator.data.runs.runs_of`).
     config
         Fractions of the runs outside the held-out sets, names of those sets, and the seed.
 
@@ -59,23 +62,44 @@ def split_runs(
     }
 
 
+def read_splits(path: str | Path) -> dict[str, tuple[str, ...]]:
+    """Read ``splits.json``: simulation names by split.
+
+    Raises
+    ------
+    DataError
+        A missing or damaged file, or one that holds anything but the three splits and names that
+        can be parts of paths, each in one split.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict) or set(value) != set(SPLITS):
+        found = list(value)[:5] if isinstance(value, dict) else type(value).__name__
+        raise DataError(path, f"the splits {', '.join(SPLITS)}", f"{found}")
+    seen: dict[str, str] = {}
+    for split, names in value.items():
+        if not isinstance(names, list):
+            raise DataError(f"{path}:{split}", "a list of names", type(names).__name__)
+        for name in names:
+            first = seen.setdefault(path_part(name, f"{path}:{split}"), split)
+            if first != split:
+                raise DataError(
+                    f"{path}:{split}", "each simulation in one split", f"{name}, {first}"
+                )
+    return {split: tuple(value[split]) for split in SPLITS}
+
+
 def _count(fraction: float, total: int) -> int:
     return max(1, round(fraction * total)) if fraction > 0 else 0
 
 
-def is_redraw(simulation: str) -> bool:
-    """Whether a simulation only re-draws the baryons of another one (set BE)."""
-    return simulation.startswith("BE_")
-
-
-def sampled_simulations(simulations: Sequence[str]) -> list[str]:
+def sampled_simulations(simulations: Sequence[str], suite: SuiteConfig) -> list[str]:
     """Those that get an ensemble: a re-drawn truth has the condition of the one it re-draws."""
-    return [name for name in simulations if not is_redraw(name)]
+    return [name for name in simulations if set_of(name) not in suite.redraw_sets]
 
 
-def redraws_of(simulation: str, runs: Mapping[str, Sequence[str]]) -> list[str]:
-    """Re-drawn truths of a simulation: same run, same parameters, other baryons."""
+def redraws_of(simulation: str, runs: Mapping[str, Sequence[str]], suite: SuiteConfig) -> list[str]:
+    """Re-drawn truths of the run of a simulation: same phases, other baryons."""
     for members in runs.values():
         if simulation in members:
-            return [name for name in members if is_redraw(name)]
+            return [name for name in members if set_of(name) in suite.redraw_sets]
     return []

@@ -5,13 +5,13 @@ References
 SWIFT documentation, "Snapshots" (https://swift.strw.leidenuniv.nl/docs/Snapshots/).
 """
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from emulator.config import HeaderFacts
-from emulator.data.headers import Header, Stated, box_side, number, settle, total_counts
+from emulator.data.headers import Header, Stated, box_side, merged_attributes, settle, total_counts
+from emulator.data.numbers import number, numbers
 from emulator.io import DataError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _ATTRIBUTES = {
 def is_swift(handle: "h5py.File") -> bool:
     """Whether SWIFT wrote this file: it says so, or keeps its units as SWIFT does."""
     code = handle["Code"].attrs.get("Code", "") if "Code" in handle else ""
-    name = code.decode() if isinstance(code, bytes) else str(code)
+    name = code.decode(errors="replace") if isinstance(code, bytes) else str(code)
     return name == "SWIFT" or ("Units" in handle and _LENGTH in handle["Units"].attrs)
 
 
@@ -44,10 +44,8 @@ def read_swift_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> He
         As :func:`~emulator.data.headers.settle`, or units that are not stated, a box that is no
         cube, or positions that are stored as physical.
     """
-    attrs: dict[str, Any] = {}
-    for group in ("Header", "Cosmology", "Units"):
-        if group in handle:
-            attrs |= dict(handle[group].attrs)
+    used = (*_ATTRIBUTES.values(), _LENGTH, _MASS)
+    attrs = merged_attributes(handle, ("Header", "Cosmology", "Units"), used, path)
     where = f"{path}:Header"
     _require_comoving(handle, path)
     stated = Stated(
@@ -56,7 +54,7 @@ def read_swift_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> He
         omega_m=number(attrs, "Omega_m", where),
         omega_b=number(attrs, "Omega_b", where),
         hubble_h=number(attrs, "h", where),
-        counts=total_counts(attrs),
+        counts=total_counts(attrs, where),
         # SWIFT stores every mass; its table of initial masses is not the masses of today
         mass_table=(),
         length=(_cgs(attrs, _LENGTH, path) / _MPC_IN_CM, 1),
@@ -69,8 +67,9 @@ def read_swift_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> He
 
 def _cgs(attrs: dict[str, Any], name: str, path: Path) -> float:
     value = number(attrs, name, f"{path}:Units")
-    if value is None:
-        raise DataError(f"{path}:Units", f"attribute {name!r}", f"only {', '.join(sorted(attrs))}")
+    if value is None or not 0 < value < math.inf:
+        got = f"only {', '.join(sorted(attrs))}" if value is None else f"{value:g}"
+        raise DataError(f"{path}:Units", f"a positive attribute {name!r}", got)
     return value
 
 
@@ -78,8 +77,7 @@ def _require_comoving(handle: "h5py.File", path: Path) -> None:
     for name in (key for key in handle if key.startswith("PartType")):
         if "Coordinates" not in handle[name]:
             continue
-        physical = handle[name]["Coordinates"].attrs.get("Value stored as physical", 0)
-        if np.ravel(physical)[0]:
-            raise DataError(
-                f"{path}:{name}/Coordinates", "comoving positions", "physical ones (SWIFT says so)"
-            )
+        where = f"{path}:{name}/Coordinates"
+        physical = numbers(handle[name]["Coordinates"].attrs, "Value stored as physical", where)
+        if physical is not None and physical.any():
+            raise DataError(where, "comoving positions", "physical ones (SWIFT says so)")

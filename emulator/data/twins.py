@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.data.blocks import mass_of
+from emulator.data.budget import require_cosmic_shares, require_same_matter_content
 from emulator.data.catalogs import Halos
 from emulator.data.maps import block_mean
-from emulator.data.parameters import canonical_name
-from emulator.data.snapshots import DARK_MATTER, Snapshot
+from emulator.data.parameter_table import canonical_name
+from emulator.data.snapshots import BLACK_HOLES, DARK_MATTER, Snapshot
 from emulator.io import DataError
 from emulator.units import CRITICAL_DENSITY
 
 _AGREEMENT = 1.0e-4
 _DENSITY_AGREEMENT = 0.02
+_MASS_AGREEMENT = 0.01
+_SHARE_AGREEMENT = 0.02
 _LEAST_CORRELATION = 0.8
 _COARSE_PIXELS = 8
 _HALOS = (10, 100)
@@ -133,6 +137,36 @@ def _density_hint(ratio: float, hubble_h: float) -> str:
             " in place of the dark-matter-only one"
         )
     return "The units of length or mass differ from those of GADGET: see suite.header"
+
+
+def require_hydro_matter(
+    hydro: Snapshot, masses: Mapping[str, float], black_holes: str, baryon_fraction: float
+) -> None:
+    """Check that a hydrodynamic run holds the matter of its twin, and dark matter its share of it.
+
+    Parameters
+    ----------
+    hydro
+        The snapshot. Black holes that are left out of the maps are read: they are matter, too.
+    masses
+        ``dmo, dm_hydro, gas, stars`` and perhaps ``black_holes`` [Msun/h].
+    black_holes
+        ``ignore``, or ``stars`` where these hold them already.
+    baryon_fraction
+        Omega_b / Omega_m.
+
+    Raises
+    ------
+    DataError
+        A type in another unit of mass, missing particles, or another Omega_b than the run's.
+    """
+    found = dict(masses)
+    dmo = found.pop("dmo")
+    if black_holes == "ignore" and "black_holes" not in found:
+        found["black_holes"] = mass_of(hydro, BLACK_HOLES)
+    where = str(hydro.paths[0])
+    require_same_matter_content(found, dmo, where, tolerance=_MASS_AGREEMENT)
+    require_cosmic_shares(found, dmo, baryon_fraction, where, tolerance=_SHARE_AGREEMENT)
 
 
 def require_same_phases(dmo: NDArray[Any], dm_hydro: NDArray[Any], where: str) -> None:

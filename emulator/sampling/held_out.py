@@ -50,7 +50,8 @@ def cut_windows(
     maps_path
         ``maps/{simulation}.h5`` of the held-out simulation.
     redraw_paths
-        Maps of re-drawn truths: same run, same parameters, other baryon seeds; may be empty.
+        Maps of re-drawn truths of the same run; those with other parameters are truths of another
+        simulation of it and are left out. May be empty.
     options
         Windows and seed.
     split
@@ -65,7 +66,8 @@ def cut_windows(
     Raises
     ------
     DataError
-        If the maps do not have the pixels, depth or redshift that the model was trained on.
+        If the maps do not have the pixels, depth or redshift that the model was trained on, or a
+        re-drawn truth has another dark-matter-only map.
     """
     import xarray as xr
 
@@ -88,8 +90,8 @@ def cut_windows(
         },
         attrs={name: maps.attrs[name] for name in COPIED} | {"split": split},
     )
-    if redraw_paths:
-        redraws = [_cut_all(read_maps(path), places, emulator) for path in redraw_paths]
+    redraws = _cut_redraws(redraw_paths, maps, places, emulator, cuts)
+    if redraws:
         targets = np.stack([[cut.target for cut in draw] for draw in redraws])
         facts["truth_redraw"] = (("draw", *dims), targets, mass)
     conditions = xr.Dataset(
@@ -134,6 +136,33 @@ def _cut_all(
         )
         for projection, centre in places
     ]
+
+
+def _cut_redraws(
+    paths: Sequence[Path],
+    maps: Maps,
+    places: Sequence[tuple[int, tuple[int, int]]],
+    emulator: Emulator,
+    cuts: Sequence[Cutout],
+) -> list[list[Cutout]]:
+    """Windows of the re-drawn truths of one simulation, each with the same conditions."""
+    redraws = []
+    for path in paths:
+        other = read_maps(path)
+        if other.params != maps.params:
+            continue
+        _check_grid(other, emulator)
+        draw = _cut_all(other, places, emulator)
+        for one, again in zip(cuts, draw, strict=True):
+            if not np.allclose(one.condition, again.condition, rtol=1e-4):
+                raise DataError(
+                    path,
+                    f"the dark-matter-only maps of {maps.path}, whose truth it re-draws",
+                    "others",
+                    "Equal phases and parameters, another twin? See suite.phases, redraw_sets.",
+                )
+        redraws.append(draw)
+    return redraws
 
 
 def _choose_windows(

@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch.utils.data import DataLoader
 
-from emulator.config import ExperimentConfig
+from emulator.config import ExperimentConfig, maps_file
 from emulator.data.dataset import Batch, WindowDataset
 from emulator.data.maps import Maps, read_maps
 from emulator.data.normalisation import Normalisation
@@ -81,7 +81,7 @@ def train(
     state = Path(state_dir) / f"train-{key}" / "state.ckpt"
     lazy = config.training.cache == "none"
     training, validation = (
-        [read_maps(Path(maps_dir) / f"{name}.h5", lazy=lazy) for name in splits[split]]
+        [read_maps(maps_file(maps_dir, name), lazy=lazy) for name in splits[split]]
         for split in ("train", "validation")
     )
     grid = common_grid([*training, *validation], config.data.window)

@@ -30,6 +30,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import fft
 
+from emulator.config import maps_file
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps, read_maps
 from emulator.io import DataError, open_hdf5, require_attribute
@@ -93,21 +94,19 @@ def fit_baselines(
     """
     if not train:
         raise DataError(maps_dir, "training simulations to fit baselines on", "an empty split")
-    star_share = float(np.mean([_star_share(maps_dir / f"{name}.h5") for name in train]))
+    star_share = float(np.mean([_star_share(maps_file(maps_dir, name)) for name in train]))
     rng = np.random.default_rng(seed)
     cross = auto = None
     size, windows = 0, []
     for name in train:
-        maps = read_maps(maps_dir / f"{name}.h5")
+        maps = read_maps(maps_file(maps_dir, name))
         fields, n_pixels = np.asarray(maps.maps), int(maps.maps.shape[-1])
         if cross is None or auto is None:
             size = n_pixels
             shells = int(shell_index(size).max()) + 1
             cross, auto = np.zeros((len(channels), shells)), np.zeros(shells)
         elif n_pixels != size:
-            raise DataError(
-                maps_dir / f"{name}.h5", f"{size} pixels a side, as {train[0]}", f"{n_pixels}"
-            )
+            raise DataError(maps.path, f"{size} pixels a side, as {train[0]}", f"{n_pixels}")
         _accumulate(maps, fields, channels, star_share, cross, auto)
         windows.append(_draw_windows(maps, window, rng))
     if cross is None or auto is None:

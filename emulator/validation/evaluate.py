@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from emulator.config import ValidationConfig
+from emulator.config import ValidationConfig, maps_file
 from emulator.data.maps import read_maps
 from emulator.io import DataError, read_dataset, require_attribute, write_dataset
 from emulator.metadata import provenance
@@ -169,7 +169,7 @@ def _evaluate_one(
     ensemble: xr.Dataset, maps_dir: Path, baselines: Baselines, occupied_msunh: float
 ) -> xr.Dataset:
     simulation = str(ensemble.attrs["simulation"])
-    maps = read_maps(maps_dir / f"{simulation}.h5")
+    maps = read_maps(maps_file(maps_dir, simulation))
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
     mean_dmo = float(maps.select(["dmo"]).mean(dtype=np.float64))

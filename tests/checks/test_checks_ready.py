@@ -6,11 +6,12 @@ from pathlib import Path
 import multifield_files
 import numpy as np
 import pytest
+import window_files
 import yaml
 from typer.testing import CliRunner
 
 from emulator.cli import app
-from emulator.data.samples import Sample, write_sample
+from emulator.data.samples import write_sample
 
 NAMES = list(multifield_files.NAMES)
 SPLIT = {"validation_fraction": 0.3, "test_fraction": 0.2, "test_sets": ["CV"]}
@@ -74,17 +75,10 @@ def test_maps_of_another_unit(multifield):
 
 @pytest.fixture
 def windows(tmp_path):
-    rng = np.random.default_rng(5)
-    for name, count in (("LH_0", 2), ("LH_1", 3), ("LH_2", 1), ("LH_3", 2), ("CV_0", 1)):
+    counts = (("LH_0", 2), ("LH_1", 3), ("LH_2", 1), ("LH_3", 2), ("CV_0", 1))
+    for seed, (name, count) in enumerate(counts):
         for i in range(count):
-            sample = Sample(
-                condition=rng.lognormal(20, 1, (16, 16)).astype(np.float32),
-                target=rng.lognormal(20, 1, (3, 16, 16)).astype(np.float32),
-                large_scale=rng.lognormal(20, 1, (1, 16, 16)).astype(np.float32),
-                params=np.array([0.3, 1.0], np.float32),
-                halo_mass=np.array(2e13, np.float32),
-                halo_center=np.ones(3, np.float32),
-            )
+            sample = window_files.make_sample(10 * seed + i, params=(0.3, 1.0), factors=(2,))
             write_sample(tmp_path / name.split("_")[0] / name / f"halo_{i}.npz", sample)
     (tmp_path / "ranges.csv").write_text(
         "ParamName,LogFlag,FiducialVal,MinVal,MaxVal\nOmega_m,0,0.3,0.1,0.5\nA_SN1,1,1,0.25,4\n"
@@ -96,6 +90,8 @@ def windows(tmp_path):
         "sets": {"LH": 4, "CV": 1},
         "parameter_names": names,
         "ranges": str(tmp_path / "ranges.csv"),
+        "box_size_mpch": window_files.BOX,
+        "depth_mpch": window_files.BOX,
     }
     return tmp_path, lambda: check(tmp_path, suite, names, n_pixels=64, window=16)
 

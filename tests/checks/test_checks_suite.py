@@ -12,6 +12,7 @@ from data_samples import BOX_KPCH, write_catalogue, write_snapshot
 from typer.testing import CliRunner
 
 from emulator.cli import app, main
+from emulator.data.halo_tables import radius_200c
 
 SIDE = 16
 PARTICLE = 0.3 * 2.77536627e11 * 25.0**3 / SIDE**3 / 1e10
@@ -46,7 +47,9 @@ def write_simulation(root, name, seed):
         {0: gas, 1: {"Coordinates": position}, 4: stars},
         mass_table=(0, 0.84 * PARTICLE, 0, 0, 0, 0),
     )
-    write_catalogue(folder / "groups.hdf5", centres, np.linspace(10, 900, 12), np.full(12, 300.0))
+    mass = np.linspace(10, 900, 12)
+    radius = 1e3 * radius_200c(1e10 * mass, 0.3, 0.0)
+    write_catalogue(folder / "groups.hdf5", centres, mass, radius)
 
 
 @pytest.fixture
@@ -119,7 +122,7 @@ def test_the_table_for_people(suite):
     result = CliRunner().invoke(app, ["check", str(suite.parent / "mine.yaml")])
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[:2] == ["mine: 4 simulations, 0 errors, 0 warnings", f"below {suite}"]
+    assert lines[:2] == ["mine: 4 simulations of 4 runs, 0 errors, 0 warnings", f"below {suite}"]
     table = dict(re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in lines[3:22])
     assert table["set"].split() == ["LH", "CV"]
     assert table["simulations"].split() == ["3", "1"]
@@ -200,7 +203,11 @@ def rewrite(name, old, new):
         (poke("hydro.hdf5", "PartType0/Masses", slice(None), 0.12 * PARTICLE), "mass", "got 0.97 "),
         (lambda r: edit(r / "LH_0" / "hydro.hdf5", remove_gas), "particles (gas)", "got none"),
         (rewrite("table.txt", "LH_0 0.3 0.8 1 100", "LH_0 0.3 0.8 1 abc"), "seed", "a number"),
-        (lambda r: (r / "table.txt").write_bytes(b"\xff\xfe\x00"), "parameters", "a text table"),
+        (
+            lambda r: (r / "table.txt").write_bytes(b"\xff\xfe\x00"),
+            "parameters",
+            "a text table in UTF-8",
+        ),
         (rewrite("../mine.yaml", "- A_SN1", "- A_SN9"), "model.params", "got A_SN9, too"),
         (rewrite("table.txt", "LH_0 ", "LH_9 "), "parameters", "row for simulation 'LH_0'"),
         (rewrite("table.txt", "LH_1 ", "LH_0 "), "parameters", "one row for 'LH_0'"),
@@ -219,7 +226,6 @@ def test_each_fault_has_its_message(suite, break_it, subject, words):
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
-        (rewrite("table.txt", "CV_0 0.3 0.8 4 103", "CV_0 0.3 0.8 4 100"), "seed 100 is that of"),
         (rewrite("ranges.csv", "A_SN1,0.25,4,", "A_SN1,0.25,3,"), "4 is outside [0.25, 3]"),
     ],
 )
@@ -228,6 +234,19 @@ def test_what_is_only_suspicious_is_a_warning(suite, break_it, words):
     code, report = check(suite)
     assert (code, report["errors"], report["warnings"]) == (0, 0, 1)
     assert words in report["findings"][0]["message"]
+
+
+def test_simulations_of_one_seed_are_one_run(suite):
+    """They leave training together, with the set that is held out."""
+    assert check(suite)[1]["runs"] == 4
+    rewrite("table.txt", "CV_0 0.3 0.8 4 103", "CV_0 0.3 0.8 4 100")(suite)
+    code, report = check(suite)
+    assert (code, report["runs"], report["findings"]) == (0, 3, [])
+    # two runs are left for training and validation
+    rewrite("table.txt", " 101", " 102")(suite)
+    code, report = check(suite)
+    assert (code, report["runs"]) == (1, 2)
+    assert "leave no run for" in report["findings"][0]["message"]
 
 
 def test_equal_findings_are_told_once(suite):

@@ -60,34 +60,36 @@ def test_damaged_catalogues(tmp_path, change, message):
 
 
 def test_a_catalogue_of_another_box(tmp_path):
-    path = write_catalogue(tmp_path / "g.hdf5", np.ones((2, 3)), [1.0, 2.0], [1.0, 2.0])
+    halos = (np.ones((2, 3)), [1.0, 2.0], [35.0, 44.0])
+    path = write_catalogue(tmp_path / "g.hdf5", *halos)
     assert len(read_halos(path, HEADER).m200c_msunh) == 2
-    write_catalogue(path, np.ones((2, 3)), [1.0, 2.0], [1.0, 2.0], BoxSize=50_000.0)
+    write_catalogue(path, *halos, BoxSize=50_000.0)
     with pytest.raises(DataError, match=r"its snapshot, 25 Mpc/h, got one of 50 Mpc/h"):
         read_halos(path, HEADER)
-    write_catalogue(path, np.ones((2, 3)), [1.0, 2.0], [1.0, 2.0], Redshift=0.5)
+    write_catalogue(path, *halos, Redshift=0.5)
     with pytest.raises(DataError, match=r"redshift 0, got one of redshift 0\.5"):
         read_halos(path, HEADER)
 
 
 def test_units_of_a_catalogue_in_mpc(tmp_path):
     units = {"UnitLength_in_cm": 3.08568e24, "UnitMass_in_g": 1.989e33, "BoxSize": 25.0}
-    path = write_catalogue(tmp_path / "g.hdf5", np.full((1, 3), 2.0), [3e12], [0.4], **units)
+    path = write_catalogue(tmp_path / "g.hdf5", np.full((1, 3), 2.0), [3e12], [0.25], **units)
     halos = read_halos(path, HEADER)
     np.testing.assert_allclose(halos.position_mpch, 2.0)
     np.testing.assert_allclose(halos.m200c_msunh, 3e12)
-    np.testing.assert_allclose(halos.r200c_mpch, 0.4)
+    np.testing.assert_allclose(halos.r200c_mpch, 0.25)
 
 
 def test_units_that_only_the_config_or_h_can_tell(tmp_path):
     """A catalogue without units has those of its snapshot; GIZMO's have been divided by h."""
+    centre = np.full((1, 3), 2.0)
     in_mpch = replace(HEADER, length_mpch=1.0, mass_msunh=1.0)
-    silent = write_catalogue(tmp_path / "a.hdf5", np.full((1, 3), 2.0), [3e12], [0.4], BoxSize=25.0)
+    silent = write_catalogue(tmp_path / "a.hdf5", centre, [3e12], [0.25], BoxSize=25.0)
     gizmo = write_catalogue(
         tmp_path / "b.hdf5",
-        np.full((1, 3), 2.0),
+        centre,
         [3e12],
-        [0.4],
+        [0.25],
         BoxSize=25.0,
         HubbleParam=0.6711,
         UnitLength_In_CGS=3.085678e24 / 0.6711,
@@ -97,7 +99,7 @@ def test_units_that_only_the_config_or_h_can_tell(tmp_path):
         halos = read_halos(path, header)
         np.testing.assert_allclose(halos.position_mpch, 2.0)
         np.testing.assert_allclose(halos.m200c_msunh, 3e12, rtol=1e-6)
-        np.testing.assert_allclose(halos.r200c_mpch, 0.4)
+        np.testing.assert_allclose(halos.r200c_mpch, 0.25)
     with pytest.raises(DataError, match=r"25 Mpc/h, got one of 0\.025 Mpc/h"):
         read_halos(silent, HEADER)
 
@@ -136,8 +138,8 @@ def test_radii_at_a_redshift(tmp_path):
 
 def test_csv_with_radii_and_without_halos(tmp_path):
     path = tmp_path / "halos.csv"
-    path.write_text("x,y,z,m200c,r200c\n1,2,3,1e13,0.5\n1,2,3,0,0\n")
-    assert read_halos(path, HEADER).r200c_mpch.tolist() == [0.5]
+    path.write_text("x,y,z,m200c,r200c\n1,2,3,1e13,0.35\n1,2,3,0,0\n")
+    assert read_halos(path, HEADER).r200c_mpch.tolist() == [0.35]
     path.write_text("x,y,z,m200c,r200c\n")
     assert len(read_halos(path, HEADER).m200c_msunh) == 0
 

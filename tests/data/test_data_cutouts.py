@@ -152,7 +152,7 @@ def test_a_lazy_map_that_went_away(tmp_path, maps_file):
     path.write_bytes(maps_file.read_bytes())
     lazy = read_maps(path, lazy=True)
     path.unlink()
-    with pytest.raises(DataError, match=r"gone\.h5:/maps: expected readable data"):
+    with pytest.raises(DataError, match=r"gone\.h5:/maps: .*no such file"):
         cut(lazy, (0, 0))
 
 

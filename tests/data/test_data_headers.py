@@ -11,7 +11,7 @@ from emulator.data.blocks import parts_of, read_blocks
 from emulator.data.catalogs import read_halos
 from emulator.data.deposit import deposit_maps, padded_shape, without_ghosts
 from emulator.data.headers import Header
-from emulator.data.parameters import read_parameters
+from emulator.data.parameter_table import read_table
 from emulator.data.snapshots import open_snapshot
 from emulator.io import DataError
 
@@ -95,8 +95,10 @@ def test_masses_of_the_config_fill_in_and_contradict_nothing(tmp_path, gas):
     message = r"Header/MassTable: expected 6e\+09 Msun/h for type 1 .* got 5e\+09.*to 0"
     with pytest.raises(DataError, match=message):
         open_snapshot(path, HeaderFacts(mass_table_msunh=(0.0, 6e9)))
-    # a mass for all would hide those that the file holds one by one
-    with pytest.raises(DataError, match=r"PartType0/Masses: expected no masses one by one"):
+    # a mass for all does not hide those that the file holds one by one
+    with pytest.raises(
+        DataError, match=r"PartType0/Masses: expected 1e\+09 Msun/h each, .*masses:"
+    ):
         open_snapshot(path, HeaderFacts(mass_table_msunh=(1e9,)))
 
 
@@ -274,7 +276,7 @@ def test_tables_and_folders_that_may_not_be_read(tmp_path, gas, monkeypatch, nam
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, name, refuse)
-    readers = [partial(read_parameters, path, "LH_0"), partial(read_halos, path, HEADER)]
+    readers = [partial(read_table, path), partial(read_halos, path, HEADER)]
     if name == "is_file":
         readers.append(partial(open_snapshot, path))
     for read in readers:

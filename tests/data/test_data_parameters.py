@@ -3,12 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emulator.data.parameter_table import read_table
 from emulator.data.parameters import (
     ParameterRange,
     match_ranges,
-    read_parameters,
+    parameters_of,
     read_ranges,
-    read_seed,
+    seed_of,
 )
 from emulator.io import DataError
 
@@ -18,6 +19,14 @@ CAMELS_PAIRS = [
     ("CosmoAstroSeed_IllustrisTNG_L50n512_SB35.txt", "Info_IllustrisTNG_L50n512_35params.csv", 35),
     ("CosmoAstroSeed_IllustrisTNG_L50n512_CV.txt", "SB35_param_minmax.csv", 35),
 ]
+
+
+def read_parameters(path, simulation, names=None):
+    return parameters_of(read_table(path, names), simulation)
+
+
+def read_seed(path, simulation):
+    return seed_of(read_table(path), simulation)
 
 
 def write(path, text):
@@ -64,7 +73,7 @@ def test_csv_and_tables_without_names(tmp_path):
         read_parameters(bare, "LH_0")
     with pytest.raises(DataError, match=r"columns of suite\.parameter_names.*leave"):
         read_parameters(table, "CV_0", names=("Omega_m", "A_SN2"))
-    assert read_parameters(table, "CV_0", names=("Omega_m", "A_SN1"))["A_SN1"] == 2.0
+    assert read_parameters(table, "CV_0", names=("A_SN1", "Omega_m"))["A_SN1"] == 2.0
 
 
 @pytest.mark.parametrize(
@@ -78,8 +87,10 @@ def test_csv_and_tables_without_names(tmp_path):
 def test_the_name_of_the_simulation_in_any_column(tmp_path, text):
     table = write(tmp_path / "a.csv", text)
     assert read_parameters(table, "CV_0") == {"Omega_m": 0.3, "A_SN1": 2.0}
-    names = ("seed", "A_SN1", "Omega_m")
+    names = ("Omega_m", "A_SN1", "seed")
     assert read_parameters(table, "CV_0", names=names) == {"Omega_m": 0.3, "A_SN1": 2.0}
+    with pytest.raises(DataError, match=r"columns of suite\.parameter_names, \['A_SN1'"):
+        read_parameters(table, "CV_0", names=names[1::-1])
 
 
 def test_what_is_the_same_parameter_and_what_is_not():

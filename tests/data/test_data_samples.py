@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from typer.testing import CliRunner
+from window_files import BOX, FACTORS, N, make_sample
 
 from emulator.cli import app
 from emulator.config import DataConfig, ModelConfig, SamplesSuite
@@ -21,26 +22,9 @@ from emulator.data.samples import Sample, read_sample, read_samples, write_sampl
 from emulator.io import DataError, write_dataset
 from emulator.units import CRITICAL_DENSITY
 
-N, FACTORS, NAMES = 16, (2, 4), ("Omega_m", "A_SN1")
+NAMES = ("Omega_m", "A_SN1")
 DATA = DataConfig(n_pixels=64, window=N, context_factors=FACTORS)
 RANGES = "ParamName,LogFlag,FiducialVal,MinVal,MaxVal\nOmega0,0,0.3,0.1,0.5\nASN1,0,0.01,0,1\n"
-
-
-def make_sample(seed=0, params=(0.3, 0.0125), **changes):
-    rng = np.random.default_rng(seed)
-
-    def field(*shape):
-        return rng.lognormal(20, 1, shape).astype(np.float32)
-
-    fields = {
-        "condition": field(N, N),
-        "target": field(3, N, N),
-        "large_scale": field(2, N, N),
-        "params": np.array(params, np.float32),
-        "halo_mass": np.array(2e13, np.float32),
-        "halo_center": rng.uniform(0, 12, 3).astype(np.float32),
-    }
-    return Sample(**(fields | changes))
 
 
 def assert_same(one, other):
@@ -64,7 +48,7 @@ def root(tmp_path):
 def suite(root, **changes):
     options = {
         "name": "BIND", "root": str(root), "sets": {"SB": 1, "CV": 1}, "parameter_names": NAMES,
-        "box_size_mpch": 12.8, "depth_mpch": 12.8, "ranges": str(root / "ranges.csv"),
+        "box_size_mpch": BOX, "depth_mpch": BOX, "ranges": str(root / "ranges.csv"),
     }  # fmt: skip
     return SamplesSuite(**(options | changes))
 
@@ -123,7 +107,7 @@ def test_damaged_files_are_named(tmp_path):
     write_sample(path, make_sample())
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"a\.npz: expected a readable \.npz"):
+    with pytest.raises(DataError, match=r"a\.npz: expected readable arrays"):
         read_sample(path)
     path.write_bytes(content)
     with zipfile.ZipFile(path) as archive:
@@ -131,7 +115,7 @@ def test_damaged_files_are_named(tmp_path):
     flipped = bytearray(content)
     flipped[start] ^= 0xFF
     path.write_bytes(flipped)
-    with pytest.raises(DataError, match=r"a\.npz:target: expected readable data"):
+    with pytest.raises(DataError, match=r"a\.npz:target: expected readable arrays"):
         read_sample(path)
     np.save(path.with_suffix(".npy"), np.ones(3))
     path.with_suffix(".npy").rename(path)

@@ -35,6 +35,6 @@ def test_a_suite_without_runs_for_training_is_refused():
 
 def test_redraws_belong_to_their_run():
     runs = SUITE.runs()
-    assert redraws_of("CV_1", runs) == ["BE_2", "BE_3"]
-    assert redraws_of("SB_0", runs) == []
-    assert sampled_simulations(runs["CV1"]) == ["CV_1"]
+    assert redraws_of("CV_1", runs, SUITE) == ["BE_2", "BE_3"]
+    assert redraws_of("SB_0", runs, SUITE) == []
+    assert sampled_simulations(runs["CV1"], SUITE) == ["CV_1"]

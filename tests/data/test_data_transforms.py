@@ -15,7 +15,7 @@ from emulator.data.normalisation import (
     ParameterScale,
 )
 from emulator.data.transforms import FieldTransform, network_channels
-from emulator.io import DataError, EmulatorError
+from emulator.io import DataError, EmulatorError, write_json
 
 FLOOR = 1.0e8
 MODEL = ModelConfig(
@@ -151,8 +151,11 @@ def test_json_round_trip_and_damage(normalisation, tmp_path):
     path = tmp_path / "n.json"
     normalisation.write(path)
     assert Normalisation.read(path) == normalisation
-    path.write_text("{}")
+    write_json(path, {})
     with pytest.raises(DataError, match="normalisation"):
+        Normalisation.read(path)
+    path.write_text("{}")
+    with pytest.raises(DataError, match="ends in its checksum"):
         Normalisation.read(path)
 
 

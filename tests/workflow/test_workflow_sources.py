@@ -13,7 +13,8 @@ from emulator.config import parse_config, read_config
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
 from emulator.data.normalisation import Normalisation
-from emulator.data.parameters import canonical_name, match_ranges, read_parameters, read_ranges
+from emulator.data.parameter_table import canonical_name, read_table
+from emulator.data.parameters import match_ranges, parameters_of, read_ranges
 from emulator.io import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +124,6 @@ def test_the_35_parameters_are_those_of_the_public_table():
     if not table.is_file():
         pytest.skip(f"no public tables in {folder}")
     config = read_config(ROOT / "configs/camels_tng_sb35.yaml")
-    assert list(config.model.params) == list(read_parameters(table, "SB35_0"))
+    assert list(config.model.params) == list(parameters_of(read_table(table), "SB35_0"))
     # the cosmic share of a sample follows its own cosmology
     assert {"Omega_m", "Omega_b"} <= {canonical_name(name) for name in config.model.params}

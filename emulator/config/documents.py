@@ -1,0 +1,85 @@
+"""YAML documents, read strictly: what PyYAML accepts in silence and no config means is refused.
+
+A key that stands twice (PyYAML keeps the last), aliases that expand without end, and files that are
+no UTF-8 text are errors that name file and line.
+"""
+
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emulator.config.section import ConfigError
+from emulator.io import DataError, read_text
+
+MOST_NODES = 100_000
+"""Values of a document with its aliases written out; a real config has hundreds."""
+
+
+def read_document(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises
+    ------
+    ConfigError
+        A missing file, no UTF-8, no YAML, a key twice (with both lines), aliases that expand to
+        more than :data:`MOST_NODES` values, or no mapping.
+    """
+    path = Path(path)
+    try:
+        text = read_text(path, "a config file")
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            _require_sound(node, path)
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid YAML ({error})") from error
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{path}: expected a mapping of sections, got {type(value).__name__}")
+    return dict(value)
+
+
+def shorten(value: Any) -> str:
+    """A value for a message: whatever it is, one short line."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 80
+    short.maxlevel = 3
+    return short.repr(value)
+
+
+def _require_sound(root: yaml.Node, path: Path) -> None:
+    """No key twice, and no document that is larger than it looks."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = MOST_NODES + 1  # of a node that contains itself
+            sizes[id(node)] = 1 + sum(map(size, _children(node, path)))
+        return sizes[id(node)]
+
+    if size(root) > MOST_NODES:
+        raise ConfigError(
+            f"{path}: its aliases expand to more than {MOST_NODES} values; write them out"
+        )
+
+
+def _children(node: yaml.Node, path: Path) -> list[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if isinstance(key, yaml.ScalarNode) and name in lines:
+            raise ConfigError(
+                f"{path}: key {name!r} stands twice, in line {lines[name]} and in line {line}; "
+                "only one of them would count"
+            )
+        lines[name] = line
+    return [part for pair in node.value for part in pair]

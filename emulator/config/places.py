@@ -1,0 +1,41 @@
+"""Places: where the files of an experiment lie, by the names in its config, tables and splits.
+
+The one way from a name to a path. Names are checked (:func:`~emulator.io.path_part`): a simulation
+called ``../../x`` in somebody's ``splits.json`` must not lead out of its folder.
+"""
+
+from pathlib import Path
+
+from emulator.io import path_part
+
+
+def raw_folder(name: str) -> Path:
+    """Snapshots that the embedded suite writes."""
+    return Path("data/raw") / path_part(name, "name")
+
+
+def maps_folder(name: str) -> Path:
+    """Maps files."""
+    return Path("data/processed") / path_part(name, "name") / "maps"
+
+
+def results_folder(name: str) -> Path:
+    """Everything that is fitted, trained, drawn and measured."""
+    return Path("results") / path_part(name, "name")
+
+
+def maps_file(folder: str | Path, simulation: str, redraw: int = 0) -> Path:
+    """Maps of one simulation, or of one more hydro outcome of it."""
+    suffix = f"_redraw_{redraw:04d}" if redraw else ""
+    return Path(folder) / f"{path_part(simulation, 'simulation')}{suffix}.h5"
+
+
+def ensemble_file(results: str | Path, split: str, simulation: str) -> Path:
+    """Ensemble of one simulation of a split."""
+    stem = path_part(simulation, "simulation")
+    return Path(results) / "ensembles" / path_part(split, "split") / f"{stem}.nc"
+
+
+def bundle_folder(models: str | Path, seed: int) -> Path:
+    """Bundle of the model of one seed, in the folder of all models."""
+    return Path(models) / f"seed_{seed}"

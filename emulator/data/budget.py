@@ -1,0 +1,93 @@
+r"""The mass budget: what a hydrodynamic run holds of the matter of its twin.
+
+Gravity neither makes nor loses mass: dark matter, gas, stars and black holes add up to the matter
+of the dark-matter-only run, and dark matter is its share :math:`1 - \Omega_b/\Omega_m`. A field in
+another unit, a missing file, or fields in another order break one of the two.
+"""
+
+from collections.abc import Mapping
+
+from emulator.io import DataError
+
+
+def require_same_matter_content(
+    masses: Mapping[str, float], dmo_msunh: float, where: str, *, tolerance: float
+) -> None:
+    """Check that the fields of a hydrodynamic run add up to the matter of its twin.
+
+    Parameters
+    ----------
+    masses
+        Of all matter by field [Msun/h].
+    dmo_msunh
+        Of the dark-matter-only twin, in the same volume [Msun/h].
+    where
+        The file, for the message.
+    tolerance
+        Largest relative difference: small for a whole box, larger for a part of it, which matter
+        leaves and enters.
+
+    Raises
+    ------
+    DataError
+        They do not; the message lists the shares.
+    """
+    ratio = sum(masses.values()) / dmo_msunh if dmo_msunh > 0 else float("nan")
+    if not abs(ratio - 1.0) <= tolerance:
+        raise DataError(
+            where,
+            f"the matter of the dark-matter-only twin, {dmo_msunh:.4g} Msun/h to {tolerance:.0%}",
+            f"{ratio:.4g} times that ({_shares(masses, dmo_msunh)})",
+            "Particles are missing, or a type has other units of mass.",
+        )
+
+
+def require_cosmic_shares(
+    masses: Mapping[str, float],
+    dmo_msunh: float,
+    baryon_fraction: float,
+    where: str,
+    *,
+    tolerance: float,
+) -> None:
+    r"""Check that dark matter is :math:`1 - \Omega_b/\Omega_m` of the matter, and no field is more.
+
+    Parameters
+    ----------
+    masses
+        ``dm_hydro`` and, as far as they are known, ``gas, stars`` [Msun/h].
+    dmo_msunh, where, tolerance
+        As in :func:`require_same_matter_content`.
+    baryon_fraction
+        Omega_b / Omega_m of the simulation.
+
+    Raises
+    ------
+    DataError
+        Another share of dark matter, baryons that exceed theirs, or more stars than gas: other
+        channels, or other units.
+    """
+    expected = {"dm_hydro": 1.0 - baryon_fraction, "gas": baryon_fraction, "stars": baryon_fraction}
+    for name, share in expected.items():
+        if name not in masses:
+            continue
+        found = masses[name] / dmo_msunh if dmo_msunh > 0 else float("nan")
+        is_exact = name == "dm_hydro"
+        fits = found <= share + tolerance and (not is_exact or found >= share - tolerance)
+        # stars never outweigh the gas of a volume: that would be the two in each other's place
+        fits &= name != "stars" or masses["stars"] <= masses.get("gas", masses["stars"])
+        if not fits:
+            raise DataError(
+                where,
+                f"{name} of {'' if is_exact else 'at most '}{share:.4g} of the matter to "
+                f"{tolerance:.0%} (Omega_b / Omega_m = {baryon_fraction:.4g})",
+                f"{found:.4g} ({_shares(masses, dmo_msunh)})",
+                "Fields in another order or unit, or another Omega_b than the run's?",
+            )
+
+
+def _shares(masses: Mapping[str, float], dmo_msunh: float) -> str:
+    return ", ".join(
+        f"{name} {mass / dmo_msunh if dmo_msunh > 0 else float('nan'):.4g}"
+        for name, mass in masses.items()
+    )

@@ -1,0 +1,43 @@
+"""Files: opened and checked, written atomically, sealed with their checksum.
+
+A file either carries its final name and is whole, or it does not exist. What this project writes
+bears a checksum that is verified when it is read. Readers raise :class:`DataError` that names file,
+key, what was expected and what was found.
+"""
+
+from emulator.io.arrays import array_errors, is_archive, open_arrays
+from emulator.io.atomic import atomic_path, write_bytes, write_text
+from emulator.io.errors import DataError, EmulatorError
+from emulator.io.hdf5 import dataset_of, h5py_errors, open_hdf5, require_attribute
+from emulator.io.names import path_part
+from emulator.io.netcdf import read_dataset, write_dataset
+from emulator.io.seal import REMAKE, append_seal, seal_of, verify, verify_if_sealed
+from emulator.io.text import is_file, read_json, read_lines, read_text, write_json
+
+__all__ = [
+    "REMAKE",
+    "DataError",
+    "EmulatorError",
+    "append_seal",
+    "array_errors",
+    "atomic_path",
+    "dataset_of",
+    "h5py_errors",
+    "is_archive",
+    "is_file",
+    "open_arrays",
+    "open_hdf5",
+    "path_part",
+    "read_dataset",
+    "read_json",
+    "read_lines",
+    "read_text",
+    "require_attribute",
+    "seal_of",
+    "verify",
+    "verify_if_sealed",
+    "write_bytes",
+    "write_dataset",
+    "write_json",
+    "write_text",
+]
