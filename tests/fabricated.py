@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from emulator.io import write_dataset, write_json
+from emulator.units import CRITICAL_DENSITY
 
 CHANNELS = ("dm_hydro", "gas", "stars")
 SPECIES = ("dmo", *CHANNELS)
@@ -59,7 +60,7 @@ def dmo_maps(simulation: Simulation) -> np.ndarray:
     modes = np.fft.rfft2(rng.normal(size=(3, N_PIXELS, N_PIXELS))) / (1 + radius / 3.0)
     field = np.fft.irfft2(modes, s=(N_PIXELS, N_PIXELS))
     field = np.exp(0.9 * field / field.std())
-    mean = 2.0e11 * simulation.omega_m * PIXEL**2
+    mean = CRITICAL_DENSITY * simulation.omega_m * PIXEL**2 * PIXEL * N_PIXELS
     return field / field.mean(axis=(1, 2), keepdims=True) * mean
 
 

@@ -22,9 +22,7 @@ EXAMPLES = [
 @pytest.mark.parametrize("block", EXAMPLES)
 def test_every_example_is_a_config(block):
     config = parse_config(yaml.safe_load(block))
-    for run, members in config.suite.runs().items():
-        assert (run,) == members
-    assert config.suite.inputs("root", next(iter(config.suite.runs())))
+    assert config.suite.inputs("root", config.suite.simulations()[0])
 
 
 def test_there_is_an_example_of_every_kind_of_existing_suite():

@@ -21,7 +21,7 @@ def run_sections(name: str, sections: Mapping[str, ModuleType], lead: str) -> No
     for section in chosen or sections:
         print(f"measuring {section}", file=sys.stderr, flush=True)
         measured = [measurement.to_json() for measurement in sections[section].measure()]
-        known = (read_json(path) if path.is_file() else {}) | {section: measured}
+        known = (read_json(path, sealed=False) if path.is_file() else {}) | {section: measured}
         ordered = {key: known[key] for key in sections if key in known}
-        write_json(path, ordered)
+        write_json(path, ordered, sealed=False)
         write_text(FOLDER / f"{name}.md", to_markdown(ordered, lead))

@@ -13,7 +13,7 @@ import xarray as xr
 
 from emulator.config import SamplingConfig
 from emulator.data.maps import read_maps
-from emulator.io import read_json
+from emulator.data.splits import read_splits
 from emulator.metrics.power_spectrum import power_spectrum
 from emulator.sampling.loading import Emulator, load_bundle
 from emulator.training.bundle import bundles_in
@@ -38,7 +38,7 @@ RUNS: tuple[dict[str, object], ...] = (
 def measure_network() -> str:
     """Table of errors of each run; a minute."""
     model = load_bundle(bundles_in(RESULTS / "model")[0])
-    simulations = read_json(RESULTS / "splits.json")["validation"][:N_SIMULATIONS]
+    simulations = read_splits(RESULTS / "splits.json")["validation"][:N_SIMULATIONS]
     reference = _draw(model, simulations, {"solver": "unipc3", "n_steps": REFERENCE_STEPS})
     power = _mean_power(model, reference)
     channels = model.channels

@@ -14,6 +14,7 @@ import xarray as xr
 
 from analysis.report.resolution import read_suite
 from emulator.config import ensemble_file, maps_file
+from emulator.data.splits import read_splits
 from emulator.io import DataError, read_dataset, read_json
 
 N_SHOWN = 3
@@ -38,7 +39,7 @@ class Inputs:
     box_dmo: xr.DataArray | None
     histories: dict[str, dict[str, list[float]]]
     models: dict[str, dict[str, Any]]
-    splits: dict[str, list[str]] | None
+    splits: dict[str, tuple[str, ...]] | None
     benchmarks: list[dict[str, Any]]
     predicted: dict[str, dict[str, Any]]
     suite: dict[str, Any] | None
@@ -67,8 +68,10 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         shown=shown,
         box_dmo=_read_box(maps_file(maps_dir, str(shown[0].ensemble.attrs["simulation"]))),
         histories={name: rows for name, rows in histories.items() if rows is not None},
-        models={name: read_json(folder / "model.json") for name, folder in bundles.items()},
-        splits=read_json(splits) if splits.is_file() else None,
+        models={
+            name: read_json(folder / "model.json", sealed=False) for name, folder in bundles.items()
+        },
+        splits=read_splits(splits) if splits.is_file() else None,
         benchmarks=read_benchmarks(results / "benchmarks"),
         predicted={row["stage"]: row for row in read_json(cost)["stages"]}
         if cost.is_file()

@@ -2,7 +2,7 @@
 
 import math
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from emulator.config.names import (
     PathName,
@@ -11,7 +11,7 @@ from emulator.config.names import (
     TimesName,
     WeightName,
 )
-from emulator.config.section import Fraction, Section
+from emulator.config.section import Fraction, Gamma, Scale, Section
 
 LEAST_GAMMA_MAX = math.log(100.0)
 """Data of unit variance keep 1 % of signal here, even if they are white."""
@@ -29,13 +29,13 @@ class DiffusionConfig(Section):
     schedule: ScheduleName = Field(
         "logistic", description="gamma as a function of time: where gammas are drawn"
     )
-    gamma_min: float = Field(-13.3, description="gamma at t = 0, the clean end")
-    gamma_max: float = Field(
+    gamma_min: Gamma = Field(-13.3, description="gamma at t = 0, the clean end")
+    gamma_max: Gamma = Field(
         13.0, description="gamma at t = 1, pure noise; a table that ends earlier keeps its own end"
     )
     learn_ends: bool = Field(False, description="learned_nn: the bound trains both ends, too")
-    logistic_loc: float = Field(-0.5, description="centre of the logistic distribution of gamma")
-    logistic_scale: PositiveFloat = Field(1.4, description="its scale")
+    logistic_loc: Gamma = Field(-0.5, description="centre of the logistic distribution of gamma")
+    logistic_scale: Scale = Field(1.4, description="its scale")
     prediction: PredictionName = "v"
     residual: bool = Field(
         False,
@@ -46,9 +46,9 @@ class DiffusionConfig(Section):
         description="what an error costs; plain: the squared error of the output; bound: the "
         "variational bound",
     )
-    min_snr: PositiveFloat = Field(5.0, description="min_snr: the SNR above which errors cost less")
-    sigmoid_bias: float = Field(2.0, description="sigmoid: the weight is sigmoid(gamma + bias)")
-    sigma_data: PositiveFloat = Field(1.0, description="edm: standard deviation of normalised data")
+    min_snr: Scale = Field(5.0, description="min_snr: the SNR above which errors cost less")
+    sigmoid_bias: Gamma = Field(2.0, description="sigmoid: the weight is sigmoid(gamma + bias)")
+    sigma_data: Scale = Field(1.0, description="edm: standard deviation of normalised data")
     times: TimesName = Field(
         "low_discrepancy",
         description="times of a batch; adaptive: more of them where the running loss is large",
@@ -64,7 +64,7 @@ class DiffusionConfig(Section):
     drop_context: Fraction = Field(
         0.0, description="share of samples that are trained without large-scale context"
     )
-    data_noise: PositiveFloat = Field(
+    data_noise: Scale = Field(
         5.0e-4, description="standard deviation s of p(x|z_0) in normalised units"
     )
 

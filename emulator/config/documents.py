@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from emulator.config.section import ConfigError
 from emulator.io import DataError, read_text
+
+_MOST_FAULTS = 40
 
 MOST_NODES = 100_000
 """Values of a document with its aliases written out; a real config has hundreds."""
@@ -50,6 +54,19 @@ def shorten(value: Any) -> str:
     short.maxstring = short.maxother = short.maxlong = 80
     short.maxlevel = 3
     return short.repr(value)
+
+
+def shorten_error(error: ValidationError) -> str:
+    """What is wrong with a document, fault by fault: where, why, and what stands there."""
+    lines = [_explained(item) for item in error.errors()[:_MOST_FAULTS]]
+    more = error.error_count() - len(lines)
+    return "\n".join([*lines, *([f"  ... and {more} more"] if more else [])])
+
+
+def _explained(fault: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    reason = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
+    return f"  {where}: {reason} (got {shorten(fault['input'])})"
 
 
 def _require_sound(root: yaml.Node, path: Path) -> None:

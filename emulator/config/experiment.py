@@ -5,20 +5,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from emulator.config.blocks import BlocksConfig
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
-from emulator.config.documents import read_document, shorten
+from emulator.config.documents import read_document, shorten_error
 from emulator.config.embedded import EmbeddedSuite
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.sources import FilesSuite, MultifieldSuite, SamplesSuite
 from emulator.config.training import TrainingConfig
-
-_MOST_LINES = 40
 
 SuiteConfig = Annotated[
     EmbeddedSuite | FilesSuite | MultifieldSuite | SamplesSuite, Field(discriminator="kind")
@@ -37,6 +35,22 @@ class ExperimentConfig(Section):
     sampling: SamplingConfig = SamplingConfig()
     validation: ValidationConfig = ValidationConfig()
     blocks: BlocksConfig = BlocksConfig()
+
+    @model_validator(mode="after")
+    def _network_fits_the_windows(self) -> "ExperimentConfig":
+        network, window = self.model.network, self.data.window
+        if network.ndim != 2:
+            raise ValueError("model.network.ndim must be 2: maps and windows have two dimensions")
+        if window % network.factor:
+            raise ValueError(
+                f"data.window ({window}) must be a multiple of {network.factor}, to which "
+                "model.network folds and halves it"
+            )
+        if network.needs_context and not self.data.context_factors:
+            raise ValueError(
+                "model.network.cross_attention_levels needs data.context_factors; there are none"
+            )
+        return self
 
 
 STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
@@ -58,7 +72,8 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config") -> Experimen
     try:
         return ExperimentConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(_explain(error, source)) from error
+        count = f"{source}: {error.error_count()} problem(s) in the configuration"
+        raise ConfigError(f"{count}\n{shorten_error(error)}") from error
 
 
 def read_config(path: str | Path) -> ExperimentConfig:
@@ -82,15 +97,3 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **ExperimentConfig.model_json_schema(),
     }
-
-
-def _explain(error: ValidationError, source: str) -> str:
-    lines = [f"{source}: {error.error_count()} problem(s) in the configuration"]
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            lines.append(f"  {where}: unknown key (got {shorten(item['input'])})")
-        else:
-            lines.append(f"  {where}: {item['msg']} (got {shorten(item['input'])})")
-    rest = len(lines) - _MOST_LINES
-    return "\n".join([*lines[:_MOST_LINES], *([f"  ... and {rest} more"] if rest > 0 else [])])

@@ -7,13 +7,11 @@ from pydantic import (
     Discriminator,
     Field,
     NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
     Tag,
     model_validator,
 )
 
-from emulator.config.section import Fraction, Section
+from emulator.config.section import Count, Fraction, Scale, Section, Width
 
 Padding = Literal["zeros", "circular", "reflect"]
 
@@ -28,13 +26,13 @@ class ChannelConfig(Section):
 
     name: Literal["dm_hydro", "gas", "stars"]
     transform: Literal["log_ratio", "log", "hurdle"]
-    floor_msunh: PositiveFloat = Field(
+    floor_msunh: Annotated[float, Field(gt=0.0, le=1.0e20)] = Field(
         1.0e8,
         description="added before the logarithm; less than this is an empty pixel of a hurdle "
         "field [Msun/h per pixel]",
     )
-    loss_weight: PositiveFloat = 1.0
-    data_noise: PositiveFloat | None = Field(
+    loss_weight: Scale = 1.0
+    data_noise: Scale | None = Field(
         None,
         description="standard deviation of p(x|z_0) of this field; default: diffusion.data_noise",
     )
@@ -47,20 +45,24 @@ class UNetConfig(Section):
     ndim: Literal[2, 3] = Field(
         2, description="dimensions of space; the maps of this project are 2"
     )
-    patch: PositiveInt = Field(
+    patch: Count = Field(
         1, description="pixels a side that are folded into channels at the input (1: none)"
     )
-    widths: tuple[PositiveInt, ...] = Field((48, 96, 128), description="channels at each level")
-    blocks: PositiveInt = Field(2, description="residual blocks at each level")
+    widths: tuple[Width, ...] = Field(
+        (48, 96, 128), min_length=1, max_length=12, description="channels at each level"
+    )
+    blocks: Count = Field(2, description="residual blocks at each level")
     attention_levels: tuple[NonNegativeInt, ...] = Field((2,), description="levels with attention")
     cross_attention_levels: tuple[NonNegativeInt, ...] = Field(
         (), description="levels whose pixels attend to the context windows, too"
     )
-    heads: PositiveInt = 4
-    groups: PositiveInt = Field(8, description="groups of the group normalisation")
-    embedding: PositiveInt = Field(128, description="width of the gamma and parameter embedding")
-    fourier_frequencies: tuple[PositiveFloat, ...] = Field(
-        (1.0,), description="frequencies (in units of pi) of the condition's Fourier features"
+    heads: Count = 4
+    groups: Count = Field(8, description="groups of the group normalisation")
+    embedding: Width = Field(128, description="width of the gamma and parameter embedding")
+    fourier_frequencies: tuple[Scale, ...] = Field(
+        (1.0,),
+        max_length=64,
+        description="frequencies (in units of pi) of the condition's Fourier features",
     )
     dropout: Fraction = 0.0
     padding: Padding = "zeros"
@@ -78,6 +80,16 @@ class UNetConfig(Section):
                 raise ValueError(f"{name} must be below {len(self.widths)}")
         return self
 
+    @property
+    def factor(self) -> int:
+        """Pixels of which the side of a field must be a multiple."""
+        return int(self.patch * 2 ** (len(self.widths) - 1))
+
+    @property
+    def needs_context(self) -> bool:
+        """Whether there must be context windows."""
+        return bool(self.cross_attention_levels)
+
 
 class DiTConfig(Section):
     """The `DiT`: transformer over patches, modulated by gamma and parameters."""
@@ -87,11 +99,13 @@ class DiTConfig(Section):
         2, description="dimensions of space; the maps of this project are 2"
     )
     patch: Literal[2, 4, 8] = Field(4, description="pixels a side of a patch, one token each")
-    width: PositiveInt = Field(256, description="features of a token")
-    depth: PositiveInt = Field(8, description="blocks")
-    heads: PositiveInt = 4
-    fourier_frequencies: tuple[PositiveFloat, ...] = Field(
-        (1.0,), description="frequencies (in units of pi) of the condition's Fourier features"
+    width: Width = Field(256, description="features of a token")
+    depth: Count = Field(8, description="blocks")
+    heads: Count = 4
+    fourier_frequencies: tuple[Scale, ...] = Field(
+        (1.0,),
+        max_length=64,
+        description="frequencies (in units of pi) of the condition's Fourier features",
     )
     dropout: Fraction = 0.0
     checkpointing: bool = Field(
@@ -105,6 +119,16 @@ class DiTConfig(Section):
                 f"width ({self.width}) must be a multiple of heads and of {2 * self.ndim}"
             )
         return self
+
+    @property
+    def factor(self) -> int:
+        """Pixels of which the side of a field must be a multiple."""
+        return self.patch
+
+    @property
+    def needs_context(self) -> bool:
+        """Whether there must be context windows."""
+        return False
 
 
 def _kind(value: Any) -> str:

@@ -9,6 +9,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from emulator.io import DataError, EmulatorError, path_part
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Scale = Annotated[float, Field(ge=1.0e-6, le=1.0e6)]
+"""A positive number of ordinary size: what is beyond it overflows somewhere later."""
+
+Gamma = Annotated[float, Field(ge=-60.0, le=60.0)]
+"""A noise level; float32 knows no SNR beyond these."""
+
+Width = Annotated[int, Field(ge=1, le=8192)]
+Count = Annotated[int, Field(ge=1, le=256)]
+"""Sizes of networks: larger ones are typing errors, or somebody who wants your memory."""
 
 
 class ConfigError(EmulatorError):

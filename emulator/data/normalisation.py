@@ -1,14 +1,18 @@
 """What the model knows of its training data: statistics and parameter ranges; plain JSON."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
 
 from emulator.config import ChannelConfig
+from emulator.config.documents import shorten_error
 from emulator.io import DataError, EmulatorError, read_json, write_json
+
+_LARGEST = 1.0e4
 
 CONDITION_FLOOR_MSUNH = 1.0e8
 """Added to DMO masses before the logarithm [Msun/h per pixel]."""
@@ -19,10 +23,18 @@ class ParameterScale(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    minimum: float
-    maximum: float
-    fiducial: float
+    minimum: FiniteFloat
+    maximum: FiniteFloat
+    fiducial: FiniteFloat
     log: bool
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "ParameterScale":
+        if not self.minimum <= self.fiducial <= self.maximum or self.minimum == self.maximum:
+            raise ValueError("a range needs minimum <= fiducial <= maximum, minimum < maximum")
+        if self.log and self.minimum <= 0:
+            raise ValueError("a logarithmic range needs a minimum above zero")
+        return self
 
     def scale(self, value: float) -> float:
         """Map ``[minimum, maximum]`` to [-1, 1]; values outside map outside, unknown to unknown."""
@@ -41,8 +53,15 @@ class CosmicShare(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    omega_m: str | float
-    omega_b: str | float
+    omega_m: str | FiniteFloat
+    omega_b: str | FiniteFloat
+
+    @model_validator(mode="after")
+    def _is_a_share(self) -> "CosmicShare":
+        numbers = [value for value in (self.omega_b, self.omega_m) if not isinstance(value, str)]
+        if any(value <= 0 for value in numbers) or sorted(numbers) != numbers:
+            raise ValueError("densities need 0 < omega_b <= omega_m")
+        return self
 
     def baryon_fraction(self, params: Mapping[str, float]) -> float:
         """Omega_b / Omega_m at these parameters."""
@@ -62,14 +81,38 @@ class Normalisation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: tuple[ChannelConfig, ...]
-    target_mean: tuple[float, ...]
-    target_std: tuple[float, ...]
-    condition_floor_msunh: float
-    condition_mean: tuple[float, ...]
-    condition_std: tuple[float, ...]
+    target_mean: tuple[FiniteFloat, ...]
+    target_std: tuple[FiniteFloat, ...]
+    condition_floor_msunh: FiniteFloat
+    condition_mean: tuple[FiniteFloat, ...]
+    condition_std: tuple[FiniteFloat, ...]
     context_factors: tuple[int, ...]
     params: dict[str, ParameterScale]
     cosmic_share: CosmicShare
+
+    @model_validator(mode="after")
+    def _statistics_are_possible(self) -> "Normalisation":
+        n_channels = sum(2 if channel.transform == "hurdle" else 1 for channel in self.channels)
+        lengths = {"target": n_channels, "condition": 1 + len(self.context_factors)}
+        for kind, length in lengths.items():
+            mean, std = getattr(self, f"{kind}_mean"), getattr(self, f"{kind}_std")
+            if (len(mean), len(std)) != (length, length):
+                raise ValueError(f"{kind}_mean, {kind}_std need {length} values each")
+            if not all(abs(m) <= _LARGEST and 1.0 / _LARGEST <= s <= _LARGEST
+                       for m, s in zip(mean, std, strict=True)):  # fmt: skip
+                raise ValueError(
+                    f"statistics of logarithms need abs({kind}_mean) <= {_LARGEST:g} and "
+                    f"{kind}_std in [{1 / _LARGEST:g}, {_LARGEST:g}]"
+                )
+        if not self.channels or self.condition_floor_msunh <= 0:
+            raise ValueError("there must be channels, and condition_floor_msunh must be positive")
+        if any(low >= high for low, high in pairwise((1, *self.context_factors))):
+            raise ValueError("context_factors must increase, from 2")
+        sources = (self.cosmic_share.omega_m, self.cosmic_share.omega_b)
+        unknown = [name for name in sources if isinstance(name, str) and name not in self.params]
+        if unknown:
+            raise ValueError(f"cosmic_share names {unknown}, which are no parameters")
+        return self
 
     def encode_params(self, params: Mapping[str, float]) -> np.ndarray:
         """Scale parameters by name.
@@ -113,4 +156,4 @@ class Normalisation(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise DataError(source, "a normalisation", str(error)) from error
+            raise DataError(source, "a normalisation", shorten_error(error)) from error

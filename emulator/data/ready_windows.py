@@ -128,23 +128,27 @@ def require_context(
 
     Notes
     -----
-    Blocks may start up to one block beside those of the condition; the best place counts.
+    Blocks of a window may start up to one block beside those of its condition; the best place
+    counts.
     """
     for factor, windows in context.items():
         if condition.shape[-1] < 4 * factor:
             continue  # too few blocks to say
-        few, rests = slice(_LOOKED_AT), range(1 - factor, factor)
-        best = max(
-            _correlation(*_middles(condition[few], windows[few], factor, (row, col)))
-            for row, col in product(rests, repeat=2)
-        )
-        if best >= _LEAST_CONTEXT:
+        best = [
+            max(
+                _correlation(*_middles(condition[i], windows[i], factor, (row, col)))
+                for row, col in product(range(1 - factor, factor), repeat=2)
+            )
+            for i in range(min(_LOOKED_AT, len(condition)))
+        ]
+        found = float(np.median(best))
+        if found >= _LEAST_CONTEXT:
             continue
         raise DataError(
             f"{where}:large_scale",
             f"a window {factor} times as wide as the condition, whose middle is the condition in "
             f"means of {factor} x {factor} pixels (correlation above {_LEAST_CONTEXT:g})",
-            f"correlation {best:.2f}",
+            f"correlation {found:.2f} (median over windows)",
             "Are the levels in the order of data.context_factors, and turned like the condition?",
         )
 
@@ -155,7 +159,7 @@ def _middles(
     factor: int,
     rests: tuple[int, int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Condition in the blocks of its context, and the context there, without their means.
+    """Condition in the blocks of its context, and the context there, without their means, flat.
 
     ``rests`` are the pixels, along y and x, by which the context starts before the place where the
     two centres would agree exactly.
@@ -168,9 +172,9 @@ def _middles(
         start = first * factor - distance
         inner.append(slice(start, start + n * factor))
         outer.append(slice(first, first + n))
-    blocks = block_mean(condition[:, *inner].astype(np.float64), factor)
-    one, other = (m.reshape(len(m), -1) for m in (blocks, context[:, *outer].astype(np.float64)))
-    return one - one.mean(axis=1, keepdims=True), other - other.mean(axis=1, keepdims=True)
+    blocks = block_mean(condition[*inner].astype(np.float64), factor)
+    there = context[*outer].astype(np.float64)
+    return blocks - blocks.mean(), there - there.mean()
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -45,7 +45,7 @@ class UNetVDM(Backbone):
         self.parameter_embedding = ParameterEmbedding(interface.n_params, embedding)
         n_fields = (1 + interface.n_context) * (1 + 2 * len(config.fourier_frequencies))
         self.patch = config.patch
-        self.factor = config.patch * 2 ** (len(widths) - 1)
+        self.factor = config.factor
         folded = config.patch**ndim
         self.stem = conv3(
             ndim, (interface.n_channels + n_fields) * folded, widths[0], config.padding

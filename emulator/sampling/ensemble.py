@@ -26,7 +26,7 @@ from emulator.sampling.inputs import Inputs, Policy, check_fields, prepare_input
 from emulator.sampling.noise import MemberNoise, member_seed
 from emulator.sampling.steering import Given, plan, steered_denoiser
 from emulator.training.build import build_schedule
-from emulator.training.bundle import ModelCard
+from emulator.training.card import ModelCard
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Emulator:
     @property
     def seed(self) -> int:
         """Seed that the model was trained from."""
-        return int(self.card.training["seed"])
+        return self.card.facts.seed
 
     @property
     def channels(self) -> list[str]:
@@ -292,7 +292,7 @@ class Emulator:
 
     def _autocast(self, *args: Tensor) -> Tensor:
         """Run the network in the precision that it was trained in."""
-        mixed = self.card.training.get("precision") == "bf16"
+        mixed = self.card.facts.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             return self.network(*args)
 

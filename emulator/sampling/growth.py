@@ -5,6 +5,7 @@ weights, solver and windows is gone on with: after a crash, for more members, fo
 that holds anything else is drawn anew.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.config import SamplingConfig
-from emulator.io import read_dataset, write_dataset
+from emulator.io import DataError, read_dataset, write_dataset
 from emulator.metadata import fingerprint, package_version
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.held_out import HeldOut, cut_windows, draw_members
@@ -53,7 +54,7 @@ def grow_ensemble(
     Raises
     ------
     DataError
-        If the maps do not fit the models, or the file at ``path`` is damaged.
+        If the maps do not fit the models. A damaged file at ``path`` is drawn anew.
     """
     windows = cut_windows(models[0], maps_path, redraw_paths, options, split=split)
     kept = _members_of(path, windows)
@@ -81,7 +82,12 @@ def _members_of(path: Path, windows: HeldOut) -> "dict[str, xr.Dataset]":
     """Members of a file by their recipe; none if it holds other windows."""
     if not path.is_file():
         return {}
-    ensemble = read_dataset(path)
+    try:
+        ensemble = read_dataset(path)
+    except DataError as error:
+        # nothing is lost: the same members are drawn again
+        print(f"sample: drawn anew, as {error}", file=sys.stderr, flush=True)
+        return {}
     if "recipe" not in ensemble or not _same(ensemble, windows):
         return {}
     recipes = ensemble["recipe"].values.astype(str)

@@ -8,58 +8,18 @@ there is no bundle.
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
 
-from emulator.config import DiffusionConfig, NetworkConfig
-from emulator.data.normalisation import Normalisation
-from emulator.io import DataError, atomic_path, read_json, write_json, write_text
+from emulator.io import DataError, is_file, read_json, write_bytes, write_json, write_text
 from emulator.networks.backbone import Backbone
 from emulator.training.build import build_network
+from emulator.training.card import FORMAT_VERSION, ModelCard, parse_card
 
-FORMAT_VERSION = 2
-"""Version of what is written. A change of ``model.json`` that older readers or files do not survive
-raises it and gets a line here; a bundle of another version is refused by name.
-
-* 2: ``diffusion`` names schedule and weight instead of an objective; ``schedule`` and ``modes``.
-* 1: the first.
-"""
-
-
-class Grid(BaseModel):
-    """Geometry of the cutouts that the model was trained on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pixel_mpch: float
-    window: int
-    depth_mpch: float
-    redshift: float
-
-
-class ModelCard(BaseModel):
-    """Content of ``model.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: Literal[2] = 2
-    name: str
-    grid: Grid
-    network: NetworkConfig
-    diffusion: DiffusionConfig
-    normalisation: Normalisation
-    training: dict[str, Any]
-    metrics: dict[str, float]
-    attributes: dict[str, str]
-    weights_sha256: str
-    schedule: tuple[float, ...] | None = None
-    """Gammas at equidistant times, where the schedule was learned."""
-    modes: dict[str, Any] | None = None
-    """Spectra of the normalised training data (:class:`ModeStatistics`), for a spectral start."""
+_REMAKE = "Run the same training again: it goes on from its last state, and exports the bundle."
 
 
 def write_bundle(
@@ -77,8 +37,7 @@ def write_bundle(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.json").unlink(missing_ok=True)
-    with atomic_path(folder / "weights.safetensors") as partial:
-        partial.write_bytes(blob)
+    write_bytes(folder / "weights.safetensors", blob)
     write_text(folder / "history.csv", history)
     digest = hashlib.sha256(blob).hexdigest()
     filled = card.model_copy(update={"weights_sha256": digest})
@@ -93,44 +52,70 @@ def read_bundle(
     Raises
     ------
     DataError
-        If a file is missing or damaged, if the weights are not those that ``model.json`` names, or
-        if any weight is missing, unknown or of another shape.
+        If a file is missing or damaged, if the weights are not those that ``model.json`` names, if
+        any weight is missing, unknown, of another shape or not finite.
     """
-    folder = Path(folder)
-    value = read_json(folder / "model.json")
-    version = value.get("format_version") if isinstance(value, dict) else None
-    if version != FORMAT_VERSION:
-        raise DataError(
-            folder / "model.json", f"format_version {FORMAT_VERSION}", repr(version),
-            "Bundles of other versions cannot be read: train again (docs/training.md).",
-        )  # fmt: skip
-    try:
-        card = ModelCard.model_validate(value)
-    except ValidationError as error:
-        raise DataError(folder / "model.json", "a model card", str(error)) from error
-    path = folder / "weights.safetensors"
-    if not path.is_file():
-        raise DataError(path, "the weights of the bundle", "no such file")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = read_card(folder)
+    path = Path(folder) / "weights.safetensors"
+    if not is_file(path):
+        raise DataError(path, "the weights of the bundle", "no such file", _REMAKE)
+    blob = path.read_bytes()
+    digest = hashlib.sha256(blob).hexdigest()
     if digest != card.weights_sha256:
-        raise DataError(path, f"SHA-256 {card.weights_sha256}", digest, "Export the bundle again.")
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise DataError(path, "safetensors", str(error)) from error
+        raise DataError(path, f"SHA-256 {card.weights_sha256}", digest, _REMAKE)
+    _require_shapes(card, path, weights)
+    tensors = load(blob)
     chosen = {
         name.removeprefix(f"{weights}."): tensor
         for name, tensor in tensors.items()
         if name.startswith(f"{weights}.")
     }
+    bad = [name for name, tensor in chosen.items() if not bool(torch.isfinite(tensor).all())]
+    if bad:
+        raise DataError(path, "finite weights", f"NaN or infinity in {', '.join(bad[:5])}")
     network = build_network(card.network, card.diffusion, card.normalisation)
-    try:
-        network.load_state_dict(chosen, strict=True)
-    except RuntimeError as error:
-        raise DataError(
-            path, "exactly the weights of the configured network", str(error)
-        ) from error
+    network.load_state_dict(chosen, strict=True)
     return card, network.requires_grad_(False).eval()
+
+
+def read_card(folder: str | Path) -> ModelCard:
+    """Read and validate ``model.json`` of a bundle.
+
+    Raises
+    ------
+    DataError
+        If it is missing, damaged, of another format, or nothing that a model can be built from.
+    """
+    path = Path(folder) / "model.json"
+    value = read_json(path, sealed=False)
+    # older versions bear no checksum
+    if isinstance(value, dict) and value.get("format_version") == FORMAT_VERSION:
+        value = read_json(path)
+    return parse_card(value, str(path))
+
+
+def _require_shapes(card: ModelCard, path: Path, weights: str) -> None:
+    """Compare the weights' shapes with the network's, before either takes any memory."""
+    with torch.device("meta"):
+        network = build_network(card.network, card.diffusion, card.normalisation)
+    wanted = {f"{weights}.{n}": tuple(t.shape) for n, t in network.state_dict().items()}
+    try:
+        with safe_open(path, "pt") as handle:
+            found = {
+                name: tuple(handle.get_slice(name).get_shape())
+                for name in handle.keys()  # noqa: SIM118 - no mapping
+                if name.startswith(f"{weights}.")
+            }
+    except SafetensorError as error:
+        raise DataError(path, "safetensors", str(error), _REMAKE) from error
+    wrong = [n for n in sorted(wanted.keys() | found.keys()) if wanted.get(n) != found.get(n)]
+    if wrong:
+        listed = "; ".join(
+            f"{name} {found.get(name, 'missing')}, not {wanted.get(name, 'there')}"
+            for name in wrong[:5]
+        )
+        more = f"; ... {len(wrong)} in all" if len(wrong) > 5 else ""
+        raise DataError(path, "exactly the weights of the configured network", f"{listed}{more}")
 
 
 def bundles_in(folder: str | Path) -> list[Path]:
@@ -170,14 +155,15 @@ def describe(card: ModelCard, network: Backbone) -> str:
         f"{diffusion.weight} weight, gamma {diffusion.gamma_min:g} to {diffusion.gamma_max:g}"
         + (" (learned)" if card.schedule else ""),
         "training": ", ".join(
-            f"{name} {card.training[name]}" for name in ("max_steps", "batch_size", "seed")
+            f"{name} {getattr(card.facts, name)}" for name in ("max_steps", "batch_size", "seed")
         ),
         **{f"last {name}": f"{value:.5g}" for name, value in card.metrics.items()},
         **{k: v for k, v in card.attributes.items() if k != "provenance"},
     }
-    lines = [f"{name:28s}{value}" for name, value in facts.items()]
-    lines.append("parameters")
-    for name, scale in normalisation.params.items():
-        kind = "log" if scale.log else "linear"
-        lines.append(f"  {name:26s}{scale.minimum:g} to {scale.maximum:g} ({kind})")
-    return "\n".join(lines)
+    ranges = {
+        f"  {name}": f"{s.minimum:g} to {s.maximum:g} ({'log' if s.log else 'linear'})"
+        for name, s in normalisation.params.items()
+    }
+    width = max(map(len, [*facts, *ranges])) + 2
+    lines = [f"{name:{width}s}{value}" for name, value in facts.items()]
+    return "\n".join([*lines, "parameters", *(f"{n:{width}s}{v}" for n, v in ranges.items())])

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from emulator.config import ExperimentConfig, TrainingConfig
 from emulator.data.dataset import WindowDataset
@@ -20,11 +19,9 @@ from emulator.io import DataError, EmulatorError
 from emulator.networks.backbone import Backbone
 from emulator.networks.summary import Summary, blank_inputs, summarise
 from emulator.training.build import interface_for
-from emulator.training.bundle import Grid
+from emulator.training.card import Grid
 from emulator.training.module import EmulatorModule
-
-say = rank_zero_only(print)
-"""Print once, however many processes train."""
+from emulator.training.state import say
 
 MODE_WINDOWS = 256
 """Windows from which the data's spectra are measured, at least."""

@@ -1,4 +1,4 @@
-"""The resume state: written whole, the one before it kept, a damaged one refused by name."""
+"""The resume state: written whole and sealed, the one before it kept, a damaged one left out."""
 
 import os
 import signal
@@ -7,10 +7,20 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from emulator.io import DataError, EmulatorError, atomic_path, write_text
+from emulator.io import (
+    DataError,
+    EmulatorError,
+    append_seal,
+    atomic_path,
+    verify,
+    write_text,
+)
 from emulator.training.history import History
+
+say = rank_zero_only(print)
+"""Print once, however many processes train."""
 
 EXIT_REQUEUE = 75
 """Exit code of a training that was told to stop and can go on: EX_TEMPFAIL, "try again"."""
@@ -31,22 +41,25 @@ def previous_of(state: Path) -> Path:
 
 
 def last_state(state: Path) -> Path | None:
-    """State to go on from: the last one, or that before it if a writer died between the two."""
-    return next((path for path in (state, previous_of(state)) if path.is_file()), None)
+    """State to go on from: the last one, or that before it if the last is missing or damaged.
 
-
-def require_readable(state: Path) -> None:
-    """Open a state before anything long starts; a damaged one is a :class:`DataError`."""
-    try:
-        torch.load(state, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        kept = previous_of(state)
-        spare = kept.is_file() and kept != state
-        other = f"go on from the state before it with `mv {kept} {state}`, or " if spare else ""
-        raise DataError(
-            state, "a readable training state", f"{type(error).__name__}: {error}",
-            f"You can {other}remove it to start this training anew.",
-        ) from error  # fmt: skip
+    Raises
+    ------
+    DataError
+        If there are states, and all of them are damaged.
+    """
+    present = [path for path in (state, previous_of(state)) if path.is_file()]
+    faults = []
+    for path in present:
+        try:
+            verify(path, hint="It can be removed, to start this training anew.")
+            return path
+        except DataError as error:
+            faults.append(error)
+            say(f"train: {error}", flush=True)
+    if faults:
+        raise faults[0]
+    return None
 
 
 class SaveState(pl.Callback):
@@ -116,6 +129,7 @@ class SaveState(pl.Callback):
             return
         with atomic_path(self.path) as partial:
             trainer.save_checkpoint(partial, weights_only=False)
+            append_seal(partial)
             if self.path.is_file():
                 os.replace(self.path, previous_of(self.path))
         write_text(self.path.with_name("history.csv"), self.history.to_csv())

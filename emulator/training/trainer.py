@@ -20,7 +20,8 @@ from emulator.diffusion.tables import tabulate
 from emulator.io import EmulatorError
 from emulator.metadata import fingerprint, provenance
 from emulator.training.build import build_network
-from emulator.training.bundle import ModelCard, write_bundle
+from emulator.training.bundle import write_bundle
+from emulator.training.card import ModelCard
 from emulator.training.history import History, ProgressLine, StopEarly
 from emulator.training.loaders import training_loader, training_windows, validation_loader
 from emulator.training.module import EmulatorModule, NonFiniteLossError
@@ -33,10 +34,9 @@ from emulator.training.preflight import (
     require_hardware,
     require_splits,
     require_windows,
-    say,
     summarise_network,
 )
-from emulator.training.state import SaveState, last_state, require_readable
+from emulator.training.state import SaveState, last_state, say
 from emulator.training.tensorboard import TensorBoard
 
 
@@ -204,7 +204,6 @@ def _fit(
         )
     if resume is not None:
         say(f"train: going on from {resume}", flush=True)
-        require_readable(resume)
     try:
         trainer.fit(
             module,

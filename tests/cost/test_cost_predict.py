@@ -100,4 +100,4 @@ def test_a_suite_that_is_not_there_is_named(tmp_path, monkeypatch):
     done = CliRunner().invoke(
         app, ["cost", "configs/camels_tng_sb35.yaml", "--raw", str(tmp_path / "none")]
     )
-    assert "snapshot_090" in str(done.exception)
+    assert "CosmoAstroSeed_IllustrisTNG" in str(done.exception)

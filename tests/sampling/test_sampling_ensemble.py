@@ -11,7 +11,7 @@ from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
 from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
-from emulator.io import DataError, EmulatorError
+from emulator.io import DataError, EmulatorError, write_dataset
 from emulator.sampling.held_out import cut_windows, draw_members
 from emulator.sampling.inputs import prepare_inputs
 from emulator.sampling.noise import MemberNoise, member_seed
@@ -153,13 +153,13 @@ def test_ready_windows_are_sampled_once_each(emulator, folder, tmp_path):
     for i, centre in enumerate(CENTRES):
         condition, large_scale, target = brute_force(maps, i, centre)
         params = np.array(list(PARAMS.values()), np.float32)
-        sample = Sample(condition, target, large_scale, params, np.float32(1e13), np.ones(3))
+        sample = Sample(condition, target, large_scale, params, np.float32(1e11), np.ones(3))
         write_sample(tmp_path / f"CV/CV_0/{i}.npz", sample)
     (tmp_path / "ranges.csv").write_text(
         "ParamName,LogFlag,FiducialVal,MinVal,MaxVal\nOmega_m,0,0.3,0,1\nA_SN1,0,0.01,0,1\n"
     )
     suite = SamplesSuite(
-        name="S", root="", sets={"CV": 1}, parameter_names=tuple(PARAMS), box_size_mpch=12.8,
+        name="S", root=".", sets={"CV": 1}, parameter_names=tuple(PARAMS), box_size_mpch=12.8,
         depth_mpch=12.8, ranges=str(tmp_path / "ranges.csv"),
     )  # fmt: skip
     data = DataConfig(n_pixels=64, window=WINDOW, context_factors=FACTORS)
@@ -266,6 +266,6 @@ def test_held_out_ensemble_holds_its_truth(emulator, folder):
 
 def test_maps_of_another_grid_are_refused(emulator, folder, tmp_path):
     with xr.open_dataset(folder / "CV_0.h5", engine="h5netcdf") as maps:
-        maps.load().assign_attrs(pixel_mpch=0.4).to_netcdf(tmp_path / "x.h5", engine="h5netcdf")
+        write_dataset(maps.load().assign_attrs(pixel_mpch=0.4), tmp_path / "x.h5")
     with pytest.raises(DataError, match="pixel_mpch"):
         draw_held_out(emulator, tmp_path / "x.h5", [], FEW, split="test")

@@ -14,10 +14,11 @@ from tiny import TINY, run
 
 import emulator
 from emulator.data.maps import read_maps
-from emulator.io import DataError, EmulatorError
+from emulator.io import DataError, EmulatorError, read_json, write_json
 from emulator.training import trainer as trainer_module
 from emulator.training.bundle import read_bundle
 from emulator.training.ema import build_ema, warmup_decay
+from emulator.training.state import previous_of
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +117,31 @@ def test_another_config_does_not_resume_this_state(maps_dir, whole, tmp_path):
     assert any(not torch.equal(weights[name], other[name]) for name in weights)
 
 
-def test_a_damaged_state_is_named(maps_dir, tmp_path):
+def test_a_damaged_state_gives_way_to_the_one_before(maps_dir, whole, tmp_path, capfd):
+    """One byte is enough; the weights are those of a run that never stopped. Both: an error."""
     run(maps_dir, tmp_path)
     (state,) = (tmp_path / "state").glob("*/state.ckpt")
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(DataError, match=r"state\.ckpt: expected a readable training state"):
+    for path, change in ((state, flip), (previous_of(state), lambda content: content[:1000])):
+        path.write_bytes(change(path.read_bytes()))
+        if path == state:
+            weights = run(maps_dir, tmp_path)
+            assert all(torch.equal(weights[name], whole[1][name]) for name in weights)
+            said = capfd.readouterr().out
+            assert f"{state}: expected the bytes that were written" in said
+            assert f"going on from {previous_of(state)}" in said
+            flip_file(state)
+    with pytest.raises(DataError, match=r"state\.ckpt: expected the bytes .*removed, to start"):
         run(maps_dir, tmp_path)
+
+
+def flip(content):
+    """Change one bit in the middle."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def flip_file(path):
+    path.write_bytes(flip(path.read_bytes()))
 
 
 def test_history_has_loss_and_the_bound_of_every_epoch(whole):
@@ -203,7 +223,7 @@ def damaged(whole, tmp_path, change):
 
 def rewrite_card(folder, **changes):
     path = folder / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_json(path, read_json(path) | changes)
 
 
 def test_weights_of_another_model_are_refused(whole, tmp_path):
@@ -230,7 +250,7 @@ def test_missing_and_extra_weights_are_refused(whole, tmp_path):
 
 def test_unknown_formats_and_missing_files_are_refused(whole, tmp_path):
     message = damaged(whole, tmp_path / "a", lambda folder: rewrite_card(folder, format_version=9))
-    assert "expected format_version 2, got 9" in message
+    assert "expected format_version 2 to 3, got 9" in message
     message = damaged(whole, tmp_path / "b", lambda f: (f / "weights.safetensors").unlink())
     assert "weights.safetensors: expected the weights" in message
     message = damaged(whole, tmp_path / "c", lambda f: (f / "model.json").unlink())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from emulator.io import write_dataset
 from emulator.metrics import calibration
 from emulator.validation.evaluate import evaluate
 from emulator.validation.models import compare_models
@@ -80,9 +81,7 @@ def test_disagreement_reaches_the_metrics(calibrated_suite, config, tmp_path):
         ensemble = xr.load_dataset(path, engine="h5netcdf")
         seeds = np.repeat([0, 1], ensemble.sizes["member"] // 2)
         renamed.append(tmp_path / path.name)
-        ensemble.assign_coords(model_seed=("member", seeds)).to_netcdf(
-            renamed[-1], engine="h5netcdf"
-        )
+        write_dataset(ensemble.assign_coords(model_seed=("member", seeds)), renamed[-1])
     metrics = evaluate(renamed, maps_dir, splits, config)
     share = metrics.model_share
     assert (share.sel(estimate="low") < 0.02).all()
