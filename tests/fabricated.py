@@ -197,7 +197,6 @@ def make_ensemble(
             **attributes(simulation),
             "n_steps": 20,
             "solver": "exact",
-            "seconds_per_member": 0.01,
             "notice": "fabricated fields for tests",
         },
     )

@@ -37,8 +37,7 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
         ("Windows", f"{side} x {side} pixels of {1e3 * pixel:.0f} kpc/h "
          f"({side * pixel:.2f} Mpc/h a side), summed through {float(attrs['depth_mpch']):g} Mpc/h"),
         ("Solver", f"{ensemble.attrs.get('solver', 'unknown')}, "
-         f"{ensemble.attrs.get('n_steps', 'unknown')} network evaluations a member, "
-         f"{float(ensemble.attrs.get('seconds_per_member', float('nan'))):.3g} s a member"),
+         f"{ensemble.attrs.get('n_steps', 'unknown')} network evaluations a member"),
     ]  # fmt: skip
     if inputs.suite is not None:
         facts.append(("Gravity", describe_resolution(inputs.suite)))

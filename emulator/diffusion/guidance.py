@@ -8,6 +8,7 @@ References
 Ho & Salimans (2022), arXiv:2207.12598 (classifier-free guidance).
 Kynkaanniemi et al. (2024), arXiv:2404.07724 (guidance in an interval).
 Ho et al. (2022), arXiv:2204.03458, section 3.1 (reconstruction guidance).
+Song et al. (2023), "Pseudoinverse-guided diffusion models" (the plain covariance).
 Rozet et al. (2024), arXiv:2405.13712, section 4 (moment matching: the covariance by Tweedie).
 """
 
@@ -19,6 +20,9 @@ from torch import Tensor
 
 from emulator.diffusion.parameterization import Denoiser, Prediction
 from emulator.diffusion.process import alpha_sigma, expand
+
+LARGEST = 10.0
+"""Times that the correction at any pixel may exceed the largest one of a plain covariance."""
 
 Measurement = Callable[[Tensor], Tensor]
 """``measure(x)``: from fields ``(batch, channel, ...)`` to what is known, ``(batch, n)``."""
@@ -80,7 +84,14 @@ def reconstruction_guided(
         \qquad J = \partial h/\partial x
 
     Exact where data are Gaussian and ``h`` is linear. The system is solved by conjugate gradients;
-    :math:`\Sigma` acts through one backward pass of the network (it is symmetric).
+    :math:`\Sigma` acts through one backward pass of the network.
+
+    A trained network is no exact denoiser: at high noise its derivative, of which :math:`\Sigma` is
+    a multiple of :math:`1/\alpha`, need be neither symmetric nor positive, and the system has no
+    sensible solution. So a row stops before the first direction of negative curvature; and where
+    the residual has not fallen, or the correction is larger than :data:`LARGEST` times that of a
+    plain covariance, that one is used: :math:`\Sigma = \sigma^2 I`, the variance of data of unit
+    variance that nothing but ``z`` tells anything of.
 
     Parameters
     ----------
@@ -119,21 +130,36 @@ def reconstruction_guided(
                 f"measure returns {tuple(known.shape)}, the observation is "
                 f"{tuple(observation.shape)}"
             )
+        right = (observation - known).detach()
 
         def spread(y: Tensor) -> Tensor:
             """Sigma J^T y: back through measure and denoiser."""
             (back,) = torch.autograd.grad(known, z, y, retain_graph=True)
             return expand(sigma**2 / alpha, z) * back
 
-        def project(field: Tensor) -> Tensor:
-            """J applied to a field."""
-            return torch.autograd.grad(transposed, dummy, field, retain_graph=True)[0]
+        def spread_plainly(y: Tensor) -> Tensor:
+            """J^T y, times the variance of data that nothing but z tells anything of."""
+            (back,) = torch.autograd.grad(known, x_hat, y, retain_graph=True)
+            return expand(sigma**2, z) * back
 
-        def system(y: Tensor) -> Tensor:
-            return project(spread(y)) + noise_std**2 * y
+        def correction(how: Measurement) -> tuple[Tensor, Tensor]:
+            """Sigma J^T of the solution, and which rows it can be believed in."""
 
-        weights = conjugate_gradients(system, (observation - known).detach(), n_iterations)
-        x = (x_hat + spread(weights)).detach()
+            def system(y: Tensor) -> Tensor:
+                field = how(y)
+                return (
+                    torch.autograd.grad(transposed, dummy, field, retain_graph=True)[0]
+                    + noise_std**2 * y
+                )
+
+            weights, sound = conjugate_gradients(system, right, n_iterations)
+            return how(weights), sound
+
+        step, sound = correction(spread)
+        plain, _ = correction(spread_plainly)
+        largest, usual = (values.flatten(1).abs().amax(1) for values in (step, plain))
+        sound = sound & (largest <= LARGEST * usual)
+        x = (x_hat + torch.where(expand(sound, z), step, plain)).detach()
         return Prediction.of_data(x, z.detach(), gamma)
 
     return guided
@@ -141,25 +167,39 @@ def reconstruction_guided(
 
 def conjugate_gradients(
     system: Callable[[Tensor], Tensor], right: Tensor, n_iterations: int
-) -> Tensor:
-    """Solve ``system(y) = right`` row by row for symmetric positive systems, ``(batch, n)``.
+) -> tuple[Tensor, Tensor]:
+    """Solve ``system(y) = right`` row by row for symmetric positive systems.
 
-    A row stops where its residual has fallen to rounding: going on would divide zero by zero.
+    Returns
+    -------
+    The iterate of the smallest residual, ``(batch, n)``; and whether the residual fell at all,
+    ``(batch,)``: where not, the system was not what it should be.
+
+    Notes
+    -----
+    A row stops at a direction of negative curvature, and where its residual has fallen to rounding:
+    going on would divide zero by zero.
     """
     solution, residual = torch.zeros_like(right), right.clone()
     direction, square = residual, (residual**2).sum(1, keepdim=True)
     floor = torch.finfo(right.dtype).eps ** 2 * square
+    best, least = solution, square
+    going = torch.ones_like(square, dtype=torch.bool)
     for _ in range(min(n_iterations, right.shape[1])):
         image = system(direction)
         curvature = (direction * image).sum(1, keepdim=True)
-        active = (square > floor) & (curvature > 0)
-        step = torch.where(active, square / torch.where(active, curvature, 1.0), 0.0)
+        # beyond a direction that no positive system has, nothing is to be learned
+        going = going & (square > floor) & (curvature > 0)
+        step = torch.where(going, square / torch.where(going, curvature, 1.0), 0.0)
         solution = solution + step * direction
         residual = residual - step * image
         new_square = (residual**2).sum(1, keepdim=True)
-        ratio = torch.where(active, new_square / torch.where(active, square, 1.0), 0.0)
+        ratio = torch.where(going, new_square / torch.where(going, square, 1.0), 0.0)
         direction, square = residual + ratio * direction, new_square
-    return solution
+        better = square < least
+        best, least = torch.where(better, solution, best), torch.where(better, square, least)
+    fell = (least < (right**2).sum(1, keepdim=True)) | (right == 0).all(1, keepdim=True)
+    return best, fell[:, 0]
 
 
 def observed_pixels(mask: Tensor) -> Measurement:

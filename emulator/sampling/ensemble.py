@@ -4,7 +4,7 @@ A member is a function of (bundle, condition, params, seed, member) alone; neith
 order enters, up to float32 rounding of the network.
 """
 
-import time
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,8 @@ from emulator.metadata import provenance
 from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.inputs import Inputs, Policy, check_fields, prepare_inputs
-from emulator.sampling.noise import MemberNoise, member_seed
+from emulator.sampling.masses import require_possible_masses
+from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.steering import Given, plan, steered_denoiser
 from emulator.training.build import build_schedule
 from emulator.training.card import ModelCard
@@ -116,12 +117,13 @@ class Emulator:
         ------
         EmulatorError
             For inputs that do not fit the model, for guidance by what it was not trained without,
-            and if the network returns NaN or infinity (with evaluation, gamma, sample and member).
+            and if the network returns NaN or infinity (with evaluation, gamma, sample and member),
+            or a mass that no field can have.
         """
         options = sampling or SamplingConfig()
-        normalisation, window = self.card.normalisation, self.card.grid.window
+        grid = self.card.grid
         inputs = prepare_inputs(
-            condition, params, normalisation, window,
+            condition, params, self.card.normalisation, grid,
             large_scale=large_scale, centres=centres, out_of_range=out_of_range,
         )  # fmt: skip
         self._require_trained_without(inputs.params)
@@ -131,10 +133,9 @@ class Emulator:
             raise ValueError(f"n_members must be at least 1, got {n_members}")
         members = range(first_member, first_member + n_members)
         pairs = [(i, k) for i in range(len(inputs.condition)) for k in members]
-        shape = (len(inputs.condition), n_members, len(self.channels), window, window)
+        shape = (len(inputs.condition), n_members, len(self.channels), grid.window, grid.window)
         fields = np.empty(shape, np.float32)
         line = Progress("sample", len(pairs)) if progress else None
-        began = time.perf_counter()
         for first in range(0, len(pairs), options.batch_size):
             batch = pairs[first : first + options.batch_size]
             drawn = self._draw(inputs, batch, seed, options)
@@ -142,8 +143,7 @@ class Emulator:
                 fields[i, k - first_member] = field
             if line is not None:
                 line.advance(len(batch))
-        seconds = (time.perf_counter() - began) / len(pairs)
-        return self._label(fields, inputs, members, seed, options, seconds)
+        return self._label(fields, inputs, members, seed, options)
 
     def log_likelihood(
         self,
@@ -187,7 +187,7 @@ class Emulator:
         import xarray as xr
 
         inputs = prepare_inputs(
-            condition, params, self.card.normalisation, self.card.grid.window,
+            condition, params, self.card.normalisation, self.card.grid,
             large_scale=large_scale, centres=centres, out_of_range=out_of_range,
         )  # fmt: skip
         self._require_trained_without(inputs.params)
@@ -219,14 +219,12 @@ class Emulator:
         """Masses ``(batch, field, y, x)`` of pairs (sample, member)."""
         rows = [i for i, _ in batch]
         given = self._given(inputs, rows)
-        seeds = [
-            member_seed(
-                [inputs.condition[i], inputs.large_scale[i], inputs.params[i]], seed, k, self.seed
-            )
+        keys = [
+            member_key([inputs.condition[i], inputs.large_scale[i]], seed, k, self.seed)
             for i, k in batch
         ]
         n_channels = len(network_channels(self.card.normalisation.channels))
-        noise = MemberNoise(seeds, (n_channels, *given.condition.shape[1:]), self.device)
+        noise = MemberNoise(keys, (n_channels, *given.condition.shape[1:]), self.device)
         denoise = steered_denoiser(self._autocast, given, self.card.diffusion, options)
         if inputs.observed is not None:
             observed = torch.from_numpy(inputs.observed[rows]).to(self.device)
@@ -250,11 +248,11 @@ class Emulator:
                 f"{error.gamma:.4g}) for {faulty} of seed {seed}; weights or inputs are not what "
                 "the model was trained for"
             ) from error
-        return (
-            self.transform.inverse_transform(x, given.condition, given.baryon_fraction)
-            .cpu()
-            .numpy()
-        )
+        masses = self.transform.inverse_transform(x, given.condition, given.baryon_fraction)
+        drawn: np.ndarray = masses.cpu().numpy()
+        factors = self.card.normalisation.context_factors
+        require_possible_masses(drawn, inputs, batch, self.channels, factors)
+        return drawn
 
     def _given(self, inputs: Inputs, rows: Sequence[int]) -> Given:
         """Conditions of some rows as the network sees them."""
@@ -314,7 +312,6 @@ class Emulator:
         members: Sequence[int],
         seed: int,
         options: SamplingConfig,
-        seconds: float,
     ) -> "xr.Dataset":
         import xarray as xr
 
@@ -343,9 +340,29 @@ class Emulator:
                 **grid.model_dump(),
                 "solver": options.solver,
                 "n_steps": options.n_steps,
-                "sampling": options.model_dump_json(),
-                "seconds_per_member": seconds,
+                "sampling": json.dumps(_as_drawn(options, inputs, members, seed)),
+                **_observation(inputs),
                 **provenance("sample", model=self.card.name, weights=[self.card.weights_sha256]),
                 **{k: v for k, v in self.card.attributes.items() if k == "notice"},
             },
         )
+
+
+def _as_drawn(
+    options: SamplingConfig, inputs: Inputs, members: Sequence[int], seed: int
+) -> dict[str, Any]:
+    """Options with what the call said itself, for the record."""
+    facts = {
+        "n_members": len(members),
+        "windows_per_simulation": len(inputs.condition),
+        "seed": seed,
+    }
+    return options.model_dump(mode="json") | facts
+
+
+def _observation(inputs: Inputs) -> dict[str, float]:
+    """Attributes of members that go through known values."""
+    if inputs.observed is None:
+        return {}
+    known = float(np.isfinite(inputs.observed).mean())
+    return {"observed_share": known, "observation_noise": inputs.observation_noise}

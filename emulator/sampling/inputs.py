@@ -1,5 +1,6 @@
 """What a user passes to ``sample``: brought to one form, or refused with a reason."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -9,7 +10,9 @@ import numpy as np
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps
 from emulator.data.normalisation import Normalisation
-from emulator.io import EmulatorError
+from emulator.data.ready_windows import require_mean_density
+from emulator.io import DataError, EmulatorError
+from emulator.training.card import Grid
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,7 +41,7 @@ def prepare_inputs(
     condition: "np.ndarray | xr.Dataset",
     params: Any,
     normalisation: Normalisation,
-    window: int,
+    grid: Grid,
     *,
     large_scale: np.ndarray | None = None,
     centres: Sequence[tuple[int, int]] | None = None,
@@ -55,7 +58,7 @@ def prepare_inputs(
     params
         Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
         order, or one mapping a sample. None or NaN is an unknown value.
-    normalisation, window
+    normalisation, grid
         Of the bundle.
     large_scale
         Context windows, ``(level, y, x)`` or ``(sample, level, y, x)``: block means of the DMO mass
@@ -64,21 +67,25 @@ def prepare_inputs(
         ``(row, col)`` pixels in a whole-box map; the context is cut by the function that training
         uses.
     out_of_range
-        What to do with a parameter outside the trained range.
+        What to do with a parameter outside the trained range, or masses of another mean density
+        than that of the universe.
 
     Raises
     ------
     EmulatorError
-        For wrong shapes, missing or unknown names, masses that are negative or not finite, infinite
-        parameters.
+        For wrong shapes, missing or unknown names, masses that are negative, not finite, or of
+        another mean than the universe (that of a whole box is known; that of the widest windows to
+        a factor of three), infinite parameters.
     """
+    window = grid.window
     if not isinstance(condition, np.ndarray) and hasattr(condition, "data_vars"):
         large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale
         condition = _variable(condition, "condition")
     fields = np.asarray(condition, np.float32)
     factors = normalisation.context_factors
+    box = None
     if centres is not None:
-        fields, large_scale = _cut(fields, centres, window, factors)
+        box, (fields, large_scale) = fields, _cut(fields, centres, window, factors)
     if fields.ndim == 2:
         fields = fields[None]
     if fields.ndim != 3 or fields.shape[1:] != (window, window):
@@ -101,7 +108,46 @@ def prepare_inputs(
             raise EmulatorError(f"{name}: expected finite masses >= 0, got NaN, inf or negative")
     table = _parameter_table(params, normalisation, len(fields))
     _check_range(table, normalisation, out_of_range)
-    return Inputs(fields, context, table)
+    inputs = Inputs(fields, context, table)
+    _check_density(box, inputs, normalisation, grid, out_of_range)
+    return inputs
+
+
+def _check_density(
+    box: np.ndarray | None,
+    inputs: Inputs,
+    normalisation: Normalisation,
+    grid: Grid,
+    policy: Policy,
+) -> None:
+    """Masses in another unit show in their mean, which the universe knows."""
+    names = list(normalisation.params)
+    source = normalisation.cosmic_share.omega_m
+    omega_m = (
+        inputs.params[:, names.index(source)]
+        if isinstance(source, str)
+        else np.full(len(inputs.params), source)
+    )
+    if np.isnan(omega_m).any():
+        return  # refused elsewhere, as the baryon fraction needs it
+    widest = inputs.large_scale[:, -1] if inputs.large_scale.shape[1] else inputs.condition
+    is_box = box is not None and math.isclose(
+        len(box) * grid.pixel_mpch, grid.depth_mpch, rel_tol=1e-6
+    )
+    for i, value in enumerate(omega_m.tolist()):
+        try:
+            require_mean_density(
+                widest[i] if box is None else box,
+                value,
+                grid.pixel_mpch**2,
+                grid.depth_mpch,
+                is_box=is_box,
+                where=f"condition (sample {i})",
+            )
+        except DataError as error:
+            if policy == "raise":
+                raise
+            warnings.warn(str(error), stacklevel=4)
 
 
 def check_fields(

@@ -1,6 +1,7 @@
 """Load what was trained, and draw from the default model."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,13 @@ def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) ->
 
     The model is the folder named by the variable ``EMULATOR_MODEL``, or else that of the demo.
     """
-    return load(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL)).sample(
-        condition, params, **options
-    )
+    folder = Path(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL))
+    files = [file for bundle in bundles_in(folder) for file in sorted(bundle.iterdir())]
+    stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    return _load_once(folder, stamps).sample(condition, params, **options)
+
+
+@lru_cache(maxsize=1)
+def _load_once(folder: Path, stamps: tuple[Any, ...]) -> Emulator | Mixture:
+    """Load the default model; again only if one of its files changes."""
+    return load(folder)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emulator.config import SamplingConfig
 from emulator.io import EmulatorError
 from emulator.sampling.ensemble import Emulator
+from emulator.sampling.inputs import Policy
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,24 +59,41 @@ class Mixture:
         condition: "np.ndarray | xr.Dataset",
         params: Any,
         *,
+        large_scale: np.ndarray | None = None,
+        centres: Sequence[tuple[int, int]] | None = None,
         n_members: int = 8,
-        **options: Any,
+        first_member: int = 0,
+        seed: int = 0,
+        out_of_range: Policy = "raise",
+        observed: np.ndarray | None = None,
+        observation_noise: float = 0.02,
+        sampling: SamplingConfig | None = None,
+        progress: bool = False,
     ) -> "xr.Dataset":
         """Draw an ensemble whose members are dealt to the models in turn.
 
-        Member ``k`` of ``n`` models is member ``k // n`` of model ``k % n``. See
-        :meth:`Emulator.sample` for the other arguments and for what is returned.
+        Member ``k`` of ``n`` models is member ``k // n`` of model ``k % n``, whichever others are
+        drawn beside it. Arguments, result and errors are those of :meth:`Emulator.sample`.
         """
+        if n_members < 1:
+            raise ValueError(f"n_members must be at least 1, got {n_members}")
         n_models = len(self.models)
-        counts = [len(range(i, n_members, n_models)) for i in range(n_models)]
-        parts = [
-            model.sample(condition, params, n_members=count, **options)
-            for model, count in zip(self.models, counts, strict=True)
-            if count
-        ]
+        members = range(first_member, first_member + n_members)
+        parts = []
+        for place, model in enumerate(self.models):
+            own = [k // n_models for k in members if k % n_models == place]
+            if not own:
+                continue
+            part = model.sample(
+                condition, params,
+                large_scale=large_scale, centres=centres, n_members=len(own), first_member=own[0],
+                seed=seed, out_of_range=out_of_range, observed=observed,
+                observation_noise=observation_noise, sampling=sampling, progress=progress,
+            )  # fmt: skip
+            parts.append(part.assign_coords(member=[k * n_models + place for k in own]))
         joined = join_members(parts)
-        order = np.argsort(joined["model_member"].values, kind="stable")
-        return joined.isel(member=order).assign_coords(member=np.arange(n_members))
+        numbers = np.concatenate([part["member"].values for part in parts])
+        return joined.assign_coords(member=numbers).sortby("member")
 
 
 def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
@@ -93,6 +112,10 @@ def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
     facts = [json.loads(part.attrs["provenance"]) for part in parts]
     weights = list(dict.fromkeys(sha for fact in facts for sha in fact["weights"]))
     joined.attrs["provenance"] = json.dumps({**facts[0], "weights": weights}, sort_keys=True)
+    # of the config: members of each model
+    of_each = int(np.unique(joined["model_seed"].values, return_counts=True)[1].max())
+    options = json.loads(joined.attrs["sampling"]) | {"n_members": of_each}
+    joined.attrs["sampling"] = json.dumps(options)
     return joined
 
 

@@ -140,8 +140,47 @@ def test_conjugate_gradients_solve_rows_on_their_own():
     matrices = root @ root.transpose(1, 2) + torch.eye(8).double()
     right = torch.randn(3, 8, generator=generator).double()
     right[1] = 0.0  # a row that is solved from the start must stay finite
-    solution = conjugate_gradients(lambda y: torch.einsum("bij,bj->bi", matrices, y), right, 30)
+    solution, fell = conjugate_gradients(
+        lambda y: torch.einsum("bij,bj->bi", matrices, y), right, 30
+    )
     torch.testing.assert_close(solution, torch.linalg.solve(matrices, right))
+    assert fell.all()
+
+
+def test_conjugate_gradients_stop_where_a_system_is_not_positive():
+    """What they return is then still closer than zero, or they say that it is not."""
+    generator = torch.Generator().manual_seed(0)
+    matrices = torch.randn(40, 8, 8, generator=generator).double()
+    matrices[0] = -torch.eye(8)
+    right = torch.randn(40, 8, generator=generator).double()
+
+    def system(y):
+        return torch.einsum("bij,bj->bi", matrices, y)
+
+    solution, fell = conjugate_gradients(system, right, 30)
+    residual, start = ((r**2).sum(1) for r in (right - system(solution), right))
+    assert (residual[fell] < start[fell]).all()
+    assert (solution[~fell] == 0).all()
+    assert 0 < fell.sum() < 40
+    assert not fell[0]
+
+
+@pytest.mark.parametrize("derivative", [-3.0, 1e6])
+def test_a_denoiser_of_no_sensible_covariance_is_guided_plainly(derivative):
+    """A network's slope at high noise is anything; the data's own variance is used instead."""
+
+    def denoise(z, gamma):
+        return Prediction.of_data(0.2 + derivative * torch.flip(z - z.detach(), [-1]), z, gamma)
+
+    mask = torch.zeros(1, 1, SIDE, SIDE).double()
+    mask[..., :2] = 1.0
+    observed = torch.full((2, N), 0.7).double() * mask.flatten(1)
+    guided = reconstruction_guided(denoise, observed_pixels(mask), observed, noise_std=0.1)
+    gamma = torch.full((2,), 5.0).double()
+    sigma2 = float(torch.sigmoid(gamma[0]))
+    x = guided(field(batch=2), gamma).x
+    expected = 0.2 + mask * sigma2 / (sigma2 + 0.01) * 0.5
+    torch.testing.assert_close(x, expected.expand_as(x))
 
 
 def constant(value):

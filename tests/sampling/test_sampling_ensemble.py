@@ -1,20 +1,23 @@
 """A member is a function of its condition, the seed and its number, and of nothing else."""
 
+import fabricated
 import numpy as np
 import pytest
 import torch
 import xarray as xr
-from untrained import FACTORS, PARAMS, WINDOW
+from untrained import FACTORS, PARAMS, WINDOW, build_emulator
 
 from emulator.config import DataConfig, SamplesSuite, SamplingConfig
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
 from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
+from emulator.data.transforms import FieldTransform
 from emulator.io import DataError, EmulatorError, write_dataset
 from emulator.sampling.held_out import cut_windows, draw_members
 from emulator.sampling.inputs import prepare_inputs
-from emulator.sampling.noise import MemberNoise, member_seed
+from emulator.sampling.noise import MemberNoise, member_key
+from emulator.training.card import Grid
 
 FEW = SamplingConfig(n_steps=4, windows_per_simulation=5, n_members=3)
 CENTRES = [(8, 8), (40, 3), (63, 31)]
@@ -56,23 +59,53 @@ def test_members_seeds_and_parameters_differ(emulator, box):
     assert not np.allclose(first[:, 0], first[:, 1], rtol=1e-3)
     assert not np.allclose(first, draw(emulator, box, seed=1).fields, rtol=1e-3)
     other = emulator.sample(
-        box, PARAMS | {"A_SN1": 0.02}, centres=CENTRES, n_members=3, sampling=FEW
+        box, PARAMS | {"A_SN1": 0.9}, centres=CENTRES, n_members=3, sampling=FEW
     )
     assert not np.allclose(first, other.fields, rtol=1e-3)
 
 
+def test_members_at_two_parameter_points_share_their_noise(folder, box):
+    """A model that ignores the parameters draws the same fields, to the bit."""
+    static = build_emulator(folder, zero=True)
+    here, there = (
+        static.sample(box, PARAMS | {"A_SN1": value}, centres=CENTRES, n_members=2, sampling=FEW)
+        for value in (0.0125, 0.9)
+    )
+    np.testing.assert_array_equal(here.fields, there.fields)
+
+
+def test_a_whole_box_of_another_density_is_refused(emulator, box):
+    """Its mean is known: a hundredth more passes, h is noticed."""
+    draw(emulator, 1.01 * box, CENTRES[:1], n_members=1)
+    with pytest.raises(EmulatorError, match=r"to a factor of 1\.05.*0\.67 times that"):
+        draw(emulator, 0.67 * box, CENTRES[:1], n_members=1)
+    with pytest.warns(UserWarning, match=r"0\.67 times that"):
+        draw(emulator, 0.67 * box, CENTRES[:1], n_members=1, out_of_range="warn")
+
+
+def test_masses_that_cannot_be_are_refused(folder, box):
+    """The message says which sample, member and field."""
+    broken = build_emulator(folder, zero=True)
+    normalisation = broken.card.normalisation
+    std = (normalisation.target_std[0], 60.0, *normalisation.target_std[2:])
+    normalisation = normalisation.model_copy(update={"target_std": std})
+    broken.transform = FieldTransform(normalisation)
+    with pytest.raises(EmulatorError, match=r"masses that cannot be: .*sample 0 member 0 \(gas\)"):
+        draw(broken, box, CENTRES[:1], n_members=1)
+
+
 def test_windows_of_one_seed_do_not_share_noise():
     one, other = np.zeros((4, 4)), np.ones((4, 4))
-    first = member_seed([one], 0, 0, 0)
-    assert first == member_seed([one.copy()], 0, 0, 0)
-    others = [member_seed([other], 0, 0, 0)]
-    others += [member_seed([one], *numbers) for numbers in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
+    first = member_key([one], 0, 0, 0)
+    assert first == member_key([one.copy()], 0, 0, 0)
+    others = [member_key([other], 0, 0, 0)]
+    others += [member_key([one], *numbers) for numbers in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
     assert len({first, *others}) == 5
 
 
 def test_member_noise_is_unit_and_uncorrelated():
     noise = MemberNoise(
-        [member_seed([], 0, k, 0) for k in range(50)], (4, 16, 16), torch.device("cpu")
+        [member_key([], 0, k, 0) for k in range(50)], (4, 16, 16), torch.device("cpu")
     )
     drawn = torch.stack([noise(), noise()], dim=1).flatten(2)
     n = drawn.numel()
@@ -140,8 +173,9 @@ def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkey
         found = drawn.condition[i], drawn.large_scale[i], drawn.truth[i]
         for field, expected in zip(found, brute_force(maps, projection, centre), strict=True):
             np.testing.assert_array_equal(field, expected)
+    grid = Grid(pixel_mpch=fabricated.PIXEL, window=WINDOW, depth_mpch=12.8, redshift=0.0)
     for centre in CENTRES:
-        inputs = prepare_inputs(maps.maps[0, 0], PARAMS, normalisation, WINDOW, centres=[centre])
+        inputs = prepare_inputs(maps.maps[0, 0], PARAMS, normalisation, grid, centres=[centre])
         for field, expected in zip(inputs[:2], brute_force(maps, 0, centre)[:2], strict=True):
             np.testing.assert_array_equal(field[0], expected)
 
@@ -217,13 +251,15 @@ def test_three_forms_of_the_same_input_agree(emulator, box):
         ({"condition": np.full((WINDOW, WINDOW), np.nan)}, ["condition", "NaN"]),
         ({"condition": -np.ones((WINDOW, WINDOW))}, ["negative"]),
         ({"condition": xr.Dataset()}, ["no 'large_scale'"]),
+        ({"large_scale": np.full((2, WINDOW, WINDOW), 4.0)}, ["probably in 1e10 Msun/h"]),
+        ({"large_scale": np.full((2, WINDOW, WINDOW), 10.6)}, ["look like log10 of masses"]),
     ],
 )
 def test_wrong_inputs_are_refused_with_a_reason(emulator, change, words):
     arguments = {
-        "condition": np.full((WINDOW, WINDOW), 1e10),
+        "condition": np.full((WINDOW, WINDOW), 4e10),
         "params": PARAMS,
-        "large_scale": np.full((2, WINDOW, WINDOW), 1e10),
+        "large_scale": np.full((2, WINDOW, WINDOW), 4e10),
     } | change
     if isinstance(change.get("condition"), xr.Dataset):
         arguments["large_scale"] = None
@@ -237,7 +273,10 @@ def test_wrong_inputs_are_refused_with_a_reason(emulator, change, words):
 
 
 def test_extrapolation_is_a_choice(emulator, box):
-    with pytest.warns(UserWarning, match="Omega_m = 1.7"):
+    with (
+        pytest.warns(UserWarning, match="Omega_m = 1.7"),
+        pytest.warns(UserWarning, match="times that"),
+    ):
         emulator.sample(
             box, PARAMS | {"Omega_m": 1.7}, centres=CENTRES[:1], n_members=1, sampling=FEW,
             out_of_range="warn",

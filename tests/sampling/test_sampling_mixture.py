@@ -1,5 +1,7 @@
 """Several models as one, and ensembles on disk that grow by what is missing."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -50,6 +52,23 @@ def test_members_are_dealt_to_the_models_in_turn(models, box):
     alone = models[1].sample(box, PARAMS, n_members=2, **options)
     np.testing.assert_allclose(result.fields[:, [1, 4]], alone.fields, rtol=1e-3)
     assert all(f"weights of seed {k}" in result.attrs["provenance"] for k in range(3))
+
+
+def test_later_members_of_a_mixture_are_those_of_a_larger_one(models, box):
+    """Asking for members 3 to 6 gives what asking for 7 would have given there."""
+    options = {"centres": CENTRES[:1], "sampling": FEW, "seed": 3}
+    mixture = Mixture({str(m.seed): m for m in models})
+    whole = mixture.sample(box, PARAMS, n_members=7, **options)
+    later = mixture.sample(box, PARAMS, n_members=4, first_member=3, **options)
+    expected = whole.isel(member=slice(3, 7))
+    for name in ("member", "model_seed", "model_member"):
+        assert later[name].values.tolist() == expected[name].values.tolist()
+    np.testing.assert_allclose(later.fields, expected.fields, rtol=1e-3)
+    one = mixture.sample(box, PARAMS, n_members=1, first_member=5, **options)
+    np.testing.assert_allclose(one.fields, whole.fields[:, 5:6], rtol=1e-3)
+    said = [json.loads(d.attrs["sampling"]) for d in (whole, later, one)]
+    keys = ("seed", "n_members", "windows_per_simulation")
+    assert [[s[key] for key in keys] for s in said] == [[3, 3, 1], [3, 2, 1], [3, 1, 1]]
 
 
 def test_members_of_different_models_are_independent(folder, box):
