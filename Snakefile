@@ -22,3 +22,15 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        # named, so that one which is lost after the report is made again
+        f"{RESULTS}/normalisation.json",
+        f"{RESULTS}/splits.json",
+        expand(
+            f"{RESULTS}/model/seed_{{seed}}/{{file}}",
+            seed=SEEDS,
+            file=["model.json", "weights.safetensors", "history.csv"],
+        ),
+        expand(f"{PROCESSED}/manifests/{{block}}.json", block=BLOCKS),
+        expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),
+        f"{RESULTS}/metrics.nc",
+        f"{RESULTS}/acceptance.json",

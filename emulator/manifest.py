@@ -21,7 +21,10 @@ def write_manifest(path: Path, files: Sequence[Path]) -> None:
 
 def check_manifest(path: Path) -> None:
     """Verify that every listed file is there with its size; else a :class:`DataError`."""
-    for name, size in read_json(path)["files"].items():
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        raise DataError(path, "a manifest: sizes of files by name", "something else")
+    for name, size in content["files"].items():
         file = Path(name)
         found = f"{file.stat().st_size} bytes" if file.is_file() else "no such file"
         if found != f"{size} bytes":
@@ -29,5 +32,4 @@ def check_manifest(path: Path) -> None:
                 file,
                 f"{size} bytes, as listed in {path}",
                 found,
-                f"Remove {path} (and the damaged file) and run the same command again.",
             )

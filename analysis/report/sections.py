@@ -91,7 +91,22 @@ def _spectra(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     k_range = (config["k_min_hmpc"], config["k_max_hmpc"])
     tolerance = config["power_tolerance"]
     shaded = f"The shaded range, k = {k_range[0]:g} to {k_range[1]:g} h/Mpc, is that of the bars."
-    bars = ", ".join(f"{style.LABELS[name]} {value:.0%}" for name, value in tolerance.items())
+    bars = ", ".join(
+        f"{style.LABELS[name]} {value:.0%}"
+        for name, value in tolerance.items()
+        if name in metrics["field"]
+    )
+    suppression = []
+    if "suppression_truth" in metrics:
+        suppression.append(
+            encode_figure(
+                plot_suppression(metrics, k_range),
+                alt="Suppression of total matter power, truth and members",
+                caption="Total matter power over DMO power: what baryons do to matter. Good: the "
+                "members reproduce depth and scale of the dip. Bar: total matter power within "
+                f"{tolerance.get('total', float('nan')):.0%}. {shaded} {BAND}",
+            )
+        )
     return Section(
         "spectra",
         "Power spectra",
@@ -111,13 +126,7 @@ def _spectra(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 alt="Power spectra of truth and members by field",
                 caption=f"Power spectra. Good: the dashed line lies on the solid one. {BAND}",
             ),
-            encode_figure(
-                plot_suppression(metrics, k_range),
-                alt="Suppression of total matter power, truth and members",
-                caption="Total matter power over DMO power: what baryons do to matter. Good: the "
-                "members reproduce depth and scale of the dip. Bar: total matter power within "
-                f"{tolerance.get('total', float('nan')):.0%}. {shaded} {BAND}",
-            ),
+            *suppression,
             encode_figure(
                 plot_correlation(metrics, k_range),
                 alt="Correlation coefficient with the truth by field, members and DMO",

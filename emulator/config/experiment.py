@@ -59,7 +59,7 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "fit": ("suite", "data", "model"),
     "train": ("data", "model", "diffusion", "training"),
     "sample": ("suite", "sampling"),
-    "validate": ("validation",),
+    "validate": ("suite", "validation"),
 }
 """Sections that each stage reads. A stage is rerun only when one of its sections changes.
 

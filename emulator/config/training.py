@@ -40,6 +40,11 @@ class TrainingConfig(Section):
     accelerator: Literal["auto", "cpu", "gpu"] = Field(
         "auto", description="auto: a GPU if there is one; gpu: an error if there is none"
     )
+    threads: PositiveInt | None = Field(
+        None,
+        description="threads of a training on a CPU; null: as many as its job has. Sums are "
+        "rounded in another order by another number: equal weights to the bit need equal threads",
+    )
     devices: PositiveInt = Field(1, description="devices of each node that share every step")
     num_nodes: PositiveInt = Field(1, description="nodes that share every step")
     learning_rate: PositiveFloat = 1.0e-3

@@ -17,7 +17,8 @@ PYTHON_MB, TORCH_MB, GPU_MB = 400, 1000, 4000
 """Python with its libraries; with torch; with the libraries of a GPU."""
 
 TRAINING_CORES = 8
-"""Cores of a training, unless its loaders need more; on a machine with fewer, all of them."""
+"""Cores of a training, unless its threads are given or its loaders need more; on a machine with
+fewer, all of them."""
 
 DAY = 1440
 """Longest time that is asked for [minutes]; a training that needs more goes on from its state."""
@@ -86,7 +87,9 @@ def requests(config: ExperimentConfig, runs: Mapping[str, Sequence[str]]) -> dic
                 trained * maps + 20 * network.n_weights + batch * network.activation_bytes,
             ),
             _minutes(training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
-            max(TRAINING_CORES, training.devices * (training.loader_workers + 1)),
+            max(
+                training.threads or TRAINING_CORES, training.devices * (training.loader_workers + 1)
+            ),
             gpus,
         ),
         "sample": Request(

@@ -20,12 +20,12 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from emulator.data import kernels
 from emulator.data.blocks import Block
 from emulator.io import DataError
+from emulator.jit import njit
 
 Kernel = Literal["ngp", "cic", "tsc", "adaptive"]
 
@@ -171,7 +171,7 @@ def _sound(block: Block) -> tuple[float, NDArray[Any]]:
     return total * block.mass_msunh, position
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+@njit(nogil=True, fastmath={"contract", "reassoc"})
 def _sum(mass: NDArray[Any]) -> tuple[float, int]:
     """Sum in float64 and number of values that are negative or NaN, a vector at a time."""
     total, good = 0.0, 0
@@ -181,7 +181,7 @@ def _sum(mass: NDArray[Any]) -> tuple[float, int]:
     return total, mass.shape[0] - good
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _count_outside(coordinates: NDArray[Any], box: float) -> int:
     inside = 0
     for i in range(coordinates.shape[0]):

@@ -22,8 +22,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from emulator.jit import njit
 
 FloatArray = NDArray[np.float64]
 
@@ -34,7 +35,7 @@ WIDEST_FRACTION = 1.0 / 16.0
 """Largest half-width in units of the box: bounds the cost of a particle in an empty region."""
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(nogil=True, fastmath={"contract"})
 def cic_planes(
     position: NDArray[Any],
     mass: NDArray[Any],
@@ -69,7 +70,7 @@ def cic_planes(
         flat[pixel + stride + one] += right_above
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def cloud_planes(
     position: NDArray[Any],
     mass: NDArray[Any],
@@ -105,7 +106,7 @@ def cloud_planes(
                 grids[slab, rows[i] + 1, cols[j] + 1] += share * col_weights[j]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def cloud_mesh(
     position: NDArray[Any],
     mass: NDArray[Any],
@@ -127,7 +128,7 @@ def cloud_mesh(
                     mesh[cell[0, i], cell[1, j], cell[2, k]] += share * weight[2, k]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def tent_half_width(
     position: NDArray[Any],
     mass: NDArray[Any],
@@ -164,7 +165,7 @@ def tent_half_width(
         half_width[p] = min(max(1.0, ETA * spacing), widest)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _cloud(u: float, n: int, order: int, cell: NDArray[np.int64], weight: FloatArray) -> int:
     """Periodic cells and weights of a cloud at ``u``; returns how many."""
     if order == 2:
@@ -183,7 +184,7 @@ def _cloud(u: float, n: int, order: int, cell: NDArray[np.int64], weight: FloatA
     return 3
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _tent(u: float, w: float, n: int, cell: NDArray[np.int64], weight: FloatArray) -> int:
     """Periodic cells and weights of a tent of half-width ``w`` at ``u``; returns how many."""
     first = math.floor(u - w)

@@ -19,6 +19,7 @@ from emulator.data.twins import (
     require_mean_density,
     require_pair,
     require_same_matter,
+    require_same_parameters,
     require_same_phases,
 )
 
@@ -40,7 +41,7 @@ def project_snapshots(
     kind = "redrawn_snapshot" if redraw else "hydro_snapshot"
     hydro = open_snapshot(suite.path(kind, root, simulation, redraw), suite.header)
     omega_b = require_pair(dmo, hydro)
-    attrs: dict[str, Any] = _parameters(suite, root, simulation, dmo)
+    attrs: dict[str, Any] = _parameters(suite, root, simulation, dmo, hydro)
     catalogue = suite.path("dmo_catalogue", root, simulation)
     halos = read_halos(catalogue, dmo.header)
     labels = projection_labels(data_config.slabs)
@@ -98,10 +99,15 @@ def project_snapshots(
 
 
 def _parameters(
-    suite: EmbeddedSuite | FilesSuite, root: str | Path, simulation: str, dmo: Snapshot
+    suite: EmbeddedSuite | FilesSuite,
+    root: str | Path,
+    simulation: str,
+    dmo: Snapshot,
+    hydro: Snapshot,
 ) -> dict[str, str]:
     table = suite.path("parameters", root, simulation)
     names = suite.parameter_names if isinstance(suite, FilesSuite) else None
     params = parameters_of(read_table(table, names), simulation)
     require_same_matter(params, dmo, f"{table}:{simulation}")
+    require_same_parameters(params, hydro, f"{table}:{simulation}")
     return parameter_attrs(params, suite.path("ranges", root, simulation))

@@ -10,7 +10,9 @@ GADGET-2 user guide (Springel 2005), section 6; IllustrisTNG data release (Nelso
 https://www.tng-project.org/data/docs/specifications/
 """
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -44,6 +46,8 @@ class Snapshot:
     chunk_counts: tuple[tuple[int, ...], ...]
     header: Header
     notice: str | None
+    params: Mapping[str, float] | None = None
+    """Parameters that the embedded suite keeps in its files; others keep none there."""
 
     def count(self, particle_type: int) -> int:
         """Number of particles of one type in the whole snapshot; 0 for a type it does not know."""
@@ -86,7 +90,7 @@ def open_snapshot(path: str | Path, facts: HeaderFacts | None = None) -> Snapsho
     with open_hdf5(path) as handle:
         n_files = integer(attributes(handle, path), "NumFilesPerSnapshot", f"{path}:Header")
         header = read_header(handle, path, facts)
-        notice = handle.attrs.get("notice")
+        notice, params = handle.attrs.get("notice"), _own_parameters(handle)
     paths = chunk_paths(path, 1 if n_files is None else n_files)
     chunk_counts, stored = [], set()
     for chunk in paths:
@@ -113,7 +117,16 @@ def open_snapshot(path: str | Path, facts: HeaderFacts | None = None) -> Snapsho
         tuple(chunk_counts),
         replace(header, counts=found, mass_table_msunh=table),
         None if notice is None else str(notice),
+        params,
     )
+
+
+def _own_parameters(handle: "h5py.File") -> dict[str, float] | None:
+    try:
+        facts = json.loads(handle.attrs.get("provenance", "{}"))
+    except (TypeError, ValueError):  # an attribute of that name in a file of others
+        return None
+    return facts.get("params") if isinstance(facts, dict) else None
 
 
 def read_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> Header:

@@ -88,6 +88,21 @@ def require_same_matter(params: Mapping[str, float], dmo: Snapshot, where: str) 
             )
 
 
+def require_same_parameters(params: Mapping[str, float], hydro: Snapshot, where: str) -> None:
+    """Check the parameter table against what a snapshot keeps of its own parameters, if it does.
+
+    Raises
+    ------
+    DataError
+        The two differ by more than 1e-4.
+    """
+    for name, value in (hydro.params or {}).items():
+        if name in params and not abs(params[name] - value) <= _AGREEMENT * abs(value):
+            raise DataError(
+                f"{where}:{name}", f"{value:g} as {hydro.paths[0]} says", f"{params[name]:g}"
+            )
+
+
 def require_mean_density(dmo: Snapshot, mass_msunh: float) -> None:
     r"""Check that the particles fill the box with the mean matter density, to 2 %.
 

@@ -12,12 +12,12 @@ Particles are not unbound, and there are no subhalos: a halo inside a larger one
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from emulator.jit import njit
 from emulator.units import CRITICAL_DENSITY
 
 OVERDENSITY = 200.0
@@ -111,7 +111,7 @@ def _large_groups(
     return members, sizes[groups]
 
 
-@njit(cache=True)
+@njit()
 def _deepest(positions: Positions, members: NDArray[np.int64], box: float, soft: float) -> int:
     """Member with the lowest potential of its group; at most about ``MAX_SOURCES`` act on each."""
     stride = 1 + (len(members) - 1) // MAX_SOURCES

@@ -21,9 +21,9 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy.fft
-from numba import njit
 from numpy.typing import NDArray
 
+from emulator.jit import njit
 from emulator.suite.cosmology import Growth
 from emulator.suite.lpt import wave_numbers
 
@@ -108,7 +108,7 @@ def evolve(
         on_step()
 
 
-@njit(cache=True)
+@njit()
 def _cells(x: np.float32, n: int) -> tuple[int, int, np.float32, np.float32]:
     """Lower and upper cell of a cloud at ``x`` [cells] and their weights; centres at i + 1/2."""
     x -= np.float32(0.5)
@@ -119,7 +119,7 @@ def _cells(x: np.float32, n: int) -> tuple[int, int, np.float32, np.float32]:
     return i0, i1, np.float32(1.0) - upper, upper
 
 
-@njit(cache=True)
+@njit()
 def deposit(positions: Vectors, cells_per_mpch: np.float32, mesh: Mesh) -> None:
     """Add each particle to ``mesh`` with weight 1 by cloud in cell."""
     n = mesh.shape[0]
@@ -137,7 +137,7 @@ def deposit(positions: Vectors, cells_per_mpch: np.float32, mesh: Mesh) -> None:
         mesh[i1, j1, m1] += a1 * b1 * c1
 
 
-@njit(cache=True)
+@njit()
 def _kick(
     positions: Vectors,
     momenta: Vectors,
@@ -159,7 +159,7 @@ def _kick(
             momenta[p, axis] += factor * (a0 * lower + a1 * upper)
 
 
-@njit(cache=True)
+@njit()
 def _drift(positions: Vectors, momenta: Vectors, factor: np.float32, box: np.float32) -> None:
     """Move by ``factor * momenta`` and wrap into [0, box)."""
     for p in range(positions.shape[0]):
@@ -170,7 +170,7 @@ def _drift(positions: Vectors, momenta: Vectors, factor: np.float32, box: np.flo
             positions[p, axis] = x if x < box else np.float32(0.0)
 
 
-@njit(cache=True)
+@njit()
 def _negative_gradient(potential: Mesh, cells_per_mpch: np.float32, out: Mesh) -> None:
     """4-point difference: f'(x) = [8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))] / 12h."""
     n = potential.shape[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.config import EmbeddedSuite
-from emulator.io import DataError, atomic_path, open_hdf5
+from emulator.io import DataError, atomic_path, open_hdf5, verify
 from emulator.metadata import SURROGATE_NOTICE, provenance
 from emulator.progress import Progress
 from emulator.suite.baryons import MODEL_VERSION, baryonify
@@ -243,6 +243,7 @@ def _is_current(path: Path, attrs: dict[str, str]) -> bool:
     if not path.is_file():
         return False
     try:
+        verify(path)
         with open_hdf5(path) as handle:
             return handle.attrs.get("provenance") == attrs["provenance"]
     except DataError:

@@ -1,7 +1,8 @@
 """Snapshots and group catalogues of the embedded suite, in the HDF5 layout of GADGET and AREPO.
 
 Lengths are comoving kpc/h and masses 1e10 Msun/h in the files, Mpc/h and Msun/h in memory. Files
-are written atomically and hold no time stamps: the same inputs give the same bytes.
+are written atomically, bear their checksum and hold no time stamps: the same inputs give the same
+bytes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.io import atomic_path, open_hdf5
+from emulator.io import open_hdf5, seal_of, verify, write_bytes
 from emulator.suite.baryons import HydroParticles
 from emulator.suite.cosmology import Cosmology
 from emulator.suite.halos import HaloTable
@@ -100,12 +101,14 @@ def write_catalogue(
 
 def read_positions(path: Path) -> NDArray[np.float64]:
     """Positions of a dark-matter-only snapshot of this suite, ``(particle, 3)`` [Mpc/h]."""
+    verify(path)
     with open_hdf5(path) as handle:
         return handle["PartType1/Coordinates"][:].astype(np.float64) / KPCH_PER_MPCH
 
 
 def read_catalogue(path: Path) -> HaloTable:
     """Group catalogue of this suite."""
+    verify(path)
     with open_hdf5(path) as handle:
         group = handle["Group"]
         return HaloTable(
@@ -123,8 +126,8 @@ def _new_file(path: Path, attrs: Mapping[str, str]) -> Iterator[h5py.File]:
     with h5py.File(buffer, "w") as handle:
         handle.attrs.update(attrs)
         yield handle
-    with atomic_path(path) as partial:
-        partial.write_bytes(buffer.getbuffer())
+    content = buffer.getbuffer()
+    write_bytes(path, content, seal_of(content))
 
 
 def _write(group: h5py.Group, name: str, values: NDArray[np.generic]) -> None:

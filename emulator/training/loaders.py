@@ -1,5 +1,6 @@
 """Batches of training and validation."""
 
+import signal
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,6 +10,7 @@ from emulator.config import ExperimentConfig
 from emulator.data.dataset import Batch, StepSampler, WindowDataset
 from emulator.data.maps import Maps
 from emulator.data.normalisation import Normalisation
+from emulator.training.state import SIGNALS
 
 VALIDATION_BATCH = 64
 VALIDATION_SEED = 0
@@ -53,8 +55,19 @@ def training_loader(
         persistent_workers=n_workers > 0,
         # a forked process shares the maps in memory; another would get a copy
         multiprocessing_context="fork" if n_workers else None,
+        worker_init_fn=leave_signals_to_the_parent if n_workers else None,
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def leave_signals_to_the_parent(worker: int) -> None:
+    """A scheduler signals all processes of a job; the training answers, once its step is done.
+
+    Workers that died of the signal would take the step, and the state that it leads to, with them.
+    They end with the training.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def validation_loader(

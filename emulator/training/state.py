@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,14 +26,20 @@ say = rank_zero_only(print)
 EXIT_REQUEUE = 75
 """Exit code of a training that was told to stop and can go on: EX_TEMPFAIL, "try again"."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-"""What schedulers send before they take the machine away."""
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+"""What schedulers send before they take the machine away; and Ctrl-C."""
 
 
 class InterruptedTrainingError(EmulatorError):
     """Training was told to stop; its state is written, and the same command goes on."""
 
     exit_code = EXIT_REQUEUE
+
+
+class CancelledTrainingError(InterruptedTrainingError):
+    """A person has stopped it, who does not want it to be queued again."""
+
+    exit_code = 128 + signal.SIGINT
 
 
 def previous_of(state: Path) -> Path:
@@ -100,6 +107,10 @@ class SaveState(pl.Callback):
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = number
+        if number == signal.SIGINT:
+            # who presses it twice does not want to wait
+            signal.signal(number, self.before[number])
+            print("\ntrain: saving the state; Ctrl-C again to stop at once", file=sys.stderr)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -113,7 +124,8 @@ class SaveState(pl.Callback):
         if told:
             self.save(trainer)
             name = signal.Signals(self.received).name if self.received else "a signal elsewhere"
-            raise InterruptedTrainingError(
+            by_hand = self.received == signal.SIGINT
+            raise (CancelledTrainingError if by_hand else InterruptedTrainingError)(
                 f"training stopped after step {trainer.global_step} ({name}); its state is in "
                 f"{self.path}, and the same command goes on from there"
             )

@@ -75,6 +75,8 @@ def train(
         If maps disagree in their grid, or if a resume state is damaged.
     """
     require_hardware(config.training)
+    if config.training.threads is not None:
+        torch.set_num_threads(config.training.threads)
     meet_nodes(config.training.num_nodes)
     require_splits(splits)
     key = state_key(config, normalisation, splits, seed)
@@ -123,7 +125,12 @@ def train(
         )
     if not trainer.is_global_zero:
         return
-    facts = {"splits": dict(splits), "state": key, "torch": str(torch.__version__)}
+    facts = {
+        "splits": dict(splits),
+        "state": key,
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+    }
     card = ModelCard(
         name=config.name,
         grid=grid,
@@ -146,8 +153,9 @@ def train(
     )
 
 
-UNTRAINED = ("seeds", "cache", "loader_workers", "tensorboard", "ensemble_every")
-"""Keys that never change a weight: other models, where batches are made, what is watched."""
+UNTRAINED = ("seeds", "cache", "loader_workers", "tensorboard", "ensemble_every", "threads")
+"""Keys that change no weight, but by rounding: other models, where batches are made, what is
+watched, and how many threads share a sum."""
 
 
 def state_key(

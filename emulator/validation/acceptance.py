@@ -55,7 +55,7 @@ def acceptance_table(metrics: xr.Dataset, config: ValidationConfig) -> list[dict
     """
     channels = [str(name) for name in metrics["channel"].values]
     bars = [_crps_bar(metrics, name, config) for name in channels]
-    for name in (*channels, "total"):
+    for name in [str(name) for name in metrics["field"].values]:
         if name in config.power_tolerance:
             bars += [_power_bar(metrics, name, statistic, config) for statistic in STATISTICS]
     bars += [_spread_skill_bar(metrics, name, config) for name in channels]

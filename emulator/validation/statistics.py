@@ -8,7 +8,7 @@ Spectra are of mass in units of the box's mean DMO mass per pixel, so that simul
 matter density compare, and the spectrum of the total is the matter power spectrum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -24,10 +24,19 @@ from emulator.metrics.power_spectrum import (
 from emulator.units import Unit
 
 TOTAL = "total"
+ALL_MATTER = {"dm_hydro", "gas", "stars"}
+"""Channels that add up to all matter (of a model without black holes)."""
+
+
+def field_names(channels: Sequence[str]) -> list[str]:
+    """Channels, and their sum where it is all matter: that of gas alone is no total."""
+    return [*channels, *([TOTAL] if set(channels) >= ALL_MATTER else [])]
 
 
 def with_total(fields: xr.DataArray) -> xr.DataArray:
-    """Append the sum over ``channel`` as a field ``total``; the dimension becomes ``field``."""
+    """Name the dimension ``field``; append the sum ``total`` if the channels make up all matter."""
+    if TOTAL not in field_names([str(name) for name in fields["channel"].values]):
+        return fields.rename(channel="field")
     total = fields.sum("channel").expand_dims(channel=[TOTAL])
     return xr.concat([fields, total], "channel").rename(channel="field")
 
@@ -61,7 +70,8 @@ def compute_statistics(
 
     Returns
     -------
-    Variables by ``field`` (channels and total) or ``channel``; see the attrs of each.
+    Variables by ``field`` (channels, and the total where they are all matter) or ``channel``; see
+    the attrs of each.
     """
     parts = [
         _spectra(ensemble, mean_dmo_msunh),
@@ -93,7 +103,9 @@ def _spectra(ensemble: xr.Dataset, mean_dmo_msunh: float) -> xr.Dataset:
     k = ("k", shells.k_hmpc, {"units": str(Unit.WAVE_NUMBER), "long_name": "wave number"})
     n_modes = ("k", shells.n_modes, {"units": str(Unit.DIMENSIONLESS)})
     return result.assign(power_ratio=ratio.astype(np.float32)).assign_coords(
-        field=[*ensemble["channel"].values, TOTAL], k=k, n_modes=n_modes
+        field=field_names([str(name) for name in ensemble["channel"].values]),
+        k=k,
+        n_modes=n_modes,
     )
 
 

@@ -16,6 +16,7 @@ import xarray as xr
 from emulator.metrics import calibration, one_point
 from emulator.metrics.power_spectrum import correlation_coefficient, power_ratio
 from emulator.units import Unit
+from emulator.validation.statistics import TOTAL
 
 ESTIMATES = ("value", "low", "high")
 BASELINES = ("dmo_share", "linear_transfer", "empty", "climatology")
@@ -165,7 +166,6 @@ def best_baseline(crps: xr.DataArray) -> xr.DataArray:
 def _spectra(boot: _Resampler) -> dict[str, xr.DataArray]:
     truth, dmo = boot["power_truth"], boot["power_dmo"]
     members = boot.of(boot.stats["power_members"].mean("member"))
-    total_truth, total_members = truth.sel(field="total"), members.sel(field="total")
     ratio, dims = boot.stats["power_ratio"], ("simulation", "field", "k")
     median = xr.DataArray(
         _nanmedian(ratio.stack(draw=("sample", "member")).transpose(*dims, "draw").values),
@@ -173,20 +173,12 @@ def _spectra(boot: _Resampler) -> dict[str, xr.DataArray]:
         coords={"field": ratio["field"], "k": ratio["k"]},
     )
 
-    def drop(values: xr.DataArray) -> xr.DataArray:
-        return values.drop_vars("field")
-
     def correlation(cross: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
         return correlation_coefficient(cross, other, truth)
 
     draws = {
         "power_ratio_summed": (power_ratio(members, truth), "sum P_member / sum P_truth"),
         "power_ratio_median": (boot.median(median), "median of P_member / P_truth over windows"),
-        "suppression_truth": (power_ratio(drop(total_truth), dmo), "P_total / P_DMO of the truth"),
-        "suppression_members": (
-            power_ratio(drop(total_members), dmo),
-            "P_total / P_DMO of members",
-        ),
         "correlation_dmo_truth": (correlation(boot["power_dmo_truth"], dmo), "r(DMO, truth)"),
         "correlation_member_truth": (
             correlation(boot["power_member_truth"], members),
@@ -197,6 +189,11 @@ def _spectra(boot: _Resampler) -> dict[str, xr.DataArray]:
             "r(member, other member)",
         ),
     }
+    if TOTAL in truth["field"]:
+        for kind, whose, values in (("truth", "the truth", truth), ("members", "members", members)):
+            total = values.sel(field=TOTAL).drop_vars("field")
+            meaning = f"P_total / P_DMO of {whose}"
+            draws[f"suppression_{kind}"] = (power_ratio(total, dmo), meaning)
     power = Unit.POWER_2D
     return {
         "spectrum_truth": boot.estimate(truth, "power spectrum of the truth", power),

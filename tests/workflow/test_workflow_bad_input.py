@@ -78,12 +78,13 @@ def test_nan_in_a_map(copy, call):
         handle["maps"][0, 1, 3, 4] = np.nan
 
     from emulator.data.splits import SPLITS
-    from emulator.io import read_json
+    from emulator.io import append_seal, read_json
 
     splits = read_json(copy / "results/test/splits.json")
     assert set(splits) == set(SPLITS)
     name = f"data/processed/test/maps/{splits['train'][0]}.h5"
     edit(copy / name, change)
+    append_seal(copy / name)
     command = ["fit", "results/test/config/fit.yaml"]
     refused(call, copy, command, name, "finite")
 

@@ -1,25 +1,36 @@
 # Facts that every rule shares: the validated config, folders, names, and one config file a stage.
+import re
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate as validate_schema
 
-from emulator.config import ConfigError, blocks_of, parse_config, stage_yaml
+from emulator.config import blocks_of, parse_config, raw_folder, read_document, stage_yaml
 from emulator.cost.requests import DAY, requests
 from emulator.data.gadget import first_chunk
+from emulator.data.runs import runs_of
 from emulator.data.splits import sampled_simulations, split_runs
-from emulator.io import DataError
+from emulator.io import DataError, EmulatorError
 from emulator.manifest import check_manifest
 from emulator.suite.design import fiducial_point
 
 try:
+    for path in workflow.configfiles:
+        read_document(path)  # refuses what Snakemake's own reader takes, a key twice among it
     EXPERIMENT = parse_config(config)
-    RUNS = EXPERIMENT.suite.runs()
+    EMBEDDED = EXPERIMENT.suite.kind == "embedded"
+    RAW = str(raw_folder(EXPERIMENT.name)) if EMBEDDED else EXPERIMENT.suite.root
+    RUNS = runs_of(EXPERIMENT.suite, RAW)
     SPLITS = split_runs(RUNS, EXPERIMENT.data.split)
-    if EXPERIMENT.suite.kind == "embedded":
+    SAMPLED = sampled_simulations(SPLITS["test"], EXPERIMENT.suite)
+    BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
+    ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
+    REQUESTS = requests(EXPERIMENT, RUNS)
+    if EMBEDDED:
         fiducial_point(EXPERIMENT.suite)
-except ConfigError as error:
+except EmulatorError as error:
     raise WorkflowError(str(error)) from None
 
 # The schema is what editors and other tools read; it must agree with what is run.
@@ -30,17 +41,10 @@ validate_schema(
 )
 
 NAME = EXPERIMENT.name
-EMBEDDED = EXPERIMENT.suite.kind == "embedded"
-RAW = f"data/raw/{NAME}" if EMBEDDED else EXPERIMENT.suite.root
 PROCESSED = f"data/processed/{NAME}"
 RESULTS = f"results/{NAME}"
-SAMPLED = sampled_simulations(SPLITS["test"])
 SEEDS = EXPERIMENT.training.seeds
-EMULATOR = f"{sys.executable} -m emulator"
-
-BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
-ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
-REQUESTS = requests(EXPERIMENT)
+EMULATOR = f"{shlex.quote(sys.executable)} -m emulator"
 
 # A command that fails must not hide behind `tee`; byte code halves the start-up of every job. When
 # the scheduler ends a job it signals all of its processes: the shell waits for the command, which
@@ -57,7 +61,9 @@ if workflow.is_main_process:  # while jobs run, their manifests come and go
         try:
             check_manifest(manifest)
         except DataError as error:
-            raise WorkflowError(str(error)) from None
+            print(f"{error}. Its block is made again.", file=sys.stderr)
+            if not workflow.dryrun:
+                manifest.unlink()
 
 
 def block_of(simulation):
@@ -67,8 +73,8 @@ def block_of(simulation):
 
 
 def flags(option, names):
-    """The same option for each name."""
-    return " ".join(f"{option} {name}" for name in names)
+    """The same option for each name, quoted for the shell."""
+    return " ".join(f"{option} {shlex.quote(str(name))}" for name in names)
 
 
 def memory_mb(stage):
@@ -87,8 +93,8 @@ def stage_config(stage):
 
 
 wildcard_constraints:
-    block="|".join(BLOCKS),
-    ensembles="|".join(ENSEMBLES),
+    block="|".join(map(re.escape, BLOCKS)),
+    ensembles="|".join(map(re.escape, ENSEMBLES)),
     seed=r"\d+",
 
 
@@ -111,7 +117,7 @@ rule stage_config:
     params:
         text=lambda wildcards: stage_yaml(EXPERIMENT, wildcards.stage),
     shell:
-        "printf '%s' {params.text:q} > {output} 2> {log}"
+        "printf '%s' {params.text:q} > {output:q} 2> {log:q}"
 
 
 onstart:

@@ -28,5 +28,5 @@ rule project:
     params:
         runs=lambda wildcards: flags("--run", BLOCKS[wildcards.block]),
     shell:
-        "{EMULATOR} project {input.config} {params.runs} --raw {RAW}"
-        " --maps {PROCESSED}/maps --manifest {output} --workers {threads} " + LOGGED
+        "{EMULATOR} project {input.config:q} {params.runs} --raw {RAW:q}"
+        " --maps {PROCESSED}/maps --manifest {output:q} --workers {threads} " + LOGGED

@@ -24,5 +24,5 @@ rule sample:
         models=lambda wildcards, input: flags("--model", [Path(p).parent for p in input.models]),
         simulations=lambda wildcards: flags("--simulation", ENSEMBLES[wildcards.ensembles]),
     shell:
-        "{EMULATOR} sample {input.config} {params.simulations} {params.models}"
-        " --maps {PROCESSED}/maps --results {RESULTS} --manifest {output} " + LOGGED
+        "{EMULATOR} sample {input.config:q} {params.simulations} {params.models} --raw {RAW:q}"
+        " --maps {PROCESSED}/maps --results {RESULTS} --manifest {output:q} " + LOGGED

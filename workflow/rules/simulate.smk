@@ -17,5 +17,5 @@ if EMBEDDED:
         params:
             runs=lambda wildcards: flags("--run", BLOCKS[wildcards.block]),
         shell:
-            "{EMULATOR} simulate {input.config} {params.runs} --raw {RAW}"
-            " --manifest {output} " + LOGGED
+            "{EMULATOR} simulate {input.config:q} {params.runs} --raw {RAW:q}"
+            " --manifest {output:q} " + LOGGED

@@ -16,7 +16,8 @@ rule fit:
         mem_mb=memory_mb("fit"),
         runtime=minutes("fit"),
     shell:
-        "{EMULATOR} fit {input.config} --maps {PROCESSED}/maps --results {RESULTS} " + LOGGED
+        "{EMULATOR} fit {input.config:q} --raw {RAW:q} --maps {PROCESSED}/maps"
+        " --results {RESULTS} " + LOGGED
 
 
 NODES = EXPERIMENT.training.num_nodes
@@ -53,5 +54,5 @@ rule train:
         gpu=REQUESTS["train"].gpus,
     shell:
         ON_NODES
-        + "{EMULATOR} train {input.config} --seed {wildcards.seed} --maps {PROCESSED}/maps"
+        + "{EMULATOR} train {input.config:q} --seed {wildcards.seed} --maps {PROCESSED}/maps"
         " --results {RESULTS} " + LOGGED

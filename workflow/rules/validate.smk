@@ -16,7 +16,7 @@ rule validate:
         mem_mb=memory_mb("validate"),
         runtime=minutes("validate"),
     shell:
-        "{EMULATOR} validate {input.config} --maps {PROCESSED}/maps --results {RESULTS} " + LOGGED
+        "{EMULATOR} validate {input.config:q} --maps {PROCESSED}/maps --results {RESULTS} " + LOGGED
 
 
 rule report:
@@ -37,5 +37,5 @@ rule report:
         mem_mb=memory_mb("report"),
         runtime=minutes("report"),
     shell:
-        "{EMULATOR} report {input.config} --maps {PROCESSED}/maps --results {RESULTS}"
-        " --output {output} " + LOGGED
+        "{EMULATOR} report {input.config:q} --maps {PROCESSED}/maps --results {RESULTS}"
+        " --output {output:q} " + LOGGED
