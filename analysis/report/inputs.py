@@ -15,7 +15,7 @@ import xarray as xr
 from analysis.report.resolution import read_suite
 from emulator.config import ensemble_file, maps_file
 from emulator.data.splits import read_splits
-from emulator.io import DataError, read_dataset, read_json
+from emulator.io import DataError, read_dataset, read_json, read_lines
 
 N_SHOWN = 3
 
@@ -115,11 +115,8 @@ def read_history(path: Path) -> dict[str, list[float]] | None:
     """Columns of ``history.csv``; blank cells become NaN."""
     if not path.is_file():
         return None
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    if not rows:
-        return None
-    return {name: [_number(row[name]) for row in rows] for name in rows[0]}
+    rows = _read_table(path, ",")
+    return {name: [_number(row[name]) for row in rows] for name in rows[0]} if rows else None
 
 
 def read_benchmarks(folder: Path) -> list[dict[str, Any]]:
@@ -131,17 +128,34 @@ def read_benchmarks(folder: Path) -> list[dict[str, Any]]:
     for path in sorted(folder.glob("**/*.tsv")):
         relative = path.relative_to(folder)
         rule = relative.parts[0] if len(relative.parts) > 1 else path.stem
-        with path.open(newline="", encoding="utf-8") as handle:
-            for row in csv.DictReader(handle, delimiter="\t"):
-                total = totals.setdefault(
-                    rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "max_rss_mb": None}
-                )
-                seconds, memory = _number(row.get("s")), _number(row.get("max_rss"))
-                total["jobs"] += 1
-                total["seconds"] += seconds if math.isfinite(seconds) else 0.0
-                if math.isfinite(memory):
-                    total["max_rss_mb"] = max(memory, total["max_rss_mb"] or 0.0)
+        for row in _read_table(path, "\t"):
+            total = totals.setdefault(
+                rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "max_rss_mb": None}
+            )
+            seconds, memory = _number(row.get("s")), _number(row.get("max_rss"))
+            total["jobs"] += 1
+            total["seconds"] += seconds if math.isfinite(seconds) else 0.0
+            if math.isfinite(memory):
+                total["max_rss_mb"] = max(memory, total["max_rss_mb"] or 0.0)
     return sorted(totals.values(), key=lambda row: -row["seconds"])
+
+
+def _read_table(path: Path, delimiter: str) -> list[dict[str, str]]:
+    """Rows of a text table by the names of its columns.
+
+    Raises
+    ------
+    DataError
+        No text, or rows of other lengths than the header.
+    """
+    reader = csv.DictReader(read_lines(path, "a text table"), delimiter=delimiter, strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise DataError(path, "a text table", str(error)) from error
+    if any(None in row or None in row.values() for row in rows):
+        raise DataError(path, f"rows of {len(reader.fieldnames or ())} values", "others")
+    return rows
 
 
 def _number(text: str | None) -> float:

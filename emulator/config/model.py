@@ -133,9 +133,8 @@ class DiTConfig(Section):
 
 def _kind(value: Any) -> str:
     """Kind of a network section; a U-Net where none is named."""
-    if isinstance(value, Mapping):
-        return str(value.get("kind", "unet"))
-    return str(value.kind)
+    named = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return "unet" if named is None else str(named)
 
 
 NetworkConfig = Annotated[

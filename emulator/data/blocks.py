@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.snapshots import Snapshot
-from emulator.io import DataError, dataset_of, h5py_errors, open_hdf5
+from emulator.io import DataError, dataset_of, h5py_errors, names_in, open_hdf5
 
 if TYPE_CHECKING:
     import h5py
@@ -152,7 +152,7 @@ class _Reader:
             raise DataError(
                 self.where,
                 "a dataset",
-                f"only {', '.join(sorted(group)) or 'none'}",
+                f"only {', '.join(names_in(group)) or 'none'}",
                 "MassTable holds no mass for this type either; suite.header.mass_table_msunh can.",
             )
         self.dataset = dataset_of(group, name, where)

@@ -16,7 +16,7 @@ from emulator.data.gadget import attributes, chunk_paths, first_chunk, lacking, 
 from emulator.data.halo_tables import Listed, radius_200c, read_csv, read_rockstar
 from emulator.data.headers import LENGTHS, MASSES, FileUnit, Header, scale
 from emulator.data.numbers import integer, number
-from emulator.io import DataError, dataset_of, h5py_errors, open_hdf5, verify_if_sealed
+from emulator.io import DataError, dataset_of, h5py_errors, open_hdf5, verify_if_sealed, verify_own
 from emulator.units import CRITICAL_DENSITY
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def _require_plausible(halos: Halos, header: Header, path: Path) -> None:
 def _read_subfind(path: Path, header: Header | None) -> Listed:
     verify_if_sealed(path)
     with open_hdf5(path) as handle:
+        verify_own(path, handle.attrs)
         attrs, where = attributes(handle, path), f"{path}:Header"
         length, mass_unit = _units(attrs, path, header)
         side = number(attrs, "BoxSize", where)

@@ -128,7 +128,7 @@ def merged_attributes(
     found: dict[str, Any] = {}
     first: dict[str, str] = {}
     for group in (group for group in groups if group in handle):
-        attrs = dict(handle[group].attrs)
+        attrs = {str(name): value for name, value in handle[group].attrs.items()}
         for name in (name for name in used if name in found and name in attrs):
             one, other = (numbers(a, name, f"{path}:{group}") for a in (found, attrs))
             where = f"{path}:{first[name]}/{name}"

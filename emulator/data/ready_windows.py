@@ -6,7 +6,8 @@ targets show the structures of their condition. Each check here looks at all win
 simulation and says what is probably wrong.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
@@ -23,6 +24,53 @@ _LEAST_CORRELATION = {"dm_hydro": 0.8, "gas": 0.3}
 _LEAST_CONTEXT = 0.9
 _COARSE = 8
 _LOOKED_AT = 4
+
+
+def require_sound_windows(
+    fields: Mapping[str, NDArray[np.floating]],
+    context: Mapping[int, NDArray[np.floating]],
+    *,
+    omega_m: float,
+    omega_b: float,
+    pixel_mpch: float,
+    box_size_mpch: float,
+    depth_mpch: float,
+    where: str,
+) -> None:
+    """All checks on the windows of one simulation.
+
+    Parameters
+    ----------
+    fields
+        ``dmo, dm_hydro, gas, stars``, each ``(window, y, x)`` [Msun/h per pixel].
+    context
+        Factor -> ``(window, y, x)`` block means of the DMO mass around the same centres.
+    omega_m, omega_b
+        Of the simulation.
+    pixel_mpch, box_size_mpch, depth_mpch
+        Geometry that the config states.
+    where
+        The files, for messages.
+
+    Raises
+    ------
+    DataError
+        Another unit, fields or levels in another order, or turned targets; each says what it found.
+    """
+    factor = max(context, default=1)
+    widest = context.get(factor, fields["dmo"])
+    side = widest.shape[-1] * factor * pixel_mpch
+    require_mean_density(
+        widest,
+        omega_m,
+        pixel_mpch**2,
+        depth_mpch,
+        is_box=math.isclose(side, box_size_mpch, rel_tol=1e-6),
+        where=where,
+    )
+    require_content(fields, omega_b / omega_m, where)
+    require_same_structures(fields, where)
+    require_context(fields["dmo"], context, where)
 
 
 def require_mean_density(
@@ -180,27 +228,3 @@ def _middles(
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     norm = np.sqrt((one**2).sum() * (other**2).sum())
     return float((one * other).sum() / norm) if norm > 0 else 0.0
-
-
-def require_halos_in_windows(
-    mass_msunh: NDArray[np.float64], position_mpch: NDArray[np.float64],
-    window_msunh: NDArray[np.float64], box_size_mpch: float, paths: Sequence[object],
-) -> None:  # fmt: skip
-    """Check halos against their windows: lighter than all of the window, and inside the box."""
-    for i, path in enumerate(paths):
-        if mass_msunh[i] > window_msunh[i]:
-            raise DataError(
-                f"{path}:halo_mass",
-                f"a halo lighter than its window, {window_msunh[i]:.4g} Msun/h",
-                f"{mass_msunh[i]:.4g}",
-                "Is it in Msun/h?",
-            )
-        if mass_msunh[i] > 0 and not (
-            (position_mpch[i] >= 0).all() and (position_mpch[i] <= box_size_mpch).all()
-        ):
-            raise DataError(
-                f"{path}:halo_center",
-                f"a position in [0, {box_size_mpch:g}] Mpc/h",
-                f"{position_mpch[i].tolist()}",
-                "Is it in Mpc/h?",
-            )

@@ -35,13 +35,7 @@ from emulator.data.parameters import (
     read_ranges,
     require_possible_parameters,
 )
-from emulator.data.ready_windows import (
-    require_content,
-    require_context,
-    require_halos_in_windows,
-    require_mean_density,
-    require_same_structures,
-)
+from emulator.data.ready_windows import require_sound_windows
 from emulator.io import DataError, array_errors, atomic_path, is_archive, open_arrays
 
 TARGETS = ("dm_hydro", "gas", "stars")
@@ -127,8 +121,9 @@ def read_samples(
     Raises
     ------
     DataError
-        No samples, a damaged one, shapes that are not those of the config, or parameters that
-        differ between the windows of the simulation.
+        No samples, a damaged one, shapes that are not those of the config, parameters that differ
+        between the windows of the simulation or lie outside their ranges, and what
+        :mod:`~emulator.data.ready_windows` refuses.
     """
     paths = suite.inputs(root, simulation)[:-1]
     if not paths:
@@ -138,63 +133,83 @@ def read_samples(
     for path, sample in zip(paths, samples, strict=True):
         _check_config(sample, data_config, path)
     params = _common_params(suite, paths, samples)
+    ranges = suite.path("ranges", root, simulation)
+    known = match_ranges(params, read_ranges(ranges), ranges)
+    require_possible_parameters(params, known, f"{paths[0]}:params")
     named = {canonical_name(name): value for name, value in params.items()}
-    omega_m, omega_b = (
-        named.get(name, default)
-        for name, default in (("Omega_m", suite.omega_m), ("Omega_b", suite.omega_b))
-    )
+    universe = {
+        "hubble_h": named.get("h", suite.hubble_h),
+        "omega_m": named.get("Omega_m", suite.omega_m),
+        "omega_b": named.get("Omega_b", suite.omega_b),
+    }
     fields = np.stack([np.concatenate([s.condition[None], s.target]) for s in samples])
     large_scale = np.stack([sample.large_scale for sample in samples])
     context = {f: large_scale[:, i] for i, f in enumerate(data_config.context_factors)}
+    pixel = suite.box_size_mpch / data_config.n_pixels
+    require_sound_windows(
+        dict(zip(SPECIES, np.moveaxis(fields, 1, 0), strict=True)),
+        context,
+        omega_m=universe["omega_m"],
+        omega_b=universe["omega_b"],
+        pixel_mpch=pixel,
+        box_size_mpch=suite.box_size_mpch,
+        depth_mpch=suite.depth_mpch,
+        where=str(paths[0].parent),
+    )
+    for path, sample in zip(paths, samples, strict=True):
+        require_halo_in_window(sample, suite.box_size_mpch, str(path))
     mass = np.array([sample.halo_mass for sample in samples], np.float64)
     position = np.array([sample.halo_center for sample in samples], np.float64)
-    pixel = suite.box_size_mpch / data_config.n_pixels
-    ranges = suite.path("ranges", root, simulation)
-    where = str(paths[0].parent)
-    require_possible_parameters(
-        params, match_ranges(params, read_ranges(ranges), ranges), f"{paths[0]}:params"
-    )
-    widest = max(context, default=1)
-    require_mean_density(
-        context.get(widest, fields[:, 0]),
-        omega_m,
-        pixel**2,
-        suite.depth_mpch,
-        is_box=data_config.window * widest == data_config.n_pixels,
-        where=where,
-    )
-    by_name = dict(zip(SPECIES, np.moveaxis(fields, 1, 0), strict=True))
-    require_content(by_name, omega_b / omega_m, where)
-    require_same_structures(by_name, where)
-    require_context(fields[:, 0], context, where)
-    window_mass = fields[:, 0].sum(axis=(1, 2), dtype=np.float64)
-    require_halos_in_windows(mass, position, window_mass, suite.box_size_mpch, paths)
-    attrs = {
-        "box_size_mpch": suite.box_size_mpch,
-        "pixel_mpch": pixel,
-        "depth_mpch": suite.depth_mpch,
-        "redshift": suite.redshift,
-        "hubble_h": named.get("h", suite.hubble_h),
-        "omega_m": omega_m,
-        "omega_b": omega_b,
-        "periodic": 0,
-        **parameter_attrs(params, ranges),
-        **mean_masses(fields),
-    }
     with_halo = mass > 0
+    halos = Halos(
+        position[with_halo],
+        mass[with_halo],
+        radius_200c(mass[with_halo], universe["omega_m"], suite.redshift),
+    )
     return FullMaps(
         fields=fields,
         projections=tuple(path.stem for path in paths),
         context=context,
-        halos=Halos(
-            position[with_halo],
-            mass[with_halo],
-            radius_200c(mass[with_halo], omega_m, suite.redshift),
-        ),
-        attrs=attrs,
+        halos=halos,
+        attrs={
+            "box_size_mpch": suite.box_size_mpch,
+            "pixel_mpch": pixel,
+            "depth_mpch": suite.depth_mpch,
+            "redshift": suite.redshift,
+            "periodic": 0,
+            **universe,
+            **parameter_attrs(params, ranges),
+            **mean_masses(fields),
+        },
         sources=tuple(below(root, path) for path in paths),
         halo_projection=np.flatnonzero(with_halo),
     )
+
+
+def require_halo_in_window(sample: Sample, box_size_mpch: float, where: str) -> None:
+    """Check the halo of a window, if it has one: lighter than the window, and inside the box.
+
+    Raises
+    ------
+    DataError
+        A mass or a position in another unit.
+    """
+    mass, window = float(sample.halo_mass), float(sample.condition.sum(dtype=np.float64))
+    if mass > window:
+        raise DataError(
+            f"{where}:halo_mass",
+            f"a halo lighter than its window, {window:.4g} Msun/h",
+            f"{mass:.4g}",
+            "Is it in Msun/h?",
+        )
+    position = sample.halo_center
+    if mass > 0 and not ((position >= 0).all() and (position <= box_size_mpch).all()):
+        raise DataError(
+            f"{where}:halo_center",
+            f"a position in [0, {box_size_mpch:g}] Mpc/h",
+            f"{position.tolist()}",
+            "Is it in Mpc/h?",
+        )
 
 
 def _read_key(archive: "np.lib.npyio.NpzFile", key: str, path: Path) -> NDArray[np.float32]:

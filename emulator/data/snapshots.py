@@ -25,7 +25,15 @@ from emulator.data.gadget import attributes, chunk_paths, first_chunk, read_gadg
 from emulator.data.headers import Header
 from emulator.data.numbers import integer, integers
 from emulator.data.swift import is_swift, read_swift_header
-from emulator.io import DataError, dataset_of, h5py_errors, open_hdf5, verify_if_sealed
+from emulator.io import (
+    DataError,
+    dataset_of,
+    h5py_errors,
+    names_in,
+    open_hdf5,
+    verify_if_sealed,
+    verify_own,
+)
 
 if TYPE_CHECKING:
     import h5py
@@ -96,6 +104,7 @@ def open_snapshot(path: str | Path, facts: HeaderFacts | None = None) -> Snapsho
     for chunk in paths:
         verify_if_sealed(chunk)
         with open_hdf5(chunk) as handle:
+            verify_own(chunk, handle.attrs)
             _require_same(read_header(handle, chunk, facts), header, chunk, path)
             chunk_counts.append(_counts_of_file(handle, chunk))
             stored |= _stored_masses(handle)
@@ -143,7 +152,7 @@ def _counts_of_file(handle: "h5py.File", path: Path) -> tuple[int, ...]:
             if stated.min(initial=0) < 0:
                 raise DataError(f"{path}:Header/NumPart_ThisFile", "counts", f"{stated.tolist()}")
             return tuple(stated.tolist())
-    matches = (re.fullmatch(r"PartType(\d{1,2})", name) for name in handle)
+    matches = (re.fullmatch(r"PartType(\d{1,2})", name) for name in names_in(handle))
     n_types = max((int(match[1]) + 1 for match in matches if match), default=0)
     names = (f"PartType{number}/Coordinates" for number in range(n_types))
     return tuple(len(handle[name]) if name in handle else 0 for name in names)
@@ -156,7 +165,7 @@ def _same_counts(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 def _stored_masses(handle: "h5py.File") -> set[int]:
     """Types whose particles have masses of their own in this file."""
-    matches = (re.fullmatch(r"PartType(\d{1,2})", name) for name in handle)
+    matches = (re.fullmatch(r"PartType(\d{1,2})", name) for name in names_in(handle))
     kinds = {int(match[1]) for match in matches if match}
     return {kind for kind in kinds if _MASSES in (handle.get(f"PartType{kind}") or ())}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.config import HeaderFacts
 from emulator.data.headers import Header, Stated, box_side, merged_attributes, settle, total_counts
 from emulator.data.numbers import number, numbers
-from emulator.io import DataError
+from emulator.io import DataError, names_in
 
 if TYPE_CHECKING:
     import h5py
@@ -68,13 +68,13 @@ def read_swift_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> He
 def _cgs(attrs: dict[str, Any], name: str, path: Path) -> float:
     value = number(attrs, name, f"{path}:Units")
     if value is None or not 0 < value < math.inf:
-        got = f"only {', '.join(sorted(attrs))}" if value is None else f"{value:g}"
+        got = f"only {', '.join(names_in(attrs))}" if value is None else f"{value:g}"
         raise DataError(f"{path}:Units", f"a positive attribute {name!r}", got)
     return value
 
 
 def _require_comoving(handle: "h5py.File", path: Path) -> None:
-    for name in (key for key in handle if key.startswith("PartType")):
+    for name in (key for key in names_in(handle) if key.startswith("PartType")):
         if "Coordinates" not in handle[name]:
             continue
         where = f"{path}:{name}/Coordinates"

@@ -8,10 +8,17 @@ key, what was expected and what was found.
 from emulator.io.arrays import array_errors, is_archive, open_arrays
 from emulator.io.atomic import atomic_path, write_bytes, write_text
 from emulator.io.errors import DataError, EmulatorError
-from emulator.io.hdf5 import dataset_of, h5py_errors, open_hdf5, require_attribute
+from emulator.io.hdf5 import dataset_of, h5py_errors, names_in, open_hdf5, require_attribute
 from emulator.io.names import path_part
 from emulator.io.netcdf import read_dataset, write_dataset
-from emulator.io.seal import REMAKE, append_seal, seal_of, verify, verify_if_sealed
+from emulator.io.seal import (
+    REMAKE,
+    append_seal,
+    seal_of,
+    verify,
+    verify_if_sealed,
+    verify_own,
+)
 from emulator.io.text import is_file, read_json, read_lines, read_text, write_json
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "h5py_errors",
     "is_archive",
     "is_file",
+    "names_in",
     "open_arrays",
     "open_hdf5",
     "path_part",
@@ -36,6 +44,7 @@ __all__ = [
     "seal_of",
     "verify",
     "verify_if_sealed",
+    "verify_own",
     "write_bytes",
     "write_dataset",
     "write_json",

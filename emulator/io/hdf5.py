@@ -7,7 +7,7 @@ was never written) with zeros, without a word: :func:`dataset_of` refuses such d
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +87,12 @@ def _translated(where: str | Path, error: Exception, hint: str) -> DataError:
     )
 
 
+def names_in(group: Iterable[str | bytes]) -> list[str]:
+    """Names of what a group or its attributes hold, sorted; also those that are no UTF-8."""
+    found = (n if isinstance(n, str) else n.decode(errors="backslashreplace") for n in group)
+    return sorted(found)
+
+
 def dataset_of(group: "h5py.Group", name: str, where: str) -> "h5py.Dataset":
     """One dataset of numbers with all its data.
 
@@ -109,7 +115,7 @@ def dataset_of(group: "h5py.Group", name: str, where: str) -> "h5py.Dataset":
     place = f"{where}/{name}"
     link = group.get(name, getlink=True)
     if link is None:
-        present = ", ".join(sorted(group)[:12]) or "none"
+        present = ", ".join(names_in(group)[:12]) or "none"
         raise DataError(place, "a dataset", f"only {present}")
     with h5py_errors(place):
         try:
@@ -222,6 +228,6 @@ def _require_external(dataset: "h5py.Dataset", place: str) -> None:
 def require_attribute(attrs: Mapping[str, Any], name: str, where: str) -> Any:
     """One attribute, or a :class:`DataError` that lists those present in ``where``."""
     if name not in attrs:
-        present = ", ".join(sorted(attrs)) or "none"
+        present = ", ".join(names_in(attrs)) or "none"
         raise DataError(where, f"attribute {name!r}", f"only {present}")
     return attrs[name]

@@ -80,6 +80,15 @@ def verify_if_sealed(path: str | Path, *, hint: str = REMAKE) -> None:
         )  # fmt: skip
 
 
+def verify_own(path: str | Path, attrs: Mapping[str, Any]) -> None:
+    """Require the seal of a file that says itself that this project wrote it; others have none.
+
+    ``attrs`` are the attributes of the open file.
+    """
+    if "emulator_version" in attrs:
+        verify(path)
+
+
 def _line(hexdigest: str) -> bytes:
     return _TAG + hexdigest.encode() + b"\n"
 

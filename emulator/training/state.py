@@ -3,18 +3,21 @@
 import os
 import signal
 import sys
+from io import BytesIO
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from emulator.io import (
     DataError,
     EmulatorError,
-    append_seal,
     atomic_path,
+    seal_of,
     verify,
     write_text,
 )
@@ -67,6 +70,21 @@ def last_state(state: Path) -> Path | None:
     if faults:
         raise faults[0]
     return None
+
+
+class SealedFiles(TorchCheckpointIO):
+    """Writes a state where it belongs, with its checksum; Lightning's own way is through TMPDIR."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write one file; the disk that is full is the one that the message names."""
+        buffer = BytesIO()
+        torch.save(checkpoint, buffer)
+        content = buffer.getbuffer()
+        with Path(path).open("wb") as handle:
+            handle.write(content)
+            handle.write(seal_of(content))
 
 
 class SaveState(pl.Callback):
@@ -141,7 +159,6 @@ class SaveState(pl.Callback):
             return
         with atomic_path(self.path) as partial:
             trainer.save_checkpoint(partial, weights_only=False)
-            append_seal(partial)
             if self.path.is_file():
                 os.replace(self.path, previous_of(self.path))
         write_text(self.path.with_name("history.csv"), self.history.to_csv())

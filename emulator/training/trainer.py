@@ -36,7 +36,7 @@ from emulator.training.preflight import (
     require_windows,
     summarise_network,
 )
-from emulator.training.state import SaveState, last_state, say
+from emulator.training.state import SaveState, SealedFiles, last_state, say
 from emulator.training.tensorboard import TensorBoard
 
 
@@ -251,7 +251,7 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
         strategy="ddp" if config.training.devices * config.training.num_nodes > 1 else "auto",
         accumulate_grad_batches=config.training.accumulate,
         # under Slurm one task of a Snakemake job would be taken for the whole world
-        plugins=[LightningEnvironment()],
+        plugins=[LightningEnvironment(), SealedFiles()],
         precision="bf16-mixed" if config.training.precision == "bf16" else "32-true",
         max_steps=config.training.max_steps,
         gradient_clip_val=config.training.gradient_clip,

@@ -86,10 +86,19 @@ def test_two_processes_train_as_one(maps_dir, whole, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_saves_the_state_and_asks_to_be_queued_again(maps_dir, tmp_path, number):
-    """Stopped at any step by the scheduler; the same command ends with the same weights."""
-    long = {**SINGLE, "max_steps": 40, "checkpoint_steps": 20}
+@pytest.mark.parametrize(
+    ("number", "workers", "code"),
+    [
+        (signal.SIGTERM, 2, EXIT_REQUEUE),
+        (signal.SIGUSR1, 0, EXIT_REQUEUE),
+        (signal.SIGINT, 2, 130),
+    ],
+)
+def test_a_signal_saves_the_state_and_asks_to_be_queued_again(
+    maps_dir, tmp_path, number, workers, code
+):
+    """Stopped at any step, with all its processes; the same command ends with the same weights."""
+    long = {**SINGLE, "max_steps": 40, "checkpoint_steps": 20, "loader_workers": workers}
     config = {**TINY, "training": long}
     straight = prepare(maps_dir, tmp_path / "a", config)
     subprocess.run(straight, env=ENVIRONMENT, check=True, capture_output=True)
@@ -98,13 +107,15 @@ def test_a_signal_saves_the_state_and_asks_to_be_queued_again(maps_dir, tmp_path
     process = subprocess.Popen(
         [sys.executable, "tests/training/slow_steps.py", *stopped[3:]],
         env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
     )  # fmt: skip
     for line in process.stdout:
         if "step 7" in line:
-            process.send_signal(number)
+            os.killpg(process.pid, number)  # schedulers and terminals signal the whole group
             break
     rest = process.stdout.read()
-    assert process.wait() == EXIT_REQUEUE, rest
+    assert process.wait() == code, rest
+    assert "Traceback" not in rest
     assert f"training stopped after step 8 ({signal.Signals(number).name})" in rest
     assert not (tmp_path / "b/results/model/seed_0/model.json").exists()
     done = subprocess.run(stopped, env=ENVIRONMENT, capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import emulator
-from emulator.config import read_config
+from emulator.config import EmbeddedSuite, read_config
 from emulator.cost.requests import requests
 from emulator.data.maps import read_maps
 from emulator.data.splits import sampled_simulations, split_runs
@@ -28,7 +28,7 @@ def planned(done):
 def test_products_are_there(finished):
     results = finished[0] / "results/test"
     splits = read_json(results / "splits.json")
-    for name in sampled_simulations(splits["test"]):
+    for name in sampled_simulations(splits["test"], EmbeddedSuite()):
         ensemble = xr.load_dataset(results / f"ensembles/test/{name}.nc", engine="h5netcdf")
         assert ensemble.fields.dims == ("sample", "member", "channel", "y", "x")
         assert ensemble.fields.attrs["units"] == "Msun/h per pixel"
@@ -65,7 +65,8 @@ def test_every_job_leaves_a_log_and_a_benchmark(finished):
 def test_jobs_need_less_than_they_ask_for(finished):
     """Memory and time that the workflow asks the scheduler for, against what was measured."""
     results = finished[0] / "results/test"
-    asked = requests(read_config(ROOT / "configs/test.yaml"))
+    config = read_config(ROOT / "configs/test.yaml")
+    asked = requests(config, config.suite.runs())
     for stage, request in asked.items():
         tables = [
             *results.glob(f"benchmarks/{stage}/*.tsv"),
@@ -187,17 +188,26 @@ def test_a_seed_more_trains_one_model_and_keeps_the_members_of_the_other(copy, s
     assert [model.seed for model in both.models] == [0, 7]
 
 
-def test_a_removed_map_is_named_before_anything_runs(finished, snakemake):
-    path = finished[0] / "data/processed/test/maps/SB_0.h5"
-    kept = path.read_bytes()
-    path.unlink()
-    try:
-        done = snakemake(finished[0], check=False)
-    finally:
-        path.write_bytes(kept)
-    assert done.returncode != 0
-    assert "SB_0.h5" in done.stderr
-    assert "no such file" in done.stderr
+def test_what_is_lost_is_made_again(copy, snakemake):
+    """A map, weights and an ensemble of a finished run: the same bytes, and no other training."""
+    lost = [
+        copy / "data/processed/test/maps/SB_0.h5",
+        copy / "results/test/model/seed_0/weights.safetensors",
+        copy / "results/test/ensembles/test/CV_0.nc",
+    ]
+    kept = [path.read_bytes() for path in lost]
+    for path in lost:
+        path.unlink()
+    before = snakemake(copy, "--dry-run")
+    assert not lost[0].exists()
+    assert not lost[0].exists()
+    assert f"{lost[0].name}: expected {len(kept[0])} bytes" in before.stderr
+    done = snakemake(copy)
+    assert "no such file. Its block is made again." in done.stderr
+    assert "going on from" in done.stdout + done.stderr
+    assert [path.read_bytes() for path in lost] == kept
+    again = snakemake(copy, "--dry-run")
+    assert "Nothing to be done" in again.stdout + again.stderr
 
 
 def test_the_cluster_command_parses_from_the_root(call, tmp_path):

@@ -29,6 +29,7 @@ def shipped(name, folder, **suite):
     raw = yaml.safe_load((ROOT / f"configs/{name}.yaml").read_text())
     raw["suite"] |= suite
     raw |= SMALL
+    raw["model"]["network"] = {"widths": [16, 32], "patch": 2, "attention_levels": []}
     (folder / "config.yaml").write_text(yaml.safe_dump(raw))
     return parse_config(raw)
 
@@ -96,6 +97,9 @@ def test_snapshots_in_the_layout_of_camels_are_found(tmp_path, workflow):
             made.append(path.with_name(f"{path.stem}.0{path.suffix}") if chunked else path)
             made[-1].parent.mkdir(parents=True, exist_ok=True)
             made[-1].touch()
+    table = config.suite.path("parameters", root, "SB35_0")
+    rows = [f"SB35_{i} 0.3 {100 + i}" for i in range(3)]
+    table.write_text("\n".join(["#Name Omega0 seed", *rows]) + "\n")
     relative = {str(path.relative_to(root)) for path in made}
     assert "Sims/IllustrisTNG/L50n512/SB35/SB35_0/snapshot_090.hdf5" in relative
     assert "Sims/IllustrisTNG_DM/L50n512/SB35/SB35_2/snapshot_090.0.hdf5" in relative

@@ -52,6 +52,9 @@ EMULATOR = f"{shlex.quote(sys.executable)} -m emulator"
 shell.prefix("set -euo pipefail; unset PYTHONDONTWRITEBYTECODE; trap : TERM USR1; ")
 LOGGED = "2>&1 | (trap '' TERM USR1; exec tee {log})"
 
+# Snakemake itself knows only later
+DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", word) for word in sys.argv[1:])
+
 if workflow.is_main_process:  # while jobs run, their manifests come and go
     manifests = [
         f"{folder}/manifests/{block}.json" for folder in (RAW, PROCESSED) for block in BLOCKS
@@ -62,7 +65,7 @@ if workflow.is_main_process:  # while jobs run, their manifests come and go
             check_manifest(manifest)
         except DataError as error:
             print(f"{error}. Its block is made again.", file=sys.stderr)
-            if not workflow.dryrun:
+            if not DRY_RUN:
                 manifest.unlink()
 
 
