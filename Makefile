@@ -1,6 +1,7 @@
 # Two commands for a newcomer: `make demo` and `make test`. Both install what they need into .venv.
 PYTHON ?= python3
-CORES ?= $(shell nproc 2>/dev/null || echo 2)
+# nproc takes OMP_NUM_THREADS, which is about threads of a process, for the number of cores
+CORES ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES)
@@ -35,7 +36,7 @@ demo: $(VENV)/.installed  ## the whole pipeline on the embedded suite: about ten
 dry-run: $(VENV)/.installed  ## what `make demo` would run
 	@$(SNAKEMAKE) --configfile configs/demo.yaml --dry-run
 
-test: $(VENV)/.installed  ## all tests
+test: $(VENV)/.installed  ## the tests, but for those of test-long and slurm-test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 test-fast: $(VENV)/.installed  ## tests that take seconds

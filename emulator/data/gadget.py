@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _CHUNK_NAME = re.compile(r"^(?P<stem>.+)\.\d+(?P<suffix>\.(?:hdf5|h5))$")
 _GROUPS = ("Header", "Parameters", "Units", "Cosmology")
 _MOST_FILES = 100_000
-_USED = (
+_FACTS = (
     "BoxSize",
     "Redshift",
     "Time",
@@ -48,7 +48,18 @@ _USED = (
     "Omega_Baryon",
     "HubbleParam",
     "UnitLength_in_cm",
+    "UnitLength_In_CGS",
     "UnitMass_in_g",
+    "UnitMass_In_CGS",
+)
+_OF_THE_FILE = (
+    "MassTable",
+    "NumPart_Total",
+    "NumPart_Total_HighWord",
+    "NumFilesPerSnapshot",
+    "NumFiles",
+    "Ngroups_ThisFile",
+    "Ngroups_Total",
 )
 _MPC_IN_CM, _MSUN_IN_G = 3.085678e24, 1.989e33
 _ATTRIBUTES = {
@@ -98,7 +109,7 @@ def chunk_paths(path: Path, n_files: int) -> list[Path]:
 
 def attributes(handle: "h5py.File", path: Path) -> dict[str, Any]:
     """Attributes of ``/Header``, and of the groups where newer codes keep what it lacks."""
-    return merged_attributes(handle, _GROUPS, _USED, path)
+    return merged_attributes(handle, _GROUPS, (*_FACTS, *_OF_THE_FILE), path, alike=_FACTS)
 
 
 def lacking(attrs: Mapping[str, Any], name: str, path: Path) -> DataError:

@@ -17,7 +17,7 @@ import numpy as np
 
 from emulator.config import HeaderFacts
 from emulator.data.numbers import integers, number, numbers
-from emulator.io import DataError
+from emulator.io import DataError, names_in
 
 if TYPE_CHECKING:
     import h5py
@@ -116,20 +116,29 @@ def settle(stated: Stated, facts: HeaderFacts, where: str) -> Header:
 
 
 def merged_attributes(
-    handle: "h5py.File", groups: Sequence[str], used: Sequence[str], path: Path
+    handle: "h5py.File",
+    groups: Sequence[str],
+    used: Sequence[str],
+    path: Path,
+    *,
+    alike: Sequence[str],
 ) -> dict[str, Any]:
     """Attributes of several groups; the first that has one says it.
+
+    Only those that are ``used`` are read: the others, which may be anything, are named and
+    ``None``.
 
     Raises
     ------
     DataError
-        Two groups that disagree about one of the numbers that are used.
+        Two groups that disagree about one of the numbers that must be ``alike`` in all of them.
     """
     found: dict[str, Any] = {}
     first: dict[str, str] = {}
     for group in (group for group in groups if group in handle):
-        attrs = {str(name): value for name, value in handle[group].attrs.items()}
-        for name in (name for name in used if name in found and name in attrs):
+        there = handle[group].attrs
+        attrs = {name: there[name] if name in used else None for name in names_in(there)}
+        for name in (name for name in alike if name in found and name in attrs):
             one, other = (numbers(a, name, f"{path}:{group}") for a in (found, attrs))
             where = f"{path}:{first[name]}/{name}"
             require_same_numbers(one, other, where, f"{group}/{name}")

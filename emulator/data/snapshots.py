@@ -95,16 +95,18 @@ def open_snapshot(path: str | Path, facts: HeaderFacts | None = None) -> Snapsho
         (those of others bear no checksum).
     """
     path, facts = first_chunk(path), facts or HeaderFacts()
+    verify_if_sealed(path)
     with open_hdf5(path) as handle:
+        verify_own(path, handle.attrs)
         n_files = integer(attributes(handle, path), "NumFilesPerSnapshot", f"{path}:Header")
         header = read_header(handle, path, facts)
         notice, params = handle.attrs.get("notice"), _own_parameters(handle)
     paths = chunk_paths(path, 1 if n_files is None else n_files)
     chunk_counts, stored = [], set()
     for chunk in paths:
-        verify_if_sealed(chunk)
+        if chunk != path:
+            verify_if_sealed(chunk)
         with open_hdf5(chunk) as handle:
-            verify_own(chunk, handle.attrs)
             _require_same(read_header(handle, chunk, facts), header, chunk, path)
             chunk_counts.append(_counts_of_file(handle, chunk))
             stored |= _stored_masses(handle)

@@ -44,8 +44,10 @@ def read_swift_header(handle: "h5py.File", path: Path, facts: HeaderFacts) -> He
         As :func:`~emulator.data.headers.settle`, or units that are not stated, a box that is no
         cube, or positions that are stored as physical.
     """
-    used = (*_ATTRIBUTES.values(), _LENGTH, _MASS)
-    attrs = merged_attributes(handle, ("Header", "Cosmology", "Units"), used, path)
+    counts = ("NumPart_Total", "NumPart_Total_HighWord")
+    alike = (*_ATTRIBUTES.values(), _LENGTH, _MASS)
+    groups = ("Header", "Cosmology", "Units")
+    attrs = merged_attributes(handle, groups, (*alike, *counts), path, alike=alike)
     where = f"{path}:Header"
     _require_comoving(handle, path)
     stated = Stated(

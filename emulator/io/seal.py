@@ -70,9 +70,9 @@ def verify(path: str | Path, *, hint: str = REMAKE) -> None:
 
 
 def verify_if_sealed(path: str | Path, *, hint: str = REMAKE) -> None:
-    """Verify the seal if there is one; files of others have none."""
+    """Verify the seal if there is one; files of others have none, and what is no file neither."""
     path = Path(path)
-    stated = _stated(path)
+    stated = _stated(path) if path.is_file() else None
     if stated is not None and _digest(path) != stated:
         raise DataError(
             path, f"the bytes that were written (sha256 {stated[:12]}...)",

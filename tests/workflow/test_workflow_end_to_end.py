@@ -11,7 +11,6 @@ import xarray as xr
 import emulator
 from emulator.config import EmbeddedSuite, read_config
 from emulator.cost.requests import requests
-from emulator.data.maps import read_maps
 from emulator.data.splits import sampled_simulations, split_runs
 from emulator.io import read_json
 
@@ -123,14 +122,30 @@ def test_the_bundle_is_ready_to_use(finished, monkeypatch):
     assert fields.fields.sizes["member"] == 2
 
 
+def as_the_demo(finished, folder):
+    """Put this run where the documents have the demo."""
+    for name in ("results", "data/processed"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "demo").symlink_to(finished / name / "test")
+
+
+def test_the_exports_of_the_docs_run(finished, tmp_path, call):
+    """Their window is the demo's, 32 pixels; that of this run is 16."""
+    lines = re.findall(
+        r"^(emulator export .*?) +#", (ROOT / "docs/your_own_suite.md").read_text(), re.MULTILINE
+    )
+    assert len(lines) == 2
+    as_the_demo(finished[0], tmp_path)
+    for line in lines:
+        done = call(line.replace("--window 32", "--window 16").split(), tmp_path)
+        assert int(done.stdout.split()[0]) > 0
+
+
 def test_the_snippets_of_the_docs_run(finished, tmp_path, monkeypatch):
     """With the bundle of this run where the README has that of the demo, and a map of this run."""
     pages = [(ROOT / page).read_text() for page in ("README.md", "docs/diffusion.md")]
     blocks = re.findall(r"```python\n(.*?)```", "\n".join(pages), re.DOTALL)
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results/demo").symlink_to(finished[0] / "results/test")
-    maps = read_maps(finished[0] / "data/processed/test/maps/CV_0.h5")
-    np.save(tmp_path / "dmo_map.npy", maps.select(["dmo"])[0, 0])
+    as_the_demo(finished[0], tmp_path)
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(blocks[0], names)
