@@ -74,8 +74,6 @@ def require_cosmic_shares(
         found = masses[name] / dmo_msunh if dmo_msunh > 0 else float("nan")
         is_exact = name == "dm_hydro"
         fits = found <= share + tolerance and (not is_exact or found >= share - tolerance)
-        # stars never outweigh the gas of a volume: that would be the two in each other's place
-        fits &= name != "stars" or masses["stars"] <= masses.get("gas", masses["stars"])
         if not fits:
             raise DataError(
                 where,
@@ -84,6 +82,12 @@ def require_cosmic_shares(
                 f"{found:.4g} ({_shares(masses, dmo_msunh)})",
                 "Fields in another order or unit, or another Omega_b than the run's?",
             )
+
+    if "gas" in masses and masses.get("stars", 0.0) > masses["gas"]:
+        raise DataError(
+            where, "less mass in stars than in gas", _shares(masses, dmo_msunh),
+            "Are the two in each other's place, or is gas missing?",
+        )  # fmt: skip
 
 
 def _shares(masses: Mapping[str, float], dmo_msunh: float) -> str:

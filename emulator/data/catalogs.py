@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emulator.data.gadget import attributes, chunk_paths, first_chunk, lacking, stated_units
 from emulator.data.halo_tables import Listed, radius_200c, read_csv, read_rockstar
-from emulator.data.headers import LENGTHS, MASSES, FileUnit, Header, scale
+from emulator.data.headers import LENGTHS, MASSES, FileUnit, Header, box_side, scale
 from emulator.data.numbers import integer, number
 from emulator.io import DataError, dataset_of, h5py_errors, open_hdf5, verify_if_sealed, verify_own
 from emulator.units import CRITICAL_DENSITY
@@ -148,7 +148,7 @@ def _read_subfind(path: Path, header: Header | None) -> Listed:
         verify_own(path, handle.attrs)
         attrs, where = attributes(handle, path), f"{path}:Header"
         length, mass_unit = _units(attrs, path, header)
-        side = number(attrs, "BoxSize", where)
+        side = box_side(attrs, where)
         if side is None or not side > 0:
             raise lacking(attrs, "BoxSize", path)
         box, redshift = side * length, number(attrs, "Redshift", where)

@@ -140,8 +140,11 @@ def merged_attributes(
         attrs = {name: there[name] if name in used else None for name in names_in(there)}
         for name in (name for name in alike if name in found and name in attrs):
             one, other = (numbers(a, name, f"{path}:{group}") for a in (found, attrs))
-            where = f"{path}:{first[name]}/{name}"
-            require_same_numbers(one, other, where, f"{group}/{name}")
+            where, elsewhere = f"{path}:{first[name]}/{name}", f"{group}/{name}"
+            if name == "Redshift" and one is not None and other is not None:
+                # of which zero says something
+                one, other, where = 1.0 + one, 1.0 + other, f"{where} (1+z)"
+            require_same_numbers(one, other, where, elsewhere)
         first = dict.fromkeys(attrs, group) | first
         found = attrs | found
     return found
