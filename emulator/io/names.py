@@ -28,12 +28,12 @@ def path_part(name: str, where: str) -> str:
     """
     fault = _fault(name)
     if fault:
-        shown = name if len(name) <= 60 else f"{name[:57]}..."
+        shown = repr(name)[:60]
         raise DataError(
             where,
             f"a name that can be part of a path: at most {LONGEST} bytes, no '/', backslash, brace "
             "or control character, no dot or hyphen in front",
-            f"{shown!r} ({fault})",
+            f"{shown} ({fault})",
         )
     return name
 

@@ -49,8 +49,9 @@ EMULATOR = f"{shlex.quote(sys.executable)} -m emulator"
 # A command that fails must not hide behind `tee`; byte code halves the start-up of every job. When
 # the scheduler ends a job it signals all of its processes: the shell waits for the command, which
 # may have a state to save, and `tee` for what the command still says.
-shell.prefix("set -euo pipefail; unset PYTHONDONTWRITEBYTECODE; trap : TERM USR1; ")
-LOGGED = "2>&1 | (trap '' TERM USR1; exec tee {log})"
+# What stands in a command is quoted: roots and names are the user's.
+shell.prefix("set -euo pipefail; unset PYTHONDONTWRITEBYTECODE; trap : TERM USR1 INT; ")
+LOGGED = "2>&1 | (trap '' TERM USR1 INT; exec tee {log:q})"
 
 # Snakemake itself knows only later
 DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", word) for word in sys.argv[1:])
