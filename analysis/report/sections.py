@@ -96,8 +96,9 @@ def _spectra(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
         for name, value in tolerance.items()
         if name in metrics["field"]
     )
-    suppression = []
+    suppression, near = [], ""
     if "suppression_truth" in metrics:
+        near = "; it is near 1 for total matter without any model"
         suppression.append(
             encode_figure(
                 plot_suppression(metrics, k_range),
@@ -131,7 +132,7 @@ def _spectra(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 plot_correlation(metrics, k_range),
                 alt="Correlation coefficient with the truth by field, members and DMO",
                 caption="Correlation with the truth. The dotted line is what a copy of the DMO "
-                "field reaches; it is near 1 for total matter without any model. A draw that is "
+                f"field reaches{near}. A draw that is "
                 "honest about its uncertainty may lie below that line: the member's own randomness "
                 "counts against it (see the calibration identity). No bar.",
             ),
