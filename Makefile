@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test-fast: $(VENV)/.installed  ## tests that take seconds
 
 test-long: $(VENV)/.installed  ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long
+
+mutants: $(VENV)/.installed  ## how many small changes of a PACKAGE its fast tests notice: ten minutes each
+	$(BIN)/python tests/mutants/run.py $(or $(PACKAGE),metrics) --sample $(or $(SAMPLE),60)
 
 slurm-test: $(VENV)/.installed  ## the workflow on a real Slurm of this machine (Debian, root): eight minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
