@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from emulator.config import ChannelConfig, ModelConfig
+from emulator.config.documents import shorten_error
 from emulator.data.maps import Maps, read_maps
 from emulator.data.normalisation import (
     CONDITION_FLOOR_MSUNH,
-    CosmicShare,
     Normalisation,
     ParameterScale,
 )
@@ -65,7 +66,8 @@ def fit_normalisation(
     Raises
     ------
     DataError
-        If a map lacks a parameter that the model is conditioned on.
+        If a map lacks a parameter that the model is conditioned on, or the statistics are none that
+        anything can be normalised by.
     """
     names = network_channels(model.channels)
     targets = RunningMoments(len(names))
@@ -87,20 +89,22 @@ def fit_normalisation(
         ranges = {name: _range(maps.param_ranges, name, path) for name in model.params}
     target_mean, target_std = targets.result(names)
     condition_mean, condition_std = conditions.result(fields)
-    return Normalisation(
-        channels=model.channels,
-        target_mean=target_mean,
-        target_std=target_std,
-        condition_floor_msunh=CONDITION_FLOOR_MSUNH,
-        condition_mean=condition_mean,
-        condition_std=condition_std,
-        context_factors=tuple(context_factors),
-        params=ranges,
-        cosmic_share=CosmicShare(
-            omega_m=_density_source("Omega_m", cosmologies["omega_m"], model.params),
-            omega_b=_density_source("Omega_b", cosmologies["omega_b"], model.params),
-        ),
-    )
+    # validated as if it had been read: what cannot be is said here, not where it is used
+    fitted = {
+        "channels": model.channels,
+        "target_mean": target_mean,
+        "target_std": target_std,
+        "condition_floor_msunh": CONDITION_FLOOR_MSUNH,
+        "condition_mean": condition_mean,
+        "condition_std": condition_std,
+        "context_factors": tuple(context_factors),
+        "params": ranges,
+        "cosmic_share": {
+            "omega_m": _density_source("Omega_m", cosmologies["omega_m"], model.params),
+            "omega_b": _density_source("Omega_b", cosmologies["omega_b"], model.params),
+        },
+    }
+    return Normalisation.parse(fitted, f"statistics of {len(paths)} training simulations")
 
 
 def _add_targets(
@@ -139,6 +143,10 @@ def _range(ranges: Mapping[str, Mapping[str, Any]], name: str, path: Path) -> Pa
             "Name only parameters of the suite's table in model.params.",
         )
     entry = ranges[name]
-    return ParameterScale(
-        minimum=entry["min"], maximum=entry["max"], fiducial=entry["fiducial"], log=entry["log"]
-    )
+    try:
+        return ParameterScale(
+            minimum=entry["min"], maximum=entry["max"], fiducial=entry["fiducial"], log=entry["log"]
+        )
+    except ValidationError as error:
+        where = f"{path}:param_ranges:{name}"
+        raise DataError(where, "a range", shorten_error(error)) from error
