@@ -140,9 +140,9 @@ def test_an_edited_card_and_one_without_its_seal_are_refused(bundle):
 
 
 def test_a_network_that_would_fill_the_memory_is_refused_before_it_does(bundle):
-    """A terabyte of weights, as somebody's card claims; the file holds a tenth of a megabyte."""
-    change(bundle, "network/widths", [8192] * 4)
-    change(bundle, "network/blocks", 4)
+    """Some ninety gigabytes, as somebody's card claims; the file holds a third of a megabyte."""
+    change(bundle, "network/widths", [8192] * 2)
+    change(bundle, "network/blocks", 3)
     tracemalloc.start()
     began = time.monotonic()
     with pytest.raises(DataError, match="exactly the weights of the configured network"):
