@@ -90,6 +90,11 @@ class UNetConfig(Section):
         """Whether there must be context windows."""
         return bool(self.cross_attention_levels)
 
+    @property
+    def least_weights(self) -> int:
+        """Weights that such a network has at least: of its second convolutions, on the way down."""
+        return int(self.blocks * 3**self.ndim * sum(width**2 for width in self.widths))
+
 
 class DiTConfig(Section):
     """The `DiT`: transformer over patches, modulated by gamma and parameters."""
@@ -129,6 +134,11 @@ class DiTConfig(Section):
     def needs_context(self) -> bool:
         """Whether there must be context windows."""
         return False
+
+    @property
+    def least_weights(self) -> int:
+        """Weights that such a network has at least: of the attention of its blocks."""
+        return int(self.depth * 3 * self.width**2)
 
 
 def _kind(value: Any) -> str:

@@ -7,6 +7,7 @@ there is no bundle.
 """
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -63,7 +64,17 @@ def read_bundle(
     digest = hashlib.sha256(blob).hexdigest()
     if digest != card.weights_sha256:
         raise DataError(path, f"SHA-256 {card.weights_sha256}", digest, _REMAKE)
-    _require_shapes(card, path, weights)
+    found = _shapes(path, weights)
+    # a card of others may claim any size: looked at before it takes the memory
+    n_weights = sum(math.prod(shape) for shape in found.values())
+    if card.network.least_weights > n_weights:
+        raise DataError(
+            path,
+            f"the weights of the configured network, {card.network.least_weights:.3g} at least",
+            f"{n_weights:.3g}",
+        )
+    network = build_network(card.network, card.diffusion, card.normalisation)
+    _require_shapes(network, found, path)
     tensors = load(blob)
     chosen = {
         name.removeprefix(f"{weights}."): tensor
@@ -73,7 +84,6 @@ def read_bundle(
     bad = [name for name, tensor in chosen.items() if not bool(torch.isfinite(tensor).all())]
     if bad:
         raise DataError(path, "finite weights", f"NaN or infinity in {', '.join(bad[:5])}")
-    network = build_network(card.network, card.diffusion, card.normalisation)
     network.load_state_dict(chosen, strict=True)
     return card, network.requires_grad_(False).eval()
 
@@ -94,20 +104,22 @@ def read_card(folder: str | Path) -> ModelCard:
     return parse_card(value, str(path))
 
 
-def _require_shapes(card: ModelCard, path: Path, weights: str) -> None:
-    """Compare the weights' shapes with the network's, before either takes any memory."""
-    with torch.device("meta"):
-        network = build_network(card.network, card.diffusion, card.normalisation)
-    wanted = {f"{weights}.{n}": tuple(t.shape) for n, t in network.state_dict().items()}
+def _shapes(path: Path, weights: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights of one kind, from the header of the file."""
     try:
         with safe_open(path, "pt") as handle:
-            found = {
-                name: tuple(handle.get_slice(name).get_shape())
+            return {
+                name.removeprefix(f"{weights}."): tuple(handle.get_slice(name).get_shape())
                 for name in handle.keys()  # noqa: SIM118 - no mapping
                 if name.startswith(f"{weights}.")
             }
     except SafetensorError as error:
         raise DataError(path, "safetensors", str(error), _REMAKE) from error
+
+
+def _require_shapes(network: Backbone, found: dict[str, tuple[int, ...]], path: Path) -> None:
+    """The file holds just the weights of the network."""
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     wrong = [n for n in sorted(wanted.keys() | found.keys()) if wanted.get(n) != found.get(n)]
     if wrong:
         listed = "; ".join(

@@ -277,3 +277,14 @@ def test_bad_networks_are_named(network, words):
         parse_config({"name": "a", "model": {"network": network}})
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+@EVERY
+def test_the_least_number_of_weights_is_below_and_near_the_true_one(name, scale):
+    """By it a bundle's claims are judged before they take memory."""
+    config = CONFIGS[name]
+    sizes = {"width": 24 * scale} if config.kind == "dit" else {"widths": (8 * scale, 16 * scale)}
+    config = config.model_copy(update=sizes)
+    n_weights = sum(p.numel() for p in make(config).parameters())
+    assert n_weights / 40 < config.least_weights <= n_weights
