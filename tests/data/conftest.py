@@ -17,11 +17,17 @@ def rng():
 
 @pytest.fixture(scope="session")
 def realdata():
-    """Folder of real simulation data, which a user's clone does not have."""
+    """Small real files that every clone has (``real/README.md`` names their sources)."""
+    return Path(__file__).parent / "real"
+
+
+@pytest.fixture(scope="session")
+def larger_realdata():
+    """Folder of larger real files, which a user's clone does not have."""
     default = Path(__file__).parents[3] / "shared" / "realdata"
     folder = Path(os.environ.get("EMULATOR_REALDATA", default))
     if not folder.is_dir():
-        pytest.skip(f"no real data in {folder} (set EMULATOR_REALDATA)")
+        pytest.skip(f"no larger real data in {folder} (set EMULATOR_REALDATA)")
     return folder
 
 

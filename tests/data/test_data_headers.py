@@ -284,8 +284,8 @@ def test_tables_and_folders_that_may_not_be_read(tmp_path, gas, monkeypatch, nam
             read()
 
 
-def test_real_galaxies_without_a_header(realdata):
-    path = realdata / "camels_tng_cv0_galaxies" / "camels_snap.hdf5"
+def test_real_galaxies_without_a_header(larger_realdata):
+    path = larger_realdata / "camels_tng_cv0_galaxies" / "camels_snap.hdf5"
     with pytest.raises(
         DataError, match=r"'BoxSize', got only HubbleParam, Omega0, Time.*box_size_mpch: 25"
     ):

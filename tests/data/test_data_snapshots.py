@@ -181,37 +181,57 @@ def test_damaged_compressed_data(tmp_path, gas):
         gather(open_snapshot(path), 0)
 
 
-def test_real_snapshot_with_a_missing_file(realdata):
-    with pytest.raises(DataError, match=r"snap_2332\.7\.hdf5.*1 missing"):
+def test_real_snapshot_with_missing_files(realdata):
+    with pytest.raises(DataError, match=r"snap_2332\.1\.hdf5.*8 missing"):
         open_snapshot(realdata / "tng50-4_subbox0_snap2332" / "snap_2332.0.hdf5")
 
 
-def test_real_particles(realdata, tmp_path):
-    """The files that are there, as a snapshot of ten files whose totals fit."""
-    source = realdata / "tng50-4_subbox0_snap2332"
-    paths = [source / f"snap_2332.{i}.hdf5" for i in (0, 1, 2, 3, 4, 5, 6, 8, 9, 10)]
+def complete(paths, folder):
+    """Copies of ``paths`` as a snapshot of that many files whose totals fit."""
+    targets = [folder / f"snap.{i}.hdf5" for i in range(len(paths))]
     counts = []
-    for i, path in enumerate(paths):
-        target = tmp_path / f"snap.{i}.hdf5"
+    for path, target in zip(paths, targets, strict=True):
         target.write_bytes(path.read_bytes())
         with h5py.File(target) as handle:
             counts.append(handle["Header"].attrs["NumPart_ThisFile"])
-    for i in range(10):
-        with h5py.File(tmp_path / f"snap.{i}.hdf5", "r+") as handle:
-            handle["Header"].attrs["NumFilesPerSnapshot"] = 10
-            handle["Header"].attrs["NumPart_Total"] = np.sum(counts, axis=0)
-    snapshot = open_snapshot(tmp_path / "snap.0.hdf5")
+    total = np.sum(counts, axis=0)
+    for target in targets:
+        with h5py.File(target, "r+") as handle:
+            handle["Header"].attrs["NumFilesPerSnapshot"] = len(paths)
+            handle["Header"].attrs["NumPart_Total"] = total
+    return open_snapshot(targets[0]), total
+
+
+def test_real_particles(realdata, tmp_path):
+    source = realdata / "tng50-4_subbox0_snap2332"
+    paths = [source / f"snap_2332.{i}.hdf5" for i in (0, 2, 8)]
+    snapshot, total = complete(paths, tmp_path)
+    assert list(total) == [42, 55, 0, 41, 0, 0]
+    assert [sum(counts) for counts in snapshot.chunk_counts].count(0) == 1
+    with h5py.File(paths[0]) as first, h5py.File(paths[2]) as last:
+        dark_matter = first["Header"].attrs["MassTable"][1] * 1e10
+        parts = [handle["PartType0/Masses"][:].astype(float) * 1e10 for handle in (first, last)]
+        places = [handle["PartType0/Coordinates"][:] / 1e3 for handle in (first, last)]
+    position, mass = gather(snapshot, 0)
+    np.testing.assert_allclose(mass, np.concatenate(parts), rtol=1e-6)
+    np.testing.assert_allclose(position, np.concatenate(places), rtol=1e-6)
+    np.testing.assert_allclose(gather(snapshot, 1)[1], np.full(55, dark_matter), rtol=1e-12)
+    assert next(blocks_of(snapshot, 1)).position.dtype == np.float64
+
+
+def test_more_real_particles(larger_realdata, tmp_path):
+    """A region that is complete holds the cosmic share of baryons."""
+    source = larger_realdata / "tng50-4_subbox0_snap2332"
+    with pytest.raises(DataError, match=r"snap_2332\.7\.hdf5.*1 missing"):
+        open_snapshot(source / "snap_2332.0.hdf5")
+    paths = [source / f"snap_2332.{i}.hdf5" for i in (0, 1, 2, 3, 4, 5, 6, 8, 9, 10)]
+    snapshot, total = complete(paths, tmp_path)
     # files 2 and 8 of the ten (2 and 9 of the release) hold nothing at all
     assert [sum(counts) for counts in snapshot.chunk_counts].count(0) == 2
-    with h5py.File(paths[0]) as handle:
-        dark_matter = handle["Header"].attrs["MassTable"][1] * 1e10
-    np.testing.assert_allclose(gather(snapshot, 1)[1], dark_matter, rtol=1e-12)
-    assert next(blocks_of(snapshot, 1)).position.dtype == np.float64
-    fractions = {}
+    share = {}
     for kind, number in (("gas", 0), ("dm", 1), ("stars", 4)):
         position, mass = gather(snapshot, number, 4096)
-        assert len(mass) == np.sum(counts, axis=0)[number]
-        complete = (position[:, 0] > 26.25) & (position[:, 0] < 28.0)
-        fractions[kind] = mass[complete].sum()
-    baryons = fractions["gas"] + fractions["stars"]
-    assert baryons / (baryons + fractions["dm"]) == pytest.approx(0.157, abs=0.01)
+        assert len(mass) == total[number]
+        share[kind] = mass[(position[:, 0] > 26.25) & (position[:, 0] < 28.0)].sum()
+    baryons = share["gas"] + share["stars"]
+    assert baryons / (baryons + share["dm"]) == pytest.approx(0.157, abs=0.01)
