@@ -19,10 +19,12 @@ _SETS_ABREAST = 3
 def to_json(check: Check) -> dict[str, Any]:
     """Document of ``--json``.
 
-    Returns ------- ``name, root``; ``errors, warnings`` (counts); ``runs`` (groups of equal
-    phases); ``needs`` [bytes, hours]; ``simulations`` (name -> facts: ``dmo, hydro, halos, params,
-    seed, mass_msunh, windows`` as far as they were read); ``findings``, each with ``level`` (error,
-    warning), ``subject``, ``simulation`` (empty: of the whole suite) and ``message``.
+    Returns
+    -------
+    ``name, root``; ``errors, warnings`` (counts); ``runs`` (groups of equal phases); ``needs``
+    [bytes, hours]; ``simulations`` (name -> facts: ``dmo, hydro, halos, params, seed, mass_msunh,
+    windows`` as far as they were read); ``findings``, each with ``level`` (error, warning),
+    ``subject``, ``simulation`` (empty: of the whole suite) and ``message``.
     """
     return {
         "name": check.name,

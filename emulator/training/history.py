@@ -100,8 +100,9 @@ class History(pl.Callback):
         return text.getvalue()
 
     def last(self) -> dict[str, float]:
-        """Return the last row's finite metrics."""
-        return {k: v for k, v in self.rows[-1].items() if math.isfinite(v)} if self.rows else {}
+        """Return the last row's finite metrics; not the seconds, which differ between equal runs."""
+        row = self.rows[-1] if self.rows else {}
+        return {k: v for k, v in row.items() if math.isfinite(v) and k != "seconds"}
 
 
 class StopEarly(pl.Callback):
