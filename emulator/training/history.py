@@ -100,7 +100,7 @@ class History(pl.Callback):
         return text.getvalue()
 
     def last(self) -> dict[str, float]:
-        """Return the last row's finite metrics; not the seconds, which differ between equal runs."""
+        """Return the last row's finite metrics, without the seconds: equal runs, equal values."""
         row = self.rows[-1] if self.rows else {}
         return {k: v for k, v in row.items() if math.isfinite(v) and k != "seconds"}
 
