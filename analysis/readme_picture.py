@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from analysis.figures.maps import plot_maps
-from analysis.report.inputs import choose_windows
+from emulator.report.figures.maps import plot_maps
+from emulator.report.inputs import choose_windows
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def simulate(
 ) -> None:
     """Run the embedded suite: N-body gravity, halos, surrogate hydro; writes snapshots."""
     from emulator.manifest import write_manifest
-    from emulator.suite.simulate import simulate_run, write_tables
+    from emulator.simulate.simulate import simulate_run, write_tables
 
     experiment = read_config(config)
     suite, root = experiment.suite, _raw(experiment, raw)
@@ -114,11 +114,11 @@ def project(
     manifest: Manifest = None,
 ) -> None:
     """Project snapshots to periodic full-box maps (maps/SIMULATION.h5, SIMULATION_redraw_N.h5)."""
-    from emulator.data.mapmaking import project_simulation
-    from emulator.data.runs import runs_of
     from emulator.data.splits import sampled_simulations
     from emulator.manifest import write_manifest
     from emulator.progress import track
+    from emulator.suites.mapmaking import project_simulation
+    from emulator.suites.runs import runs_of
 
     experiment = read_config(config)
     suite, root, folder = experiment.suite, _raw(experiment, raw), _maps(experiment, maps)
@@ -231,10 +231,10 @@ def export(
 @app.command()
 def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results = None) -> None:
     """Split the suite by run and fit the statistics of the training split."""
-    from emulator.data.fit import fit_normalisation
-    from emulator.data.runs import runs_of
     from emulator.data.splits import split_runs
     from emulator.io import write_json
+    from emulator.model.fit import fit_normalisation
+    from emulator.suites.runs import runs_of
 
     experiment = read_config(config)
     folder, output = _maps(experiment, maps), _results(experiment, results)
@@ -263,8 +263,8 @@ def train(
     ] = None,
 ) -> None:
     """Train a model for each seed, or go on training it, and export the bundles."""
-    from emulator.data.normalisation import Normalisation
     from emulator.data.splits import read_splits
+    from emulator.model.normalisation import Normalisation
     from emulator.training.trainer import train as train_model
 
     experiment = read_config(config)
@@ -303,12 +303,12 @@ def sample(
 
     Members that the file holds already are kept, if they are of the same model and solver.
     """
-    from emulator.data.runs import runs_of
     from emulator.data.splits import read_splits, redraws_of, sampled_simulations
     from emulator.manifest import write_manifest
+    from emulator.model.bundle import bundles_in
     from emulator.sampling.growth import grow_ensemble
     from emulator.sampling.loading import load_bundle
-    from emulator.training.bundle import bundles_in
+    from emulator.suites.runs import runs_of
 
     experiment = read_config(config)
     folder, maps_dir = _results(experiment, results), _maps(experiment, maps)
@@ -371,7 +371,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the self-contained report page."""
-    from analysis.report.build import build_report
+    from emulator.report.build import build_report
 
     experiment = read_config(config)
     folder = _results(experiment, results)
@@ -389,7 +389,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card.")] = False,
 ) -> None:
     """Say what a bundle holds: network, channels, parameters, grid, training, provenance."""
-    from emulator.training.bundle import bundles_in, describe, read_bundle
+    from emulator.model.bundle import bundles_in, describe, read_bundle
 
     for path in bundles_in(folder):
         card, network = read_bundle(path)

@@ -90,7 +90,7 @@ def test_every_shipped_config_is_valid(path):
         ("emulator.cost.requests", {"torch", "numpy", "xarray", "h5py", "numba"}),
         ("emulator.cli", {"torch", "numpy", "xarray", "h5py"}),
         ("emulator.sampling.held_out", {"pytorch_lightning"}),
-        ("emulator.suite.simulate", {"torch", "astropy"}),
+        ("emulator.simulate.simulate", {"torch", "astropy"}),
     ],
 )
 def test_imports_are_light(module, forbidden):

@@ -321,7 +321,7 @@ def test_kernels_compile_where_there_is_no_place_for_a_cache():
     code = (
         "import numba.core.caching as caching\n"
         "caching.CacheImpl._locator_classes = []\n"
-        "from emulator.data import kernels\n"
+        "from emulator.projection import kernels\n"
         "from emulator.jit import njit\n"
         "print(njit()(lambda x: x + 1)(2))\n"
     )

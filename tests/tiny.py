@@ -3,7 +3,7 @@
 from safetensors.torch import load_file
 
 from emulator.config import parse_config
-from emulator.data.fit import fit_normalisation
+from emulator.model.fit import fit_normalisation
 from emulator.training.trainer import train
 
 SPLITS = {"train": ["SB_0", "SB_1"], "validation": ["SB_2"], "test": ["CV_0"]}

@@ -4,10 +4,10 @@ import fabricated
 import torch
 
 from emulator.config import DiffusionConfig, ModelConfig, UNetConfig
-from emulator.data.fit import fit_normalisation
+from emulator.model.build import build_network
+from emulator.model.card import Grid, ModelCard
+from emulator.model.fit import fit_normalisation
 from emulator.sampling.ensemble import Emulator
-from emulator.training.build import build_network
-from emulator.training.card import Grid, ModelCard
 
 WINDOW, FACTORS = 16, (2, 4)
 PARAMS = {"Omega_m": 0.3, "A_SN1": 0.0125}

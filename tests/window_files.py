@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from emulator.data.maps import block_mean
-from emulator.data.samples import Sample
+from emulator.projection.pyramid import block_mean
+from emulator.suites.samples import Sample
 from emulator.units import CRITICAL_DENSITY
 
 N, FACTORS, BOX = 16, (2, 4), 12.8

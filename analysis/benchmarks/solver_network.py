@@ -15,8 +15,8 @@ from emulator.config import SamplingConfig
 from emulator.data.maps import read_maps
 from emulator.data.splits import read_splits
 from emulator.metrics.power_spectrum import power_spectrum
+from emulator.model.bundle import bundles_in
 from emulator.sampling.loading import Emulator, load_bundle
-from emulator.training.bundle import bundles_in
 
 RESULTS, MAPS = Path("results/demo"), Path("data/processed/demo/maps")
 N_SIMULATIONS, N_MEMBERS, REFERENCE_STEPS, FLOOR_MSUNH = 4, 3, 250, 1e8

@@ -87,7 +87,7 @@ def _first(found: np.ndarray) -> int | None:
 
 def measure_errors() -> str:
     """Run everything; draws the figure and returns the tables. A minute."""
-    from analysis.figures.solvers import plot_solvers
+    from emulator.report.figures.solvers import plot_solvers
 
     fields = {"plain": build_field(), "conditional": build_field(conditional=True)}
     measured = {}

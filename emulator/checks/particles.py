@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.checks.findings import Inspection, Level
-from emulator.data.blocks import parts_of
-from emulator.data.catalogs import Halos
-from emulator.data.projection import SpeciesMap, project_species
-from emulator.data.snapshots import BLACK_HOLES, DARK_MATTER, GAS, STARS, Snapshot
-from emulator.data.twins import (
+from emulator.projection.blocks import parts_of
+from emulator.projection.pair import SpeciesMap, project_species
+from emulator.projection.twins import (
     require_halos_on_peaks,
     require_hydro_matter,
     require_mean_density,
     require_same_phases,
 )
+from emulator.readers.catalogs import Halos
+from emulator.readers.snapshots import BLACK_HOLES, DARK_MATTER, GAS, STARS, Snapshot
 
 COARSE_PIXELS = 64
 """Pixels a side of the maps."""

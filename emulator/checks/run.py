@@ -10,9 +10,9 @@ from emulator.checks.needs import needs_of_maps
 from emulator.checks.simulation import inspect_simulation
 from emulator.config import ExperimentConfig, set_of
 from emulator.cost.probe import probe_projection
-from emulator.data.runs import runs_of
 from emulator.data.splits import split_runs
 from emulator.progress import track
+from emulator.suites.runs import runs_of
 
 Particles = Literal["none", "first", "all"]
 

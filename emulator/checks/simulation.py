@@ -16,12 +16,12 @@ from emulator.config import (
     SamplesSuite,
     SuiteConfig,
 )
-from emulator.data.catalogs import Halos, read_halos
-from emulator.data.headers import LENGTHS, MASSES, FileUnit, scale
-from emulator.data.parameter_table import read_table
-from emulator.data.parameters import match_ranges, parameters_of, read_ranges, seed_of
-from emulator.data.snapshots import DARK_MATTER, Snapshot, open_snapshot
-from emulator.data.twins import require_mean_density, require_pair, require_same_matter
+from emulator.projection.twins import require_mean_density, require_pair, require_same_matter
+from emulator.readers.catalogs import Halos, read_halos
+from emulator.readers.headers import LENGTHS, MASSES, FileUnit, scale
+from emulator.readers.parameter_table import read_table
+from emulator.readers.parameters import match_ranges, parameters_of, read_ranges, seed_of
+from emulator.readers.snapshots import DARK_MATTER, Snapshot, open_snapshot
 from emulator.units import CRITICAL_DENSITY
 
 
@@ -75,8 +75,8 @@ def inspect_simulation(
 def _read_ready(
     suite: MultifieldSuite | SamplesSuite, data_config: DataConfig, root: str | Path, name: str
 ) -> None:
-    from emulator.data.multifield import read_multifield
-    from emulator.data.samples import read_samples
+    from emulator.suites.multifield import read_multifield
+    from emulator.suites.samples import read_samples
 
     if isinstance(suite, MultifieldSuite):
         read_multifield(suite, data_config, root, name)

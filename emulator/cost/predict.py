@@ -16,9 +16,9 @@ from emulator.cost.probe import (
 )
 from emulator.cost.requests import Request, evaluations, requests
 from emulator.cost.sizes import ensemble_bytes, maps_bytes, snapshot_bytes
-from emulator.data.runs import runs_of
-from emulator.data.snapshots import open_snapshot
 from emulator.data.splits import sampled_simulations, split_runs
+from emulator.readers.snapshots import open_snapshot
+from emulator.suites.runs import runs_of
 
 JOB_SECONDS = 10.0
 """What a job costs on a cluster before it works: two starts of Snakemake and one of srun."""

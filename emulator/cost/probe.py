@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import torch
 
 from emulator.config import ExperimentConfig, set_of
-from emulator.data.blocks import parts_of
-from emulator.data.mapmaking import project_simulation
-from emulator.data.projection import project_species
-from emulator.data.snapshots import DARK_MATTER, open_snapshot
+from emulator.model.build import build_backbone, interface_of
 from emulator.networks.summary import blank_inputs, summarise
-from emulator.suite.simulate import simulate_run, write_tables
-from emulator.training.build import build_backbone, interface_of
+from emulator.projection.blocks import parts_of
+from emulator.projection.pair import project_species
+from emulator.readers.snapshots import DARK_MATTER, open_snapshot
+from emulator.simulate.simulate import simulate_run, write_tables
+from emulator.suites.mapmaking import project_simulation
 
 PROBE_PARTICLES = 2_000_000
 PROBE_FLOP = 2.0e10

@@ -56,7 +56,7 @@ def requests(config: ExperimentConfig, runs: Mapping[str, Sequence[str]]) -> dic
     config
         The experiment; a job does a block of it (``blocks``).
     runs
-        Simulations by run (:func:`~emulator.data.runs.runs_of`).
+        Simulations by run (:func:`~emulator.suites.runs.runs_of`).
     """
     training = config.training
     # snapshots of other suites are large; maps and windows that are ready need no sharing out

@@ -1,1 +1,1 @@
-"""Data: from snapshots to maps, from maps to cutouts, from cutouts to training batches."""
+"""Data: maps, the windows cut from them, training batches, and who is held out."""

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset, Sampler
 
 from emulator.data.cutouts import N_ORIENTATIONS, Cutout, extract
 from emulator.data.maps import Maps
-from emulator.data.normalisation import Normalisation
+from emulator.model.normalisation import Normalisation
 
 
 class Batch(NamedTuple):

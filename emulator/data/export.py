@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps, read_maps
-from emulator.data.samples import TARGETS, Sample, write_sample
 from emulator.io import DataError, path_part, read_dataset, require_attribute
+from emulator.suites.samples import TARGETS, Sample, write_sample
 
 if TYPE_CHECKING:
     import xarray as xr

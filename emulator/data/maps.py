@@ -26,17 +26,17 @@ from numpy.typing import NDArray
 from emulator.data.lazy import LazyField, close
 from emulator.io import (
     DataError,
+    checked_values,
     h5py_errors,
     is_file,
     open_hdf5,
     require_attribute,
     verify,
 )
+from emulator.projection.pyramid import context_pyramid
 
 if TYPE_CHECKING:
     import h5py
-
-SPECIES = ("dmo", "dm_hydro", "gas", "stars")
 
 _REMAKE = "Remove it and run the workflow (or the stage `project`) again: it is made anew."
 _HALO_FIELDS = ("halo_position", "halo_m200c", "halo_r200c")
@@ -129,7 +129,7 @@ class Maps:
 
         What :func:`~emulator.data.cutouts.extract` needs to cut a user's map.
         """
-        field = checked_masses(np.asarray(dmo, np.float32), "map")
+        field = checked_values(np.asarray(dmo, np.float32), "map")
         uneven = [factor for factor in context_factors if field.shape[-1] % factor]
         if field.ndim != 2 or field.shape[0] != field.shape[1] or uneven:
             raise DataError(
@@ -180,30 +180,6 @@ def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
         verify(path, hint=_REMAKE)
     with open_hdf5(path, hint=_REMAKE) as handle:
         return _load(handle, path, lazy=lazy)
-
-
-def block_mean(maps: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Means over ``factor x factor`` pixels of the last two axes, in the input's precision."""
-    *lead, rows, cols = maps.shape
-    blocks = maps.reshape(*lead, rows // factor, factor, cols // factor, factor)
-    return blocks.mean(axis=(-3, -1))
-
-
-def context_pyramid(
-    dmo: NDArray[np.float32], factors: Sequence[int]
-) -> dict[int, NDArray[np.float32]]:
-    """Block means of DMO maps ``(projection, y, x)`` by factor, accumulated in float64.
-
-    They are made from the float32 maps that the file holds: whoever cuts from the maps alone gets
-    the same context, bit for bit.
-    """
-    return {f: block_mean(dmo.astype(np.float64), f).astype(np.float32) for f in factors}
-
-
-def mean_masses(fields: NDArray[np.float32]) -> dict[str, float]:
-    """Attributes ``mass_map_{species}``: mass of a map, mean over projections [Msun/h]."""
-    masses = fields.sum(axis=(2, 3), dtype=np.float64).mean(axis=0)
-    return {f"mass_map_{name}": float(mass) for name, mass in zip(SPECIES, masses, strict=True)}
 
 
 def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
@@ -270,18 +246,11 @@ def _field(dataset: "h5py.Dataset", path: Path) -> NDArray[Any]:
     where = f"{path}:{dataset.name.lstrip('/')}"
     with h5py_errors(where, hint=_REMAKE):
         values = dataset[:]
-    return checked_masses(values, where)
+    return checked_values(values, where)
 
 
 def _lazy_field(dataset: "h5py.Dataset", path: Path) -> LazyField:
     return LazyField(path, dataset.name, dataset.shape)
-
-
-def checked_masses(values: NDArray[Any], where: str) -> NDArray[Any]:
-    """``values`` themselves if all are finite and none is negative (NaN fails both comparisons)."""
-    if values.size and not (values.min() >= 0 and values.max() < np.inf):
-        raise DataError(where, "finite values of zero or more", f"{values.min()} to {values.max()}")
-    return values
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,7 @@ def split_runs(
     ----------
     runs
         Run name -> names of the simulations that share its phases
-        (:func:`~emulator.data.runs.runs_of`).
+        (:func:`~emulator.suites.runs.runs_of`).
     config
         Fractions of the runs outside the held-out sets, names of those sets, and the seed.
 

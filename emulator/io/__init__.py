@@ -5,7 +5,7 @@ bears a checksum that is verified when it is read. Readers raise :class:`DataErr
 key, what was expected and what was found.
 """
 
-from emulator.io.arrays import array_errors, is_archive, open_arrays
+from emulator.io.arrays import array_errors, checked_values, is_archive, open_arrays
 from emulator.io.atomic import atomic_path, write_bytes, write_text
 from emulator.io.errors import DataError, EmulatorError
 from emulator.io.hdf5 import dataset_of, h5py_errors, names_in, open_hdf5, require_attribute
@@ -28,6 +28,7 @@ __all__ = [
     "append_seal",
     "array_errors",
     "atomic_path",
+    "checked_values",
     "dataset_of",
     "h5py_errors",
     "is_archive",

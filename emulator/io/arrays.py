@@ -1,5 +1,6 @@
 """NumPy's own files, ``.npy`` and ``.npz``: opened and read, or refused by name."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,3 +57,10 @@ def array_errors(where: str | Path) -> Iterator[None]:
 def is_archive(loaded: "np.lib.npyio.NpzFile | np.ndarray[Any, Any]") -> bool:
     """Whether :func:`open_arrays` opened an ``.npz``."""
     return hasattr(loaded, "files")
+
+
+def checked_values(values: "np.ndarray[Any, Any]", where: str) -> "np.ndarray[Any, Any]":
+    """``values`` themselves if all are finite and none is negative (NaN fails both comparisons)."""
+    if values.size and not (values.min() >= 0 and values.max() < math.inf):
+        raise DataError(where, "finite values of zero or more", f"{values.min()} to {values.max()}")
+    return values

@@ -13,21 +13,21 @@ import torch
 from torch import Tensor
 
 from emulator.config import SamplingConfig
-from emulator.data.transforms import FieldTransform, network_channels
 from emulator.diffusion.guidance import observed_pixels, reconstruction_guided
 from emulator.diffusion.likelihood import log_likelihood
 from emulator.diffusion.solvers import NonFiniteError, solve
 from emulator.diffusion.spectrum import ModeStatistics, spectral_start
 from emulator.io import EmulatorError
 from emulator.metadata import provenance
+from emulator.model.build import build_schedule
+from emulator.model.card import ModelCard
+from emulator.model.transforms import FieldTransform, network_channels
 from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.inputs import Inputs, Policy, check_fields, prepare_inputs
 from emulator.sampling.masses import require_possible_masses
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.steering import Given, plan, steered_denoiser
-from emulator.training.build import build_schedule
-from emulator.training.card import ModelCard
 from emulator.units import Unit
 
 if TYPE_CHECKING:

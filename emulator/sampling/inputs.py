@@ -9,10 +9,10 @@ import numpy as np
 
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps
-from emulator.data.normalisation import Normalisation
-from emulator.data.ready_windows import require_mean_density
 from emulator.io import DataError, EmulatorError
-from emulator.training.card import Grid
+from emulator.model.card import Grid
+from emulator.model.normalisation import Normalisation
+from emulator.suites.ready_windows import require_mean_density
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from emulator.model.bundle import bundles_in, read_bundle
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
-from emulator.training.bundle import bundles_in, read_bundle
 
 if TYPE_CHECKING:
     import xarray as xr

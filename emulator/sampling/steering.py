@@ -13,7 +13,7 @@ from emulator.diffusion.path import Path
 from emulator.diffusion.schedule import Schedule
 from emulator.diffusion.solvers import Solver, Spacing, build_solver, gamma_grid
 from emulator.io import EmulatorError
-from emulator.training.build import bind_condition, build_parameterization, denoiser
+from emulator.model.build import bind_condition, build_parameterization, denoiser
 
 
 class Given(NamedTuple):

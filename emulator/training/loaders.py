@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from emulator.config import ExperimentConfig
 from emulator.data.dataset import Batch, StepSampler, WindowDataset
 from emulator.data.maps import Maps
-from emulator.data.normalisation import Normalisation
+from emulator.model.normalisation import Normalisation
 from emulator.training.state import SIGNALS
 
 VALIDATION_BATCH = 64

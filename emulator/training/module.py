@@ -9,14 +9,12 @@ from torch import Tensor
 
 from emulator.config import DiffusionConfig, TrainingConfig
 from emulator.data.dataset import Batch, part_of
-from emulator.data.transforms import FieldTransform
 from emulator.diffusion.bound import variational_bound
 from emulator.diffusion.loss import training_loss
 from emulator.diffusion.parameterization import Network
 from emulator.diffusion.schedule import FixedLinear
 from emulator.diffusion.times import build_times, low_discrepancy_times
-from emulator.networks.backbone import Backbone, ParameterHead
-from emulator.training.build import (
+from emulator.model.build import (
     bind_condition,
     build_parameterization,
     build_schedule,
@@ -25,6 +23,8 @@ from emulator.training.build import (
     data_noises,
     denoiser,
 )
+from emulator.model.transforms import FieldTransform
+from emulator.networks.backbone import Backbone, ParameterHead
 from emulator.training.ema import build_ema
 from emulator.training.loaders import VALIDATION_SEED
 from emulator.training.monitor import MEMBERS, ErrorByNoise, draw_ensemble, score_ensemble

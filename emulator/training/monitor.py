@@ -14,12 +14,12 @@ import xarray as xr
 from torch import Tensor
 
 from emulator.data.dataset import Batch
-from emulator.data.transforms import FieldTransform
 from emulator.diffusion.bound import Bound
 from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.solvers import build_solver, gamma_grid, solve
 from emulator.metrics.calibration import spread_and_skill, spread_skill_ratio
 from emulator.metrics.power_spectrum import power_spectrum
+from emulator.model.transforms import FieldTransform
 
 BIN_EDGES = (-math.inf, -8.0, -5.0, -2.0, 1.0, 4.0, 7.0, math.inf)
 """Bins of gamma in which the error of the data estimate is kept."""

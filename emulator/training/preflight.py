@@ -8,7 +8,6 @@ import torch
 from emulator.config import ExperimentConfig, TrainingConfig
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import Maps
-from emulator.data.normalisation import Normalisation
 from emulator.diffusion.spectrum import (
     ModeStatistics,
     expected_error,
@@ -16,10 +15,11 @@ from emulator.diffusion.spectrum import (
     required_gamma_max,
 )
 from emulator.io import DataError, EmulatorError
+from emulator.model.build import interface_for
+from emulator.model.card import Grid
+from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone
 from emulator.networks.summary import Summary, blank_inputs, summarise
-from emulator.training.build import interface_for
-from emulator.training.card import Grid
 from emulator.training.module import EmulatorModule
 from emulator.training.state import say
 

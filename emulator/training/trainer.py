@@ -14,14 +14,14 @@ from torch.utils.data import DataLoader
 from emulator.config import ExperimentConfig, maps_file
 from emulator.data.dataset import Batch, WindowDataset
 from emulator.data.maps import Maps, read_maps
-from emulator.data.normalisation import Normalisation
-from emulator.data.transforms import FieldTransform, network_channels
 from emulator.diffusion.tables import tabulate
 from emulator.io import EmulatorError
 from emulator.metadata import fingerprint, provenance
-from emulator.training.build import build_network
-from emulator.training.bundle import write_bundle
-from emulator.training.card import ModelCard
+from emulator.model.build import build_network
+from emulator.model.bundle import write_bundle
+from emulator.model.card import ModelCard
+from emulator.model.normalisation import Normalisation
+from emulator.model.transforms import FieldTransform, network_channels
 from emulator.training.history import History, ProgressLine, StopEarly
 from emulator.training.loaders import training_loader, training_windows, validation_loader
 from emulator.training.module import EmulatorModule, NonFiniteLossError

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.figures.box import plot_box
-from analysis.figures.correlation import plot_identity
-from analysis.figures.crps import plot_crps
-from analysis.figures.maps import plot_maps
-from analysis.figures.power import plot_power_ratio
-from analysis.figures.suppression import plot_suppression
-from analysis.figures.training import plot_training
-from analysis.report.page import encode_figure
 from emulator.io import read_dataset
+from emulator.report.figures.box import plot_box
+from emulator.report.figures.correlation import plot_identity
+from emulator.report.figures.crps import plot_crps
+from emulator.report.figures.maps import plot_maps
+from emulator.report.figures.power import plot_power_ratio
+from emulator.report.figures.suppression import plot_suppression
+from emulator.report.figures.training import plot_training
+from emulator.report.page import encode_figure
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.report.build import build_report
-from analysis.report.inputs import read_benchmarks, read_history
 from emulator.io import DataError, read_json
+from emulator.report.build import build_report
+from emulator.report.inputs import read_benchmarks, read_history
 
 VOID = {"meta", "img", "br", "link", "input"}
 

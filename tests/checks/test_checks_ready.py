@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from emulator.cli import app
-from emulator.data.samples import write_sample
+from emulator.suites.samples import write_sample
 
 NAMES = list(multifield_files.NAMES)
 SPLIT = {"validation_fraction": 0.3, "test_fraction": 0.2, "test_sets": ["CV"]}

@@ -12,7 +12,7 @@ from data_samples import BOX_KPCH, write_catalogue, write_snapshot
 from typer.testing import CliRunner
 
 from emulator.cli import app, main
-from emulator.data.halo_tables import radius_200c
+from emulator.readers.halo_tables import radius_200c
 
 SIDE = 16
 PARTICLE = 0.3 * 2.77536627e11 * 25.0**3 / SIDE**3 / 1e10

@@ -9,11 +9,11 @@ from emulator.config import blocks_of, parse_config, read_config
 from emulator.cost.network import network_cost
 from emulator.cost.requests import DAY, requests
 from emulator.cost.sizes import ensemble_bytes, maps_bytes, projection_bytes
-from emulator.data.deposit import mesh_side, padded_shape
 from emulator.networks.backbone import Interface
 from emulator.networks.dit import DiT
 from emulator.networks.summary import blank_inputs, summarise
 from emulator.networks.unet import UNetVDM
+from emulator.projection.deposit import mesh_side, padded_shape
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = {

@@ -21,22 +21,22 @@ from data_samples import write_catalogue, write_snapshot
 from tiny import run
 from window_files import make_sample
 
-from analysis.report.inputs import read_history
 from emulator.config import DesignConfig, EmbeddedSuite, read_config
-from emulator.data.blocks import parts_of, read_blocks
-from emulator.data.catalogs import read_halos
-from emulator.data.headers import Header
 from emulator.data.maps import read_maps
-from emulator.data.normalisation import Normalisation
-from emulator.data.parameter_table import read_table
-from emulator.data.parameters import parameters_of, read_ranges
-from emulator.data.samples import read_sample, write_sample
-from emulator.data.snapshots import open_snapshot
 from emulator.data.splits import read_splits
 from emulator.io import EmulatorError, open_arrays, read_dataset, read_json
 from emulator.manifest import check_manifest, write_manifest
-from emulator.suite.simulate import simulate_run, write_tables
-from emulator.training.bundle import read_bundle
+from emulator.model.bundle import read_bundle
+from emulator.model.normalisation import Normalisation
+from emulator.projection.blocks import parts_of, read_blocks
+from emulator.readers.catalogs import read_halos
+from emulator.readers.headers import Header
+from emulator.readers.parameter_table import read_table
+from emulator.readers.parameters import parameters_of, read_ranges
+from emulator.readers.snapshots import open_snapshot
+from emulator.report.inputs import read_history
+from emulator.simulate.simulate import simulate_run, write_tables
+from emulator.suites.samples import read_sample, write_sample
 from emulator.training.state import last_state
 from emulator.validation.evaluate import read_ensemble
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from data_samples import BOX_KPCH, damage, set_value, write_catalogue
 
-from emulator.data.catalogs import read_halos
-from emulator.data.headers import Header
 from emulator.io import DataError
-from emulator.suite.cosmology import Cosmology
+from emulator.readers.catalogs import read_halos
+from emulator.readers.headers import Header
+from emulator.simulate.cosmology import Cosmology
 
 HEADER = Header(25.0, 0.0, 0.3, 0.049, 0.6711, None, (), 1e-3, 1e10)
 ROCKSTAR = """#ID DescID M200c Mvir Rvir X Y Z PID

@@ -8,8 +8,10 @@ import pytest
 
 from emulator.data import lazy as lazy_module
 from emulator.data.cutouts import extract, grid_centres, orient, window_places
-from emulator.data.maps import SPECIES, Maps, block_mean, read_maps
+from emulator.data.maps import Maps, read_maps
+from emulator.fields import SPECIES
 from emulator.io import DataError
+from emulator.projection.pyramid import block_mean
 
 N, WINDOW, FACTORS = 32, 8, (2, 4)
 TARGETS = ("stars", "gas")

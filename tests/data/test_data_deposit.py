@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from emulator.data import kernels
-from emulator.data.blocks import Block
-from emulator.data.deposit import (
+from emulator.io import DataError
+from emulator.projection import kernels
+from emulator.projection.blocks import Block
+from emulator.projection.deposit import (
     deposit_maps,
     deposit_mesh,
     mesh_side,
     padded_shape,
     without_ghosts,
 )
-from emulator.io import DataError
 
 BOX = 25.0
 KERNELS = ("ngp", "cic", "tsc", "adaptive")

@@ -7,13 +7,13 @@ import pytest
 from data_samples import BOX_KPCH, damage, write_snapshot, write_swift
 
 from emulator.config import HeaderFacts
-from emulator.data.blocks import parts_of, read_blocks
-from emulator.data.catalogs import read_halos
-from emulator.data.deposit import deposit_maps, padded_shape, without_ghosts
-from emulator.data.headers import Header
-from emulator.data.parameter_table import read_table
-from emulator.data.snapshots import open_snapshot
 from emulator.io import DataError
+from emulator.projection.blocks import parts_of, read_blocks
+from emulator.projection.deposit import deposit_maps, padded_shape, without_ghosts
+from emulator.readers.catalogs import read_halos
+from emulator.readers.headers import Header
+from emulator.readers.parameter_table import read_table
+from emulator.readers.snapshots import open_snapshot
 
 HEADER = Header(25.0, 0.0, 0.3, 0.049, 0.6711, None, (), 1e-3, 1e10)
 

@@ -8,8 +8,8 @@ from torch.utils.data import DataLoader
 
 from emulator.config import ModelConfig
 from emulator.data.dataset import StepSampler, WindowDataset, corner_stride, window_weights
-from emulator.data.fit import fit_normalisation
 from emulator.data.maps import read_maps
+from emulator.model.fit import fit_normalisation
 
 WINDOW = 16
 

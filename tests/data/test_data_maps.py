@@ -10,12 +10,14 @@ import xarray as xr
 from data_samples import write_catalogue, write_snapshot, write_tiny_root
 
 from emulator.config import DataConfig
-from emulator.data.blocks import parts_of
-from emulator.data.mapmaking import project_simulation
-from emulator.data.maps import SPECIES, block_mean, read_maps
-from emulator.data.projection import project_species
-from emulator.data.snapshots import open_snapshot
+from emulator.data.maps import read_maps
+from emulator.fields import SPECIES
 from emulator.io import DataError, append_seal
+from emulator.projection.blocks import parts_of
+from emulator.projection.pair import project_species
+from emulator.projection.pyramid import block_mean
+from emulator.readers.snapshots import open_snapshot
+from emulator.suites.mapmaking import project_simulation
 
 
 def project(root, suite, config, output):
@@ -170,7 +172,7 @@ def test_a_box_without_halos(tiny_root, tiny_suite, tiny_config, tmp_path):
 
 
 def test_lost_mass_is_an_error(tiny_root, tiny_suite, tiny_config, tmp_path, monkeypatch):
-    from emulator.data import kernels
+    from emulator.projection import kernels
 
     def leaky(position, mass, mass_unit, scale, axis, order, half_width, grids):
         grids[:, 1, 1] += mass.sum() * mass_unit * (1 - 3e-6)

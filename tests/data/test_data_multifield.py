@@ -6,11 +6,13 @@ import pytest
 
 from emulator.config import DataConfig, ModelConfig
 from emulator.data.dataset import WindowDataset
-from emulator.data.fit import fit_normalisation
-from emulator.data.mapmaking import project_simulation
-from emulator.data.maps import SPECIES, block_mean, read_maps
-from emulator.data.multifield import read_multifield
+from emulator.data.maps import read_maps
+from emulator.fields import SPECIES
 from emulator.io import DataError
+from emulator.model.fit import fit_normalisation
+from emulator.projection.pyramid import block_mean
+from emulator.suites.mapmaking import project_simulation
+from emulator.suites.multifield import read_multifield
 from emulator.units import CRITICAL_DENSITY
 
 DATA = DataConfig(n_pixels=files.N_PIXELS, window=8, context_factors=(2, 4))

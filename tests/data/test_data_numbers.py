@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from data_samples import BOX_KPCH, write_catalogue, write_snapshot, write_swift
 
-from emulator.data.blocks import mass_of, parts_of, read_blocks
-from emulator.data.catalogs import read_halos
-from emulator.data.deposit import deposit_maps, padded_shape, without_ghosts
-from emulator.data.headers import total_counts
-from emulator.data.numbers import integer, integers, number, numbers
-from emulator.data.snapshots import open_snapshot
 from emulator.io import DataError
+from emulator.projection.blocks import mass_of, parts_of, read_blocks
+from emulator.projection.deposit import deposit_maps, padded_shape, without_ghosts
+from emulator.readers.catalogs import read_halos
+from emulator.readers.headers import total_counts
+from emulator.readers.numbers import integer, integers, number, numbers
+from emulator.readers.snapshots import open_snapshot
 
 FORMS = {
     "scalar": lambda v: v,
@@ -267,7 +267,7 @@ def test_what_is_a_catalogue_and_what_is_not(tmp_path, gas):
 def test_catalogues_in_another_unit(tmp_path, mass, radius, words):
     from test_data_catalogs import HEADER
 
-    from emulator.data.halo_tables import radius_200c
+    from emulator.readers.halo_tables import radius_200c
 
     masses = np.geomspace(1, 1000, 12)
     radii = 1e3 * radius_200c(1e10 * masses, 0.3, 0.0)

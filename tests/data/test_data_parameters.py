@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emulator.data.parameter_table import read_table
-from emulator.data.parameters import (
+from emulator.io import DataError
+from emulator.readers.parameter_table import read_table
+from emulator.readers.parameters import (
     ParameterRange,
     match_ranges,
     parameters_of,
     read_ranges,
     seed_of,
 )
-from emulator.io import DataError
 
 CAMELS_PAIRS = [
     ("CosmoAstroSeed_IllustrisTNG_L25n256_LH.txt", "Info_IllustrisTNG_L25n256_6params.txt", 6),

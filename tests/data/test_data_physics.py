@@ -7,11 +7,11 @@ from data_samples import write_tiny_root
 from window_files import BOX, FACTORS, N, make_sample
 
 from emulator.config import DataConfig, SamplesSuite
-from emulator.data.budget import require_cosmic_shares, require_same_matter_content
-from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
-from emulator.data.samples import read_samples, write_sample
 from emulator.io import DataError
+from emulator.projection.budget import require_cosmic_shares, require_same_matter_content
+from emulator.suites.mapmaking import project_simulation
+from emulator.suites.samples import read_samples, write_sample
 
 MASSES = {"dm_hydro": 0.84, "gas": 0.15, "stars": 0.01}
 
@@ -225,7 +225,7 @@ def test_keys_of_the_halo_may_be_left_out_or_be_arrays_of_one(tmp_path):
 def test_ready_maps_hold_the_matter_of_their_twin(tmp_path, field, factor, words):
     import multifield_files as files
 
-    from emulator.data.multifield import read_multifield
+    from emulator.suites.multifield import read_multifield
 
     suite = files.make_suite(tmp_path)
     files.write_multifield(tmp_path, suite)
@@ -240,7 +240,7 @@ def test_ready_maps_hold_the_matter_of_their_twin(tmp_path, field, factor, words
 def test_a_table_without_names_whose_columns_are_swapped(tmp_path):
     import multifield_files as files
 
-    from emulator.data.multifield import read_multifield
+    from emulator.suites.multifield import read_multifield
 
     suite = files.make_suite(tmp_path, parameter_names=("sigma_8", "Omega_m", *files.NAMES[2:]))
     files.write_multifield(tmp_path, suite)
@@ -252,7 +252,7 @@ def test_a_table_without_names_whose_columns_are_swapped(tmp_path):
 def test_a_table_that_contradicts_the_snapshots_of_the_embedded_suite(tmp_path):
     """They keep their own parameters: a digit that was changed in the table shows."""
     from emulator.config import DesignConfig, EmbeddedSuite
-    from emulator.suite.simulate import simulate_run, write_tables
+    from emulator.simulate.simulate import simulate_run, write_tables
 
     suite = EmbeddedSuite(
         n_particles=16, mesh=16, n_steps=5, design=DesignConfig(sb_runs=0, cv_runs=1, be_draws=0)

@@ -3,17 +3,17 @@ import numpy as np
 import pytest
 from data_samples import BOX_KPCH, write_snapshot
 
-from emulator.data.blocks import parts_of
-from emulator.data.catalogs import Halos
-from emulator.data.projection import project_pair, project_species, projection_labels
-from emulator.data.snapshots import open_snapshot
-from emulator.data.twins import (
+from emulator.io import DataError, EmulatorError
+from emulator.projection.blocks import parts_of
+from emulator.projection.pair import project_pair, project_species, projection_labels
+from emulator.projection.twins import (
     require_halos_on_peaks,
     require_mean_density,
     require_pair,
     require_same_phases,
 )
-from emulator.io import DataError, EmulatorError
+from emulator.readers.catalogs import Halos
+from emulator.readers.snapshots import open_snapshot
 
 BOX = BOX_KPCH / 1e3
 MATTER = 0.3 * 2.77536627e11 * BOX**3
@@ -87,7 +87,7 @@ def test_a_fault_met_by_a_worker_is_told(gas, scheduler):
 
 
 def test_a_scheduler_that_does_not_answer(gas, monkeypatch):
-    from emulator.data import workers
+    from emulator.projection import workers
 
     monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
     with pytest.raises(EmulatorError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9"):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from emulator.config import FilesSuite, SamplesSuite, SplitConfig
-from emulator.data.runs import runs_of
 from emulator.data.splits import redraws_of, sampled_simulations, split_runs
 from emulator.io import DataError
+from emulator.suites.runs import runs_of
 
 SETS = {"LH": 6, "CV": 2, "1P": ["1P_p1_n1", "1P_p1_1"], "BE": 3}
 SEEDS = {

@@ -14,12 +14,12 @@ from emulator.config import DataConfig, ModelConfig, SamplesSuite
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
 from emulator.data.export import export_ensemble, export_samples
-from emulator.data.fit import fit_normalisation
-from emulator.data.halo_tables import radius_200c
-from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
-from emulator.data.samples import Sample, read_sample, read_samples, write_sample
 from emulator.io import DataError, write_dataset
+from emulator.model.fit import fit_normalisation
+from emulator.readers.halo_tables import radius_200c
+from emulator.suites.mapmaking import project_simulation
+from emulator.suites.samples import Sample, read_sample, read_samples, write_sample
 from emulator.units import CRITICAL_DENSITY
 
 NAMES = ("Omega_m", "A_SN1")

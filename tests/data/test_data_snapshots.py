@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from data_samples import BOX_KPCH, damage, write_snapshot
 
-from emulator.data.blocks import parts_of, read_blocks
-from emulator.data.snapshots import open_snapshot
 from emulator.io import DataError
+from emulator.projection.blocks import parts_of, read_blocks
+from emulator.readers.snapshots import open_snapshot
 
 
 def blocks_of(snapshot, particle_type, block=1000, select="all"):

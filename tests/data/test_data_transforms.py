@@ -7,15 +7,15 @@ import torch
 
 from emulator.config import ChannelConfig, ModelConfig
 from emulator.data.dataset import StepSampler, WindowDataset
-from emulator.data.fit import RunningMoments, fit_normalisation
 from emulator.data.maps import read_maps
-from emulator.data.normalisation import (
+from emulator.io import DataError, EmulatorError, write_json
+from emulator.model.fit import RunningMoments, fit_normalisation
+from emulator.model.normalisation import (
     CosmicShare,
     Normalisation,
     ParameterScale,
 )
-from emulator.data.transforms import FieldTransform, network_channels
-from emulator.io import DataError, EmulatorError, write_json
+from emulator.model.transforms import FieldTransform, network_channels
 
 FLOOR = 1.0e8
 MODEL = ModelConfig(

@@ -6,13 +6,13 @@ import pytest
 from data_samples import BOX_KPCH, write_catalogue, write_snapshot, write_swift
 
 from emulator.config import HeaderFacts
-from emulator.data.blocks import mass_of
-from emulator.data.catalogs import read_halos
-from emulator.data.headers import Header
-from emulator.data.parameter_table import read_table
-from emulator.data.parameters import parameters_of, read_ranges
-from emulator.data.snapshots import open_snapshot
 from emulator.io import DataError
+from emulator.projection.blocks import mass_of
+from emulator.readers.catalogs import read_halos
+from emulator.readers.headers import Header
+from emulator.readers.parameter_table import read_table
+from emulator.readers.parameters import parameters_of, read_ranges
+from emulator.readers.snapshots import open_snapshot
 
 HEADER = Header(25.0, 0.0, 0.3, 0.049, 0.6711, None, (), 1e-3, 1e10)
 TABLE = (0.4, 0.84, 0.0, 0.0, 0.04, 0.0)

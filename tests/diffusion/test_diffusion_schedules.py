@@ -23,7 +23,7 @@ from emulator.diffusion.tables import GammaTable, ddpm_cosine, ddpm_linear, tabu
 from emulator.diffusion.times import low_discrepancy_times
 from emulator.diffusion.weighting import Weight
 from emulator.io import EmulatorError
-from emulator.training.build import build_schedule
+from emulator.model.build import build_schedule
 
 NAMES = [
     "fixed_linear", "learned_linear", "learned_nn", "logistic", "cosine", "sigmoid", "edm",

@@ -10,14 +10,14 @@ from untrained import FACTORS, PARAMS, WINDOW, build_emulator
 from emulator.config import DataConfig, SamplesSuite, SamplingConfig
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
-from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import read_maps
-from emulator.data.transforms import FieldTransform
 from emulator.io import DataError, EmulatorError, write_dataset
+from emulator.model.card import Grid
+from emulator.model.transforms import FieldTransform
 from emulator.sampling.held_out import cut_windows, draw_members
 from emulator.sampling.inputs import prepare_inputs
 from emulator.sampling.noise import MemberNoise, member_key
-from emulator.training.card import Grid
+from emulator.suites.mapmaking import project_simulation
 
 FEW = SamplingConfig(n_steps=4, windows_per_simulation=5, n_members=3)
 CENTRES = [(8, 8), (40, 3), (63, 31)]
@@ -181,7 +181,7 @@ def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkey
 
 
 def test_ready_windows_are_sampled_once_each(emulator, folder, tmp_path):
-    from emulator.data.samples import Sample, write_sample
+    from emulator.suites.samples import Sample, write_sample
 
     maps = read_maps(folder / "CV_0.h5")
     for i, centre in enumerate(CENTRES):

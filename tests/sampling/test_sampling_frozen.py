@@ -10,7 +10,7 @@ from untrained import PARAMS
 
 import emulator
 from emulator.config import SamplingConfig
-from emulator.training.bundle import read_bundle
+from emulator.model.bundle import read_bundle
 
 FROZEN = Path(__file__).parents[1] / "regression"
 CENTRES = [(8, 8), (40, 3), (30, 52)]

@@ -163,7 +163,7 @@ def test_load_reads_one_bundle_or_several(tmp_path, models):
 
 
 def write(folder, model):
-    from emulator.training.bundle import write_bundle
+    from emulator.model.bundle import write_bundle
 
     ema = model.network.state_dict()
     raw = {name: value.clone() for name, value in ema.items()}

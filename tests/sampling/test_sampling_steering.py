@@ -12,9 +12,9 @@ from emulator.diffusion.solvers import SOLVER_NAMES
 from emulator.diffusion.spectrum import ModeStatistics, spectral_start
 from emulator.diffusion.tables import ddpm_linear
 from emulator.io import EmulatorError
+from emulator.model.build import build_schedule
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.steering import plan
-from emulator.training.build import build_schedule
 
 CENTRES = [(8, 8), (40, 3)]
 STATIC = {"gamma_end": -8.0, "n_steps": 6, "solver": "abm2"}  # exact where nothing moves

@@ -7,13 +7,13 @@ import pytest
 from scipy.integrate import quad
 
 from analysis.benchmarks.suite.runs import power
-from emulator.suite import profiles
-from emulator.suite.baryons import HydroParticles, baryonify, draw_halo
-from emulator.suite.design import FIDUCIAL
-from emulator.suite.halos import HaloTable, build_tree
-from emulator.suite.neighbourhood import assign_members, survey
-from emulator.suite.stars import place_stars
-from emulator.suite.stirring import CLUMPING, TURBULENCE, blow_bubbles, random_fields
+from emulator.simulate import profiles
+from emulator.simulate.baryons import HydroParticles, baryonify, draw_halo
+from emulator.simulate.design import FIDUCIAL
+from emulator.simulate.halos import HaloTable, build_tree
+from emulator.simulate.neighbourhood import assign_members, survey
+from emulator.simulate.stars import place_stars
+from emulator.simulate.stirring import CLUMPING, TURBULENCE, blow_bubbles, random_fields
 from emulator.units import CRITICAL_DENSITY
 
 BOX, PARTICLE_MASS, F_B = 20.0, 5e9, 0.16

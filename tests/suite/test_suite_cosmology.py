@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from emulator.suite.cosmology import (
+from emulator.simulate.cosmology import (
     Cosmology,
     Growth,
     LinearPower,

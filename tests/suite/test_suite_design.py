@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from emulator.config import ConfigError, DesignConfig, EmbeddedSuite
-from emulator.suite.design import COSMOLOGY, FIDUCIAL, PARAMETERS, build_design
-from emulator.suite.tables import write_tables
+from emulator.simulate.design import COSMOLOGY, FIDUCIAL, PARAMETERS, build_design
+from emulator.simulate.tables import write_tables
 
 
 def suite(**design: object) -> EmbeddedSuite:

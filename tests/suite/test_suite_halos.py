@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emulator.suite.halos import (
+from emulator.simulate.halos import (
     build_tree,
     find_halos,
     friends_of_friends,

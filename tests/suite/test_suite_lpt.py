@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from emulator.suite.cosmology import Cosmology, Growth, LinearPower
-from emulator.suite.lpt import (
+from emulator.simulate.cosmology import Cosmology, Growth, LinearPower
+from emulator.simulate.lpt import (
     initial_particles,
     lagrangian_displacements,
     linear_density_modes,

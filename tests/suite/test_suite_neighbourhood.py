@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from emulator.suite.halos import HaloTable, build_tree
-from emulator.suite.neighbourhood import assign_members, shell_overdensity
+from emulator.simulate.halos import HaloTable, build_tree
+from emulator.simulate.neighbourhood import assign_members, shell_overdensity
 
 BOX = 20.0
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from emulator.suite.cosmology import Cosmology, Growth, LinearPower
-from emulator.suite.lpt import initial_particles, lagrangian_displacements, linear_density_modes
-from emulator.suite.particle_mesh import MeshForce, deposit, evolve
+from emulator.simulate.cosmology import Cosmology, Growth, LinearPower
+from emulator.simulate.lpt import initial_particles, lagrangian_displacements, linear_density_modes
+from emulator.simulate.particle_mesh import MeshForce, deposit, evolve
 
 BOX = 10.0
 

@@ -13,7 +13,7 @@ from emulator.config import DesignConfig, EmbeddedSuite
 from emulator.data.maps import read_maps
 from emulator.io import DataError
 from emulator.metadata import SURROGATE_NOTICE
-from emulator.suite.simulate import simulate_run
+from emulator.simulate.simulate import simulate_run
 
 SUITE = EmbeddedSuite(
     n_particles=16,

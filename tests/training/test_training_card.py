@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from emulator.data.normalisation import Normalisation
 from emulator.io import DataError, read_json, write_json
-from emulator.training.bundle import read_bundle, read_card
-from emulator.training.card import FORMAT_VERSION, parse_card
+from emulator.model.bundle import read_bundle, read_card
+from emulator.model.card import FORMAT_VERSION, parse_card
+from emulator.model.normalisation import Normalisation
 
 FROZEN = Path(__file__).parents[1] / "regression/trained"
 

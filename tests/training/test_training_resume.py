@@ -15,8 +15,8 @@ from tiny import TINY, run
 import emulator
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError, read_json, write_json
+from emulator.model.bundle import read_bundle
 from emulator.training import trainer as trainer_module
-from emulator.training.bundle import read_bundle
 from emulator.training.ema import build_ema, warmup_decay
 from emulator.training.state import previous_of
 

@@ -133,7 +133,7 @@ def test_no_held_out_simulation_is_an_error(calibrated_suite, config):
 
 def test_gas_alone_is_no_total_matter(calibrated_suite, config, tmp_path):
     """No total, no suppression, no bar of either, and no page that speaks of them."""
-    from analysis.report.build import build_report
+    from emulator.report.build import build_report
 
     paths, maps_dir, splits = calibrated_suite
     folder, files = tmp_path / "results", []

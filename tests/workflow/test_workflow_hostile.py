@@ -8,8 +8,8 @@ import pytest
 import yaml
 from window_files import BOX, N, make_sample
 
-from emulator.data.samples import write_sample
 from emulator.io import read_json
+from emulator.suites.samples import write_sample
 
 pytestmark = pytest.mark.workflow
 

@@ -12,10 +12,10 @@ import yaml
 from emulator.config import parse_config, read_config
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
-from emulator.data.normalisation import Normalisation
-from emulator.data.parameter_table import canonical_name, read_table
-from emulator.data.parameters import match_ranges, parameters_of, read_ranges
 from emulator.io import read_json
+from emulator.model.normalisation import Normalisation
+from emulator.readers.parameter_table import canonical_name, read_table
+from emulator.readers.parameters import match_ranges, parameters_of, read_ranges
 
 ROOT = Path(__file__).parents[2]
 SMALL = {

@@ -9,12 +9,12 @@ from snakemake.utils import validate as validate_schema
 
 from emulator.config import blocks_of, parse_config, raw_folder, read_document, stage_yaml
 from emulator.cost.requests import DAY, requests
-from emulator.data.gadget import first_chunk
-from emulator.data.runs import runs_of
+from emulator.readers.gadget import first_chunk
+from emulator.suites.runs import runs_of
 from emulator.data.splits import sampled_simulations, split_runs
 from emulator.io import DataError, EmulatorError
 from emulator.manifest import check_manifest
-from emulator.suite.design import fiducial_point
+from emulator.simulate.design import fiducial_point
 
 try:
     for path in workflow.configfiles:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from analysis.benchmarks.data.particles import BOX_MPCH, displaced_lattice, snapshot_like
 from analysis.benchmarks.data.timing import best_seconds
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
-from emulator.data.blocks import Block
-from emulator.data.deposit import deposit_maps, padded_shape, without_ghosts
+from emulator.projection.blocks import Block
+from emulator.projection.deposit import deposit_maps, padded_shape, without_ghosts
 
 try:
     import MAS_library as pylians

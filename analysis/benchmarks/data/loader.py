@@ -9,11 +9,12 @@ from torch.utils.data import DataLoader
 
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import ChannelConfig
-from emulator.data.catalogs import Halos
 from emulator.data.dataset import StepSampler, WindowDataset
-from emulator.data.mapmaking import FullMaps, write_maps
-from emulator.data.maps import context_pyramid, read_maps
-from emulator.data.normalisation import CosmicShare, Normalisation, ParameterScale
+from emulator.data.maps import read_maps
+from emulator.model.normalisation import CosmicShare, Normalisation, ParameterScale
+from emulator.projection.pyramid import context_pyramid
+from emulator.readers.catalogs import Halos
+from emulator.suites.full_maps import FullMaps, write_maps
 
 N_PIXELS, WINDOW, FACTORS = 1024, 128, (2, 4, 8)
 N_SIMULATIONS, BATCH, STEPS = 4, 32, 40

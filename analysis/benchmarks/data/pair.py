@@ -7,10 +7,10 @@ from analysis.benchmarks.data.files import write_pair
 from analysis.benchmarks.data.memory import peak_bytes
 from analysis.benchmarks.data.timing import best_seconds
 from analysis.benchmarks.tables import Measurement
-from emulator.data.deposit import Kernel
-from emulator.data.projection import project_pair
-from emulator.data.snapshots import open_snapshot
-from emulator.data.twins import require_pair
+from emulator.projection.deposit import Kernel
+from emulator.projection.pair import project_pair
+from emulator.projection.twins import require_pair
+from emulator.readers.snapshots import open_snapshot
 
 N_PIXELS, SIDE = 1024, 256
 

@@ -10,10 +10,10 @@ from analysis.benchmarks.data.files import write_pair
 from analysis.benchmarks.data.memory import peak_bytes
 from analysis.benchmarks.data.timing import best_seconds
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
-from emulator.data.blocks import parts_of, read_blocks
-from emulator.data.deposit import deposit_maps, padded_shape
-from emulator.data.projection import project_species
-from emulator.data.snapshots import DARK_MATTER, Snapshot, open_snapshot
+from emulator.projection.blocks import parts_of, read_blocks
+from emulator.projection.deposit import deposit_maps, padded_shape
+from emulator.projection.pair import project_species
+from emulator.readers.snapshots import DARK_MATTER, Snapshot, open_snapshot
 
 N_PIXELS, BLOCK = 1024, 1_048_576
 _SLACK = 200e6

@@ -1,7 +1,11 @@
-"""Measure and write ``suite.json`` and ``suite.md``."""
+"""Measure and write ``suite.json`` and ``suite.md``, and what reports say of convergence."""
 
-from analysis.benchmarks.runner import run_sections
+from importlib.resources import files
+from pathlib import Path
+
+from analysis.benchmarks.runner import FOLDER, run_sections
 from analysis.benchmarks.suite import baryons, cost, gravity, truth
+from emulator.io import read_json, write_json
 
 run_sections(
     "suite",
@@ -11,3 +15,8 @@ run_sections(
 Surrogate hydro: N-body gravity plus baryonification, not a hydrodynamic simulation. Written by
 `make bench-suite`; bars that are missed stay in the table.""",
 )
+
+CONVERGENCE = Path(str(files("emulator.simulate") / "convergence.json"))
+measured = read_json(FOLDER / "suite.json", sealed=False).get("gravity", [])
+rows = [figures for section in measured for figures in section["figures"].values()]
+write_json(CONVERGENCE, rows, sealed=False)

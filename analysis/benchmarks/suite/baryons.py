@@ -17,8 +17,8 @@ from analysis.benchmarks.suite.runs import (
 )
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import EmbeddedSuite
-from emulator.suite.baryons import HydroParticles
-from emulator.suite.neighbourhood import DarkMatterRun
+from emulator.simulate.baryons import HydroParticles
+from emulator.simulate.neighbourhood import DarkMatterRun
 
 EDGES = np.array([0.2, 0.5, 0.8, 1.3, 2.0, 3.5, 5.0, 7.0, 9.0, 11.0, 15.0])
 SEEDS = tuple(range(1, 9))

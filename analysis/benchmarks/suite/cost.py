@@ -11,10 +11,10 @@ from pathlib import Path
 from analysis.benchmarks.suite.runs import DEMO, FIDUCIAL_COSMOLOGY, STANDARD, particle_mass
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import DesignConfig, EmbeddedSuite
-from emulator.suite.gravity import run_gravity
-from emulator.suite.halos import build_tree
-from emulator.suite.neighbourhood import survey
-from emulator.suite.simulate import simulate_run
+from emulator.simulate.gravity import run_gravity
+from emulator.simulate.halos import build_tree
+from emulator.simulate.neighbourhood import survey
+from emulator.simulate.simulate import simulate_run
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -65,7 +65,7 @@ def sizes() -> Measurement:
 
 
 def _halos(suite: EmbeddedSuite, root: Path) -> None:
-    from emulator.suite.snapshots import read_catalogue, read_positions
+    from emulator.simulate.snapshots import read_catalogue, read_positions
 
     positions = read_positions(suite.path("dmo_snapshot", root, "CV_0"))
     tree = build_tree(positions, suite.box_size_mpch)

@@ -15,10 +15,10 @@ from analysis.benchmarks.suite.runs import (
 )
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import EmbeddedSuite
-from emulator.suite.cosmology import Cosmology, Growth, LinearPower
-from emulator.suite.gravity import run_gravity
-from emulator.suite.halos import build_tree, find_halos
-from emulator.suite.lpt import initial_particles, lagrangian_displacements, linear_density_modes
+from emulator.simulate.cosmology import Cosmology, Growth, LinearPower
+from emulator.simulate.gravity import run_gravity
+from emulator.simulate.halos import build_tree, find_halos
+from emulator.simulate.lpt import initial_particles, lagrangian_displacements, linear_density_modes
 
 LARGE = EmbeddedSuite(box_size_mpch=100.0, n_particles=128, mesh=384, n_steps=80)
 """The resolution of ``standard`` (mesh three times the particles) in a box with long waves."""

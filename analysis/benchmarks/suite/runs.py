@@ -8,14 +8,14 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from emulator.config import EmbeddedSuite
-from emulator.suite.baryons import HydroParticles, baryonify
-from emulator.suite.cosmology import Cosmology
-from emulator.suite.design import FIDUCIAL
-from emulator.suite.gravity import run_gravity
-from emulator.suite.halos import build_tree, find_halos
-from emulator.suite.lpt import wave_numbers
-from emulator.suite.neighbourhood import DarkMatterRun, survey
-from emulator.suite.particle_mesh import deposit
+from emulator.simulate.baryons import HydroParticles, baryonify
+from emulator.simulate.cosmology import Cosmology
+from emulator.simulate.design import FIDUCIAL
+from emulator.simulate.gravity import run_gravity
+from emulator.simulate.halos import build_tree, find_halos
+from emulator.simulate.lpt import wave_numbers
+from emulator.simulate.neighbourhood import DarkMatterRun, survey
+from emulator.simulate.particle_mesh import deposit
 
 FIDUCIAL_COSMOLOGY = Cosmology(FIDUCIAL["Omega_m"], FIDUCIAL["sigma_8"])
 DEMO = EmbeddedSuite(n_particles=64, mesh=128, n_steps=40)

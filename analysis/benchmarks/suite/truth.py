@@ -12,10 +12,10 @@ from analysis.benchmarks.suite.baryons import contents
 from analysis.benchmarks.suite.runs import DEMO, dark_matter_run, draw
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import DataConfig, DesignConfig
-from emulator.data.mapmaking import project_simulation
 from emulator.data.maps import Maps, read_maps
 from emulator.metrics.calibration import interval_coverage, rank_histogram, truth_ranks
-from emulator.suite.simulate import simulate_run, write_tables
+from emulator.simulate.simulate import simulate_run, write_tables
+from emulator.suites.mapmaking import project_simulation
 
 N_REDRAWS = 16
 

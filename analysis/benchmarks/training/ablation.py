@@ -110,8 +110,8 @@ def _folder(strength: float) -> Path:
 
 def _prepare(strength: float) -> None:
     """Simulate and project what is not there: two minutes for a whole suite."""
-    from emulator.data.mapmaking import project_simulation
-    from emulator.suite.simulate import simulate_run, write_tables
+    from emulator.simulate.simulate import simulate_run, write_tables
+    from emulator.suites.mapmaking import project_simulation
 
     folder = _folder(strength)
     config = config_of("default: v, logistic, plain")
@@ -134,8 +134,8 @@ def _run(job: tuple[str, int]) -> tuple[str, Scores]:
     """Train and score one variant with one seed."""
     import torch
 
-    from emulator.data.fit import fit_normalisation
     from emulator.data.splits import split_runs
+    from emulator.model.fit import fit_normalisation
     from emulator.sampling.held_out import cut_windows, draw_members
     from emulator.sampling.loading import load_bundle
     from emulator.training.trainer import train

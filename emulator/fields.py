@@ -1,0 +1,3 @@
+"""Fields: what is projected, drawn and measured."""
+
+SPECIES = ("dmo", "dm_hydro", "gas", "stars")

@@ -1,0 +1,166 @@
+"""From config sections and fitted statistics to objects."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from emulator.config import ChannelConfig, DiffusionConfig, NetworkConfig
+from emulator.diffusion.distributions import (
+    Distribution,
+    HyperbolicSecant,
+    Logistic,
+    Normal,
+    SigmoidInTime,
+    Truncated,
+)
+from emulator.diffusion.parameterization import Denoiser, Network, Parameterization, Prediction
+from emulator.diffusion.path import Path
+from emulator.diffusion.schedule import FixedLinear, LearnedLinear, LearnedMonotone, Schedule
+from emulator.diffusion.tables import GammaTable, ddpm_cosine, ddpm_linear
+from emulator.diffusion.weighting import Weight
+from emulator.model.normalisation import Normalisation
+from emulator.model.transforms import network_channels
+from emulator.networks.backbone import Backbone, Interface
+from emulator.networks.dit import DiT
+from emulator.networks.unet import UNetVDM
+
+
+def build_schedule(diffusion: DiffusionConfig, learned: Sequence[float] | None = None) -> Schedule:
+    """Gamma as a function of time; of a trained model from the table of what it ``learned``."""
+    ends = diffusion.gamma_min, diffusion.gamma_max
+    if learned is not None:
+        return GammaTable(torch.tensor(learned, dtype=torch.float64))
+    match diffusion.schedule:
+        case "fixed_linear":
+            return FixedLinear(*ends)
+        case "learned_linear":
+            return LearnedLinear(*ends)
+        case "learned_nn":
+            return LearnedMonotone(*ends, learn_ends=diffusion.learn_ends)
+        case "ddpm_linear":
+            return GammaTable(ddpm_linear(), *ends)
+        case "ddpm_cosine":
+            return GammaTable(ddpm_cosine(), *ends)
+    distributions: dict[str, Distribution] = {
+        "logistic": Logistic(diffusion.logistic_loc, diffusion.logistic_scale),
+        "cosine": HyperbolicSecant(),
+        "sigmoid": SigmoidInTime(),
+        "edm": Normal(),
+    }
+    return Truncated(distributions[diffusion.schedule], *ends)
+
+
+def build_parameterization(diffusion: DiffusionConfig) -> Parameterization:
+    """What the network predicts."""
+    return Parameterization(diffusion.prediction, diffusion.sigma_data)
+
+
+def build_weight(diffusion: DiffusionConfig) -> Weight:
+    """What an error costs."""
+    return Weight(
+        diffusion.weight,
+        min_snr=diffusion.min_snr,
+        sigmoid_bias=diffusion.sigmoid_bias,
+        sigma_data=diffusion.sigma_data,
+    )
+
+
+def interface_of(
+    channels: Sequence[ChannelConfig], n_context: int, n_params: int, diffusion: DiffusionConfig
+) -> Interface:
+    """What a backbone must fit for these fields, context windows and parameters."""
+    return Interface(
+        n_channels=len(network_channels(channels)),
+        n_context=n_context,
+        n_params=n_params,
+        gamma_min=diffusion.gamma_min,
+        gamma_max=diffusion.gamma_max,
+    )
+
+
+def build_backbone(network: NetworkConfig, interface: Interface) -> Backbone:
+    """Network of either kind."""
+    if network.kind == "dit":
+        return DiT(network, interface)
+    return UNetVDM(network, interface)
+
+
+def build_network(
+    network: NetworkConfig, diffusion: DiffusionConfig, normalisation: Normalisation
+) -> Backbone:
+    """Network whose channels follow from the fitted normalisation."""
+    return build_backbone(network, interface_for(normalisation, diffusion))
+
+
+def interface_for(normalisation: Normalisation, diffusion: DiffusionConfig) -> Interface:
+    """Interface of a network for normalised data."""
+    return interface_of(
+        normalisation.channels,
+        len(normalisation.context_factors),
+        len(normalisation.params),
+        diffusion,
+    )
+
+
+def channel_weights(channels: Sequence[ChannelConfig]) -> list[float]:
+    """Loss weight of each network channel; a hurdle's two channels share their field's weight."""
+    return [channel.loss_weight for channel in _of_network(channels)]
+
+
+def data_noises(channels: Sequence[ChannelConfig], default: float) -> list[float]:
+    """Standard deviation of p(x|z_0) of each network channel."""
+    return [channel.data_noise or default for channel in _of_network(channels)]
+
+
+def _of_network(channels: Sequence[ChannelConfig]) -> list[ChannelConfig]:
+    """Field of each network channel, in order: a hurdle field has two."""
+    return [c for c in channels for _ in range(2 if c.transform == "hurdle" else 1)]
+
+
+def bind_condition(
+    network: Callable[..., Tensor],
+    fields: Tensor,
+    params: Tensor,
+    diffusion: DiffusionConfig,
+    *,
+    known: Tensor | None = None,
+    keep_context: Tensor | None = None,
+) -> Network:
+    """``network(z, gamma)`` with condition, context and parameters bound to it.
+
+    Parameters
+    ----------
+    network
+        ``network(z, gamma, fields, params, mask)``.
+    fields, params
+        Normalised condition followed by its context windows, ``(batch, field, y, x)``, and scaled
+        parameters, ``(batch, param)``.
+    diffusion
+        In which scale the network sees ``z``.
+    known
+        ``(batch, param)`` of 0 and 1: which parameters the network is told.
+    keep_context
+        ``(batch,)`` of 0 and 1: where the context is dropped; it is then zero everywhere, which no
+        real window is.
+    """
+    mask = torch.ones_like(params) if known is None else known
+    if keep_context is not None:
+        kept = fields[:, 1:] * keep_context[:, None, None, None]
+        fields = torch.cat([fields[:, :1], kept], dim=1)
+
+    def bound(z: Tensor, gamma: Tensor) -> Tensor:
+        return network(z, gamma, fields, params, mask)
+
+    return build_parameterization(diffusion).precondition(
+        bound, Path(diffusion.path), residual=diffusion.residual
+    )
+
+
+def denoiser(network: Network, parameterization: Parameterization) -> Denoiser:
+    """Read a network's output as estimates of the data and of the noise, in at least float32."""
+
+    def denoise(z: Tensor, gamma: Tensor) -> Prediction:
+        return parameterization.interpret(network(z, gamma).to(z.dtype), z, gamma)
+
+    return denoise

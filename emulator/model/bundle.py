@@ -1,0 +1,181 @@
+"""The bundle: everything that sampling needs, in three files without pickle.
+
+``weights.safetensors`` holds the averaged (``ema.``) and raw (``raw.``) weights, ``history.csv``
+the training log, ``model.json`` the rest: configuration, statistics, parameter table, grid and the
+SHA-256 of the weights. ``model.json`` is written last: without it, or with other weights beside it,
+there is no bundle.
+"""
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
+
+from emulator.io import DataError, is_file, read_json, write_bytes, write_json, write_text
+from emulator.model.build import build_network
+from emulator.model.card import FORMAT_VERSION, ModelCard, parse_card
+from emulator.networks.backbone import Backbone
+
+_REMAKE = "Run the same training again: it goes on from its last state, and exports the bundle."
+
+
+def write_bundle(
+    folder: Path,
+    card: ModelCard,
+    *,
+    raw: dict[str, torch.Tensor],
+    ema: dict[str, torch.Tensor],
+    history: str,
+) -> None:
+    """Write a bundle; ``card.weights_sha256`` is filled in here."""
+    tensors = {f"raw.{name}": value.contiguous().cpu() for name, value in raw.items()}
+    tensors |= {f"ema.{name}": value.contiguous().cpu() for name, value in ema.items()}
+    blob = save(tensors)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").unlink(missing_ok=True)
+    write_bytes(folder / "weights.safetensors", blob)
+    write_text(folder / "history.csv", history)
+    digest = hashlib.sha256(blob).hexdigest()
+    filled = card.model_copy(update={"weights_sha256": digest})
+    write_json(folder / "model.json", filled.model_dump(mode="json"))
+
+
+def read_bundle(
+    folder: str | Path, *, weights: Literal["ema", "raw"] = "ema"
+) -> tuple[ModelCard, Backbone]:
+    """Read a bundle and build its network in evaluation mode.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, if the weights are not those that ``model.json`` names, if
+        any weight is missing, unknown, of another shape or not finite.
+    """
+    card = read_card(folder)
+    path = Path(folder) / "weights.safetensors"
+    if not is_file(path):
+        raise DataError(path, "the weights of the bundle", "no such file", _REMAKE)
+    blob = path.read_bytes()
+    digest = hashlib.sha256(blob).hexdigest()
+    if digest != card.weights_sha256:
+        raise DataError(path, f"SHA-256 {card.weights_sha256}", digest, _REMAKE)
+    found = _shapes(path, weights)
+    # a card of others may claim any size: looked at before it takes the memory
+    n_weights = sum(math.prod(shape) for shape in found.values())
+    if card.network.least_weights > n_weights:
+        raise DataError(
+            path,
+            f"the weights of the configured network, {card.network.least_weights:.3g} at least",
+            f"{n_weights:.3g}",
+        )
+    network = build_network(card.network, card.diffusion, card.normalisation)
+    _require_shapes(network, found, path)
+    tensors = load(blob)
+    chosen = {
+        name.removeprefix(f"{weights}."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f"{weights}.")
+    }
+    bad = [name for name, tensor in chosen.items() if not bool(torch.isfinite(tensor).all())]
+    if bad:
+        raise DataError(path, "finite weights", f"NaN or infinity in {', '.join(bad[:5])}")
+    network.load_state_dict(chosen, strict=True)
+    return card, network.requires_grad_(False).eval()
+
+
+def read_card(folder: str | Path) -> ModelCard:
+    """Read and validate ``model.json`` of a bundle.
+
+    Raises
+    ------
+    DataError
+        If it is missing, damaged, of another format, or nothing that a model can be built from.
+    """
+    path = Path(folder) / "model.json"
+    value = read_json(path, sealed=False)
+    # older versions bear no checksum
+    if isinstance(value, dict) and value.get("format_version") == FORMAT_VERSION:
+        value = read_json(path)
+    return parse_card(value, str(path))
+
+
+def _shapes(path: Path, weights: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights of one kind, from the header of the file."""
+    try:
+        with safe_open(path, "pt") as handle:
+            return {
+                name.removeprefix(f"{weights}."): tuple(handle.get_slice(name).get_shape())
+                for name in handle.keys()  # noqa: SIM118 - no mapping
+                if name.startswith(f"{weights}.")
+            }
+    except SafetensorError as error:
+        raise DataError(path, "safetensors", str(error), _REMAKE) from error
+
+
+def _require_shapes(network: Backbone, found: dict[str, tuple[int, ...]], path: Path) -> None:
+    """The file holds just the weights of the network."""
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    wrong = [n for n in sorted(wanted.keys() | found.keys()) if wanted.get(n) != found.get(n)]
+    if wrong:
+        listed = "; ".join(
+            f"{name} {found.get(name, 'missing')}, not {wanted.get(name, 'there')}"
+            for name in wrong[:5]
+        )
+        more = f"; ... {len(wrong)} in all" if len(wrong) > 5 else ""
+        raise DataError(path, "exactly the weights of the configured network", f"{listed}{more}")
+
+
+def bundles_in(folder: str | Path) -> list[Path]:
+    """Bundles of a folder: itself, or those of its seeds (``seed_0``, ``seed_1``, ...).
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    folder = Path(folder)
+    if (folder / "model.json").is_file():
+        return [folder]
+    found = [path.parent for path in folder.glob("seed_*/model.json")]
+    if not found:
+        raise DataError(
+            folder, "a bundle (model.json), or bundles of seeds (seed_*/model.json)", "neither",
+            "Train one (`emulator train CONFIG`, or the workflow).",
+        )  # fmt: skip
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+def describe(card: ModelCard, network: Backbone) -> str:
+    """What a person wants to know of a bundle, as aligned lines."""
+    grid, normalisation, diffusion = card.grid, card.normalisation, card.diffusion
+    n_weights = sum(p.numel() for p in network.parameters())
+    channels = ", ".join(f"{c.name} ({c.transform})" for c in normalisation.channels)
+    facts = {
+        "name": card.name,
+        "format": str(card.format_version),
+        "network": f"{card.network.kind}, {n_weights / 1e6:.2f} M weights",
+        "channels": channels,
+        "window": f"{grid.window} pixels of {grid.pixel_mpch:.4g} Mpc/h, {grid.depth_mpch:g} Mpc/h "
+        f"deep, context {', '.join(f'x{f}' for f in normalisation.context_factors) or 'none'}",
+        "redshift": f"{grid.redshift:g}",
+        "diffusion": f"{diffusion.schedule} schedule, {diffusion.prediction}-prediction, "
+        f"{diffusion.weight} weight, gamma {diffusion.gamma_min:g} to {diffusion.gamma_max:g}"
+        + (" (learned)" if card.schedule else ""),
+        "training": ", ".join(
+            f"{name} {getattr(card.facts, name)}" for name in ("max_steps", "batch_size", "seed")
+        ),
+        **{f"last {name}": f"{value:.5g}" for name, value in card.metrics.items()},
+        **{k: v for k, v in card.attributes.items() if k != "provenance"},
+    }
+    ranges = {
+        f"  {name}": f"{s.minimum:g} to {s.maximum:g} ({'log' if s.log else 'linear'})"
+        for name, s in normalisation.params.items()
+    }
+    width = max(map(len, [*facts, *ranges])) + 2
+    lines = [f"{name:{width}s}{value}" for name, value in facts.items()]
+    return "\n".join([*lines, "parameters", *(f"{n:{width}s}{v}" for n, v in ranges.items())])

@@ -1,0 +1,152 @@
+"""Fit the statistics of the training split, streaming over its maps."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from emulator.config import ChannelConfig, ModelConfig
+from emulator.config.documents import shorten_error
+from emulator.data.maps import Maps, read_maps
+from emulator.io import DataError, EmulatorError
+from emulator.model.normalisation import (
+    CONDITION_FLOOR_MSUNH,
+    Normalisation,
+    ParameterScale,
+)
+from emulator.model.transforms import network_channels, raw_features
+from emulator.readers.parameter_table import canonical_name
+
+
+class RunningMoments:
+    """Mean and standard deviation of streamed values, in float64, channel by channel."""
+
+    def __init__(self, n_channels: int) -> None:
+        self.count = np.zeros(n_channels)
+        self.total = np.zeros(n_channels)
+        self.square = np.zeros(n_channels)
+
+    def add(self, channel: int, values: np.ndarray) -> None:
+        """Add any number of values of one channel."""
+        values = np.asarray(values, np.float64)
+        self.count[channel] += values.size
+        self.total[channel] += values.sum()
+        self.square[channel] += (values**2).sum()
+
+    def result(self, names: Sequence[str]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Means and standard deviations; a channel without values or spread is an error."""
+        empty = [name for name, count in zip(names, self.count, strict=True) if count == 0]
+        if empty:
+            raise EmulatorError(f"the training split has no values for {empty}")
+        mean = self.total / self.count
+        std = np.sqrt(np.maximum(self.square / self.count - mean**2, 0.0))
+        flat = [name for name, s, m in zip(names, std, mean, strict=True) if s <= 1e-6 * abs(m)]
+        if flat:
+            raise EmulatorError(f"{flat} do not vary over the training split; nothing to learn")
+        return tuple(map(float, mean)), tuple(map(float, std))
+
+
+def fit_normalisation(
+    paths: Sequence[Path], model: ModelConfig, context_factors: Sequence[int]
+) -> Normalisation:
+    """Stream over the maps of the training split and collect all statistics.
+
+    Parameters
+    ----------
+    paths
+        ``maps/{simulation}.h5`` of the training split only.
+    model
+        Channels and parameter names.
+    context_factors
+        Context windows in units of the cutout.
+
+    Raises
+    ------
+    DataError
+        If a map lacks a parameter that the model is conditioned on, or the statistics are none that
+        anything can be normalised by.
+    """
+    names = network_channels(model.channels)
+    targets = RunningMoments(len(names))
+    fields = ["condition", *(f"context_{factor}" for factor in context_factors)]
+    conditions = RunningMoments(len(fields))
+    ranges: dict[str, ParameterScale] = {}
+    cosmologies: dict[str, set[float]] = {"omega_m": set(), "omega_b": set()}
+    for path in paths:
+        maps = read_maps(path)
+        for name, values in cosmologies.items():
+            values.add(round(float(maps.attrs[name]), 6))
+        for projection in range(maps.n_projections):
+            _add_targets(targets, maps, projection, model.channels)
+            pyramid = [maps.maps[projection, maps.species_index("dmo")]]
+            pyramid += [maps.context[factor][projection] for factor in context_factors]
+            for index, field in enumerate(pyramid):
+                values_msunh = np.asarray(field, np.float64) + CONDITION_FLOOR_MSUNH
+                conditions.add(index, np.log(values_msunh))
+        ranges = {name: _range(maps.param_ranges, name, path) for name in model.params}
+    target_mean, target_std = targets.result(names)
+    condition_mean, condition_std = conditions.result(fields)
+    # validated as if it had been read: what cannot be is said here, not where it is used
+    fitted = {
+        "channels": model.channels,
+        "target_mean": target_mean,
+        "target_std": target_std,
+        "condition_floor_msunh": CONDITION_FLOOR_MSUNH,
+        "condition_mean": condition_mean,
+        "condition_std": condition_std,
+        "context_factors": tuple(context_factors),
+        "params": ranges,
+        "cosmic_share": {
+            "omega_m": _density_source("Omega_m", cosmologies["omega_m"], model.params),
+            "omega_b": _density_source("Omega_b", cosmologies["omega_b"], model.params),
+        },
+    }
+    return Normalisation.parse(fitted, f"statistics of {len(paths)} training simulations")
+
+
+def _add_targets(
+    targets: RunningMoments, maps: Maps, projection: int, channels: Sequence[ChannelConfig]
+) -> None:
+    """Add what the network would see of one projection; memory is that of a few maps."""
+    species = [
+        maps.species_index(name) for name in ("dmo", *(channel.name for channel in channels))
+    ]
+    fields = torch.from_numpy(maps.maps[projection][species]).double()
+    fraction = torch.tensor(maps.attrs["omega_b"] / maps.attrs["omega_m"]).double()
+    features, defined = raw_features(fields[1:], fields[0], fraction, channels)
+    for index in range(len(features)):
+        targets.add(index, features[index][defined[index]].numpy())
+
+
+def _density_source(name: str, values: set[float], params: Sequence[str]) -> str | float:
+    """Parameter that gives a density, or its value if it is the same in the whole split."""
+    for param in params:
+        if canonical_name(param) == name:
+            return param
+    if len(values) == 1:
+        return values.pop()
+    raise EmulatorError(
+        f"{name} differs between training simulations ({min(values):g} to {max(values):g}) but is "
+        "not in model.params; add it, or the cosmic baryon share of a sample is unknown"
+    )
+
+
+def _range(ranges: Mapping[str, Mapping[str, Any]], name: str, path: Path) -> ParameterScale:
+    if name not in ranges:
+        raise DataError(
+            f"{path}:param_ranges",
+            f"parameter {name!r} (model.params)",
+            f"only {sorted(ranges)}",
+            "Name only parameters of the suite's table in model.params.",
+        )
+    entry = ranges[name]
+    try:
+        return ParameterScale(
+            minimum=entry["min"], maximum=entry["max"], fiducial=entry["fiducial"], log=entry["log"]
+        )
+    except ValidationError as error:
+        where = f"{path}:param_ranges:{name}"
+        raise DataError(where, "a range", shorten_error(error)) from error

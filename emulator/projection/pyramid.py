@@ -1,0 +1,33 @@
+"""The pyramid of a map: block means, which become the surroundings of its windows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.fields import SPECIES
+
+
+def block_mean(maps: NDArray[Any], factor: int) -> NDArray[Any]:
+    """Means over ``factor x factor`` pixels of the last two axes, in the input's precision."""
+    *lead, rows, cols = maps.shape
+    blocks = maps.reshape(*lead, rows // factor, factor, cols // factor, factor)
+    return blocks.mean(axis=(-3, -1))
+
+
+def context_pyramid(
+    dmo: NDArray[np.float32], factors: Sequence[int]
+) -> dict[int, NDArray[np.float32]]:
+    """Block means of DMO maps ``(projection, y, x)`` by factor, accumulated in float64.
+
+    They are made from the float32 maps that the file holds: whoever cuts from the maps alone gets
+    the same context, bit for bit.
+    """
+    return {f: block_mean(dmo.astype(np.float64), f).astype(np.float32) for f in factors}
+
+
+def mean_masses(fields: NDArray[np.float32]) -> dict[str, float]:
+    """Attributes ``mass_map_{species}``: mass of a map, mean over projections [Msun/h]."""
+    masses = fields.sum(axis=(2, 3), dtype=np.float64).mean(axis=0)
+    return {f"mass_map_{name}": float(mass) for name, mass in zip(SPECIES, masses, strict=True)}

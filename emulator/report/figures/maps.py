@@ -1,0 +1,115 @@
+"""Truth, one member, ensemble mean and scatter of one held-out window, side by side."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator, NullFormatter
+
+from emulator.report.figures import style
+
+TITLES = ("DMO (condition)", "truth", "one member", "ensemble mean", "ensemble std")
+# Columns of the grid: panels, colour bars and room for their labels. A fixed grid is quicker than
+# an automatic layout, and every colour bar has the height of its panel.
+PANELS, BARS = (0, 3, 4, 5, 8), {0: 1, 3: 6, 4: 9}
+MAX_DECADES = 4
+"""Longest colour scale: the edges of star particles reach down to masses that mean nothing."""
+WIDTHS = (1.0, 0.06, 0.42, 1.0, 1.0, 1.0, 0.06, 0.42, 1.0, 0.06)
+
+
+def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
+    """Rows: channels; columns: condition, truth, member, mean, standard deviation.
+
+    Parameters
+    ----------
+    ensemble
+        ``fields, truth, condition`` [Msun/h per pixel]; attr ``pixel_mpch``.
+    sample, member
+        Which window, which member.
+
+    Notes
+    -----
+    Truth, member and mean of a channel share one logarithmic colour scale (2 to 99.9 % of the
+    truth's occupied pixels, at most four decades); pixels below it, empty ones included, take its
+    darkest colour.
+    """
+    window = ensemble.isel(sample=sample)
+    channels = [str(name) for name in window["channel"].values]
+    side = window.sizes["x"] * float(ensemble.attrs["pixel_mpch"])
+    figure = Figure(figsize=(13.5, 2.25 * len(channels) + 0.8))
+    inch = 1.0 / figure.get_figheight()
+    margins = {"left": 0.05, "right": 0.945, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
+    grid = figure.add_gridspec(
+        len(channels), len(WIDTHS), width_ratios=WIDTHS, wspace=0.06, hspace=0.1, **margins
+    )
+    for row, name in enumerate(channels):
+        axes = _draw_row(figure, grid, row, window.sel(channel=name), member, side)
+        axes[0].set_ylabel(f"{style.LABELS[name]}\ny [Mpc/h]")
+        for ax, title in zip(axes, TITLES, strict=True):
+            if row == 0:
+                ax.set_title(title)
+            if row == len(channels) - 1:
+                ax.set_xlabel("x [Mpc/h]")
+            else:
+                ax.tick_params(labelbottom=False)
+    return figure
+
+
+def _draw_row(
+    figure: Figure, grid: GridSpec, row: int, fields: xr.Dataset, member: int, side: float
+) -> list[Axes]:
+    """The five panels of one channel with their colour bars."""
+    label = style.LABELS[str(fields["channel"].item())]
+    members = fields["fields"].transpose("member", "y", "x").values
+    truth, condition = fields["truth"].values, fields["condition"].values
+    std, scale = members.std(axis=0, ddof=1), _scale(truth)
+    panels = (
+        (condition, _scale(condition), "viridis", "DMO"),
+        (truth, scale, "viridis", ""),
+        (members[member], scale, "viridis", ""),
+        (members.mean(axis=0), scale, "viridis", label),
+        (std, _scale(std), "cividis", f"std of {label}"),
+    )
+    axes = []
+    for place, (values, norm, cmap, what) in enumerate(panels):
+        ax = figure.add_subplot(grid[row, PANELS[place]])
+        image = _show(ax, values, side, norm, cmap)
+        if place > 0:
+            ax.tick_params(labelleft=False)
+        if place in BARS:
+            bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, BARS[place]]))
+            bar.set_label(f"{what}  [Msun/h per pixel]", fontsize=8)
+            bar.ax.tick_params(labelsize=8)
+            bar.ax.yaxis.set_minor_formatter(NullFormatter())
+        axes.append(ax)
+    return axes
+
+
+def _scale(values: np.ndarray) -> LogNorm:
+    occupied = values[values > 0]
+    if occupied.size == 0:
+        return LogNorm(1.0, 10.0)
+    low, high = np.quantile(occupied, (0.02, 0.999))
+    low = max(low, 10.0**-MAX_DECADES * high)
+    return LogNorm(low, max(high, 1.01 * low))
+
+
+def _show(ax: Axes, values: np.ndarray, side: float, norm: LogNorm, cmap: str) -> AxesImage:
+    ax.spines[["top", "right"]].set_visible(True)
+    # without a tick at the far end the labels of neighbouring panels do not meet
+    ticks = [tick for tick in MaxNLocator(nbins=4).tick_values(0, side) if 0 <= tick < 0.9 * side]
+    ax.set_xticks(ticks)
+    ax.set_yticks(ticks)
+    # Below the scale everything looks alike; a logarithm of zero would leave holes.
+    return ax.imshow(
+        np.maximum(values, norm.vmin or 0.0),
+        origin="lower",
+        extent=(0, side, 0, side),
+        norm=norm,
+        cmap=cmap,
+        interpolation="nearest",
+        aspect="auto",
+    )

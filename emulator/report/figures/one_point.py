@@ -1,0 +1,27 @@
+"""Distribution of the mass in a pixel, truth and members."""
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from emulator.report.figures import style
+
+
+def plot_one_point(metrics: xr.Dataset) -> Figure:
+    """Share of pixels per dex of mass, by channel, on a logarithmic axis."""
+    channels, x = metrics["channel"].values, metrics["log_mass"].values
+    figure, axes = style.new_figure(1, len(channels), size=(9.6, 3.2))
+    for ax, name in zip(axes[0], channels, strict=True):
+        truth = metrics["density_truth"].sel(channel=name)
+        members = metrics["density_members"].sel(channel=name)
+        style.band(ax, x, truth.where(truth > 0), style.TRUTH, "truth")
+        style.band(ax, x, members.where(members > 0), style.MODEL, "members", linestyle="--")
+        ax.set_yscale("log")
+        used = (truth.sel(estimate="value") > 0) | (members.sel(estimate="value") > 0)
+        if used.any():
+            inside = x[used.values]
+            ax.set_xlim(inside[0] - 0.25, inside[-1] + 0.25)
+        ax.set_title(style.LABELS[str(name)])
+        ax.set_xlabel("log10 of Msun/h per pixel")
+    axes[0, 0].set_ylabel("share of pixels per dex")
+    axes[0, 0].legend()
+    return figure

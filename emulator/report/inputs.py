@@ -1,0 +1,166 @@
+"""What the report reads: every file of a results folder, required or optional.
+
+A missing optional file is not an error: it stays None (or empty) and the page says so.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from emulator.config import ensemble_file, maps_file
+from emulator.data.splits import read_splits
+from emulator.io import DataError, read_dataset, read_json, read_lines
+from emulator.report.resolution import read_suite
+
+N_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One window for the gallery: an ensemble, a sample in it, and why it was chosen."""
+
+    ensemble: xr.Dataset
+    sample: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that the page is made of."""
+
+    metrics: xr.Dataset
+    acceptance: dict[str, Any]
+    shown: list[Shown]
+    box_dmo: xr.DataArray | None
+    histories: dict[str, dict[str, list[float]]]
+    models: dict[str, dict[str, Any]]
+    splits: dict[str, tuple[str, ...]] | None
+    benchmarks: list[dict[str, Any]]
+    predicted: dict[str, dict[str, Any]]
+    suite: dict[str, Any] | None
+
+
+def read_inputs(results: Path, maps_dir: Path) -> Inputs:
+    """Read a results folder.
+
+    Raises
+    ------
+    DataError
+        If ``metrics.nc``, ``acceptance.json`` or the ensembles are missing or damaged.
+    """
+    metrics = read_dataset(results / "metrics.nc")
+    split = str(metrics.attrs.get("split", "test"))
+    # only those that were evaluated: the folder may hold others of an earlier config
+    names = sorted(metrics["simulation"].values.astype(str).tolist())
+    paths = [ensemble_file(results, split, name) for name in names]
+    shown = choose_windows(paths, results)
+    cost = results / "cost.json"
+    bundles, splits = _read_bundles(results, shown[0].ensemble), results / "splits.json"
+    histories = {name: read_history(folder / "history.csv") for name, folder in bundles.items()}
+    return Inputs(
+        metrics=metrics,
+        acceptance=read_json(results / "acceptance.json"),
+        shown=shown,
+        box_dmo=_read_box(maps_file(maps_dir, str(shown[0].ensemble.attrs["simulation"]))),
+        histories={name: rows for name, rows in histories.items() if rows is not None},
+        models={
+            name: read_json(folder / "model.json", sealed=False) for name, folder in bundles.items()
+        },
+        splits=read_splits(splits) if splits.is_file() else None,
+        benchmarks=read_benchmarks(results / "benchmarks"),
+        predicted={row["stage"]: row for row in read_json(cost)["stages"]}
+        if cost.is_file()
+        else {},
+        suite=read_suite(results),
+    )
+
+
+def choose_windows(paths: list[Path], results: Path) -> list[Shown]:
+    """Pick windows by DMO mass alone: the heaviest, a median and the lightest of three files."""
+    if not paths:
+        raise DataError(
+            results / "ensembles" / "test", "ensembles (*.nc)", "none", "Run the stage `sample`."
+        )
+    places = np.linspace(0, len(paths) - 1, min(N_SHOWN, len(paths))).round().astype(int)
+    shown = []
+    for place, (quantile, why) in zip(
+        places, ((1.0, "heaviest"), (0.5, "median"), (0.0, "lightest")), strict=False
+    ):
+        ensemble = read_dataset(paths[place])
+        mass = ensemble["condition"].mean(("y", "x")).values
+        order = np.argsort(mass)
+        shown.append(Shown(ensemble, int(order[round(quantile * (len(order) - 1))]), why))
+    return shown
+
+
+def _read_bundles(results: Path, ensemble: xr.Dataset) -> dict[str, Path]:
+    """Folders of the models that drew the ensembles, by name; without those that are not there."""
+    seeds = np.unique(ensemble["model_seed"].values)
+    folders = {f"seed {seed}": results / "model" / f"seed_{seed}" for seed in seeds}
+    return {name: path for name, path in folders.items() if (path / "model.json").is_file()}
+
+
+def _read_box(path: Path) -> xr.DataArray | None:
+    if not path.is_file():
+        return None
+    return read_dataset(path)["maps"].sel(species="dmo")
+
+
+def read_history(path: Path) -> dict[str, list[float]] | None:
+    """Columns of ``history.csv``; blank cells become NaN."""
+    if not path.is_file():
+        return None
+    rows = _read_table(path, ",")
+    return {name: [_number(row[name]) for row in rows] for name in rows[0]} if rows else None
+
+
+def read_benchmarks(folder: Path) -> list[dict[str, Any]]:
+    """Sum Snakemake's benchmark tables by rule, slowest first.
+
+    The rule is the first folder below ``folder``, or the file's stem if there is none.
+    """
+    totals: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("**/*.tsv")):
+        relative = path.relative_to(folder)
+        rule = relative.parts[0] if len(relative.parts) > 1 else path.stem
+        for row in _read_table(path, "\t"):
+            total = totals.setdefault(
+                rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "max_rss_mb": None}
+            )
+            seconds, memory = _number(row.get("s")), _number(row.get("max_rss"))
+            total["jobs"] += 1
+            total["seconds"] += seconds if math.isfinite(seconds) else 0.0
+            if math.isfinite(memory):
+                total["max_rss_mb"] = max(memory, total["max_rss_mb"] or 0.0)
+    return sorted(totals.values(), key=lambda row: -row["seconds"])
+
+
+def _read_table(path: Path, delimiter: str) -> list[dict[str, str]]:
+    """Rows of a text table by the names of its columns.
+
+    Raises
+    ------
+    DataError
+        No text, or rows of other lengths than the header.
+    """
+    reader = csv.DictReader(read_lines(path, "a text table"), delimiter=delimiter, strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise DataError(path, "a text table", str(error)) from error
+    if any(None in row or None in row.values() for row in rows):
+        raise DataError(path, f"rows of {len(reader.fieldnames or ())} values", "others")
+    return rows
+
+
+def _number(text: str | None) -> float:
+    """A float, or NaN for blanks and for the marks of short jobs (``NA``, ``-``)."""
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        return math.nan

@@ -1,0 +1,113 @@
+"""What stands above and below the figures: facts, verdict, provenance."""
+
+import json
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from emulator.config import set_of
+from emulator.report.inputs import Inputs
+from emulator.report.page import Section, Table
+from emulator.report.resolution import describe_resolution
+
+PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplotlib")
+
+
+def describe_run(inputs: Inputs) -> dict[str, Any]:
+    """Title, facts and verdict: what stands above the first figure."""
+    table, attrs = inputs.acceptance, inputs.metrics.attrs
+    bars = [{**bar, "value": _value(bar), "threshold": _bar(bar)} for bar in table["bars"]]
+    missed = [bar["name"] for bar in bars if bar["verdict"] != "met"]
+    if missed:
+        verb = "is" if len(missed) == 1 else "are"
+        verdict = f"{table['met']} of {len(bars)} bars are met; {len(missed)} {verb} missed."
+    else:
+        verdict = f"All {len(bars)} bars are met."
+    ensemble = inputs.shown[0].ensemble
+    pixel, side = float(attrs["pixel_mpch"]), ensemble.sizes["x"]
+    sets = {set_of(str(name)) for name in inputs.metrics["simulation"].values}
+    facts = [
+        ("Held out", f"{table['n_simulations']} simulations ({', '.join(sorted(sets))}) of "
+         f"{table['n_runs']} runs with independent phases"),
+        ("Ensembles", f"{inputs.metrics.sizes['sample']} windows a simulation, "
+         f"{table['n_members']} members a window, {_models(ensemble)}"),
+        ("Windows", f"{side} x {side} pixels of {1e3 * pixel:.0f} kpc/h "
+         f"({side * pixel:.2f} Mpc/h a side), summed through {float(attrs['depth_mpch']):g} Mpc/h"),
+        ("Solver", f"{ensemble.attrs.get('solver', 'unknown')}, "
+         f"{ensemble.attrs.get('n_steps', 'unknown')} network evaluations a member"),
+    ]  # fmt: skip
+    if inputs.suite is not None:
+        facts.append(("Gravity", describe_resolution(inputs.suite)))
+    return {
+        "title": f"Emulator report: {attrs.get('suite', 'suite')}",
+        "lead": [
+            "A conditional diffusion model draws the dark matter, gas and stars that a "
+            "hydrodynamic run would have given, from a dark-matter-only (DMO) map, its "
+            "surroundings and the parameters. This page compares its draws with simulations "
+            "that it has not seen."
+        ],
+        "notice": str(attrs.get("notice", "")).rstrip("."),
+        "facts": facts,
+        "verdict": verdict,
+        "verdict_note": (
+            "A bar is a minimum that was set in the config before the run, not a claim of "
+            "accuracy. " + (f"Missed: {'; '.join(missed)}." if missed else "")
+        ),
+        "bars": bars,
+    }
+
+
+def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
+    """Versions, seeds, configs: what it takes to make this page again."""
+    attrs, ensemble = inputs.metrics.attrs, inputs.shown[0].ensemble
+    rows = [
+        ["emulator", str(attrs.get("emulator_version", "unknown"))],
+        ["Python", platform.python_version()],
+        *([name, version(name)] for name in PACKAGES),
+        ["seed of ties, climatology and bootstrap", str(attrs["seed"])],
+    ]
+    if "seed" in ensemble:
+        seeds = ", ".join(str(seed) for seed in ensemble["seed"].values.ravel()[:16])
+        rows.append([f"seeds of the members ({ensemble.attrs['simulation']})", seeds])
+    section = Section(
+        "provenance",
+        "Provenance",
+        tables=[Table(["what", "value"], rows, "Versions are those of the machine of this page.")],
+        listings=[("Validation config", json.dumps(config, indent=2))],
+    )
+    if inputs.splits is None:
+        section.missing.append("splits.json was not found.")
+    else:
+        section.listings.append(("Splits", json.dumps(inputs.splits, indent=1)))
+    if not inputs.models:
+        section.missing.append("No model/seed_*/model.json: the model's config is not shown.")
+    for name, card in inputs.models.items():
+        section.listings.append((f"Model, {name} (model.json)", json.dumps(card, indent=1)))
+    section.listings.append(
+        ("Attributes of the ensembles", json.dumps(ensemble.attrs, indent=1, default=str))
+    )
+    return section
+
+
+def _models(ensemble: xr.Dataset) -> str:
+    """Who drew the members."""
+    n_models = len(np.unique(ensemble["model_seed"].values))
+    return "from one model" if n_models == 1 else f"from {n_models} models of different seeds"
+
+
+def _value(bar: dict[str, Any]) -> str:
+    if bar["value"] is None:
+        return "undefined"
+    if bar["statistic"] == "spread_skill":
+        return f"{bar['value']:.2f}"
+    return f"{bar['value']:.1%}"
+
+
+def _bar(bar: dict[str, Any]) -> str:
+    if bar["comparison"] == "in":
+        low, high = bar["threshold"]
+        return f"{low:g} to {high:g}"
+    return f"{'≥' if bar['comparison'] == '>=' else '≤'} {bar['threshold']:.0%}"

@@ -1,0 +1,250 @@
+"""Run the embedded suite: one N-body run and every hydro outcome of it.
+
+What exists and was made from the same inputs is kept; files are whole or absent, so an interrupted
+run goes on where it stopped. Everything after the N-body run reads its snapshot and catalogue back
+from disk, so that a file made later has the same bytes.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from emulator.config import EmbeddedSuite
+from emulator.io import DataError, atomic_path, open_hdf5, verify
+from emulator.metadata import SURROGATE_NOTICE, provenance
+from emulator.progress import Progress
+from emulator.simulate.baryons import MODEL_VERSION, baryonify
+from emulator.simulate.cosmology import Cosmology
+from emulator.simulate.design import Simulation, build_design
+from emulator.simulate.gravity import run_gravity
+from emulator.simulate.halos import build_tree, find_halos
+from emulator.simulate.neighbourhood import survey
+from emulator.simulate.snapshots import (
+    read_catalogue,
+    read_positions,
+    write_catalogue,
+    write_dmo_snapshot,
+    write_hydro_snapshot,
+)
+from emulator.simulate.tables import write_tables
+
+__all__ = ["simulate_run", "write_tables"]
+
+
+REDRAW_SEEDS = 1_000_000
+"""Re-drawn baryons of a simulation with baryon seed ``s`` have the seeds ``s * 1e6 + 1, ...``."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One N-body run: what its files are called and what they are made from."""
+
+    suite: EmbeddedSuite
+    root: Path
+    simulations: list[Simulation]
+    outcomes: list[tuple[Path, Simulation]]
+    cosmology: Cosmology
+
+    def path(self, kind: str, simulation: Simulation) -> Path:
+        return self.suite.path(kind, self.root, simulation.name)
+
+    def gravity_attrs(self) -> dict[str, str]:
+        suite = self.suite
+        facts = {
+            "ic_seed": self.simulations[0].ic_seed,
+            "omega_m": self.cosmology.omega_m,
+            "sigma_8": self.cosmology.sigma_8,
+            "box_size_mpch": suite.box_size_mpch,
+            "n_particles": suite.n_particles,
+            "mesh": suite.mesh,
+            "n_steps": suite.n_steps,
+            "a_start": suite.a_start,
+        }
+        return _attrs(facts)
+
+    def hydro_attrs(self, simulation: Simulation) -> dict[str, str]:
+        facts = {
+            "model_version": MODEL_VERSION,
+            "gravity": self.gravity_attrs()["provenance"],
+            "simulation": simulation.name,
+            "baryon_seed": simulation.baryon_seed,
+            "params": simulation.params,
+            "omega_b": self.cosmology.omega_b,
+            "environment_strength": self.suite.environment_strength,
+        }
+        return _attrs(facts)
+
+
+def simulate_run(suite: EmbeddedSuite, run: str, root: Path, *, n_redraws: int = 0) -> list[Path]:
+    """Make all files of one N-body run: its snapshot, its catalogue, and its hydro outcomes.
+
+    Parameters
+    ----------
+    suite
+        The suite's section of the config.
+    run
+        A key of ``suite.runs()``.
+    root
+        Folder above the suite's layout.
+    n_redraws
+        Draw the baryons of every simulation this many times more: same dark-matter-only run, same
+        parameters, other random numbers. (The set BE holds such draws already and gets none.)
+
+    Returns
+    -------
+    Paths of the dark-matter-only snapshot, catalogue and hydro snapshot of each simulation, then of
+    the re-drawn snapshots. The first two are the same file (a hard link where the file system can)
+    for all simulations.
+
+    Raises
+    ------
+    DataError
+        If the suite has no such run, or the disk no room for it.
+    """
+    design = build_design(suite)
+    if run not in design:
+        raise DataError(root, f"one of the runs {', '.join(design)}", repr(run))
+    simulations = design[run]
+    params = simulations[0].params
+    cosmology = Cosmology(omega_m=params["Omega_m"], sigma_8=params["sigma_8"])
+    outcomes = _outcomes(suite, Path(root), simulations, n_redraws)
+    job = _Run(suite, Path(root), simulations, outcomes, cosmology)
+    _require_disk_space(job, run)
+
+    progress = Progress(f"simulate {run}", suite.n_steps + 1 + len(outcomes))
+    snapshot = _share(job, "dmo_snapshot")
+    if snapshot is None:
+        _write_gravity(job, progress)
+        snapshot = _share(job, "dmo_snapshot")
+    else:
+        progress.advance(suite.n_steps, "snapshot exists")
+    paths = [job.path("dmo_snapshot", simulation) for simulation in simulations]
+    _write_halos_and_hydro(job, progress)
+    paths += [job.path("dmo_catalogue", simulation) for simulation in simulations]
+    return paths + [path for path, _ in outcomes]
+
+
+def _outcomes(
+    suite: EmbeddedSuite, root: Path, simulations: list[Simulation], n_redraws: int
+) -> list[tuple[Path, Simulation]]:
+    """Where each hydro outcome goes and what it is made from."""
+    outcomes = [(suite.path("hydro_snapshot", root, s.name), s) for s in simulations]
+    for simulation in simulations:
+        for redraw in range(1, n_redraws + 1) if simulation.set != "BE" else ():
+            seed = simulation.baryon_seed * REDRAW_SEEDS + redraw
+            path = suite.path("redrawn_snapshot", root, simulation.name, redraw)
+            outcomes.append((path, replace(simulation, baryon_seed=seed)))
+    return outcomes
+
+
+def _require_disk_space(job: _Run, run: str) -> None:
+    """Refuse a run that cannot be written, before it is computed."""
+    missing = [path for path, _ in job.outcomes if not path.exists()]
+    needed = len(missing) * job.suite.hydro_bytes
+    if not job.path("dmo_snapshot", job.simulations[0]).exists():
+        needed += job.suite.dmo_bytes
+    folder = next(parent for parent in (job.root, *job.root.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            job.root,
+            f"{needed / 1e9:.3g} GB of free disk space for run {run}",
+            f"{free / 1e9:.3g} GB",
+            "Free some space, choose another folder (--raw), or a smaller suite.",
+        )
+
+
+def _write_gravity(job: _Run, progress: Progress) -> None:
+    """Run the N-body simulation and write the snapshot of the first simulation."""
+    positions = run_gravity(job.suite, job.cosmology, job.simulations[0].ic_seed, progress.advance)
+    write_dmo_snapshot(
+        job.path("dmo_snapshot", job.simulations[0]),
+        positions,
+        box_size_mpch=job.suite.box_size_mpch,
+        cosmology=job.cosmology,
+        attrs=job.gravity_attrs(),
+    )
+
+
+def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
+    """Write the catalogue and the hydro snapshots that are missing."""
+    box, cosmology = job.suite.box_size_mpch, job.cosmology
+    missing = [
+        (path, simulation)
+        for path, simulation in job.outcomes
+        if not _is_current(path, job.hydro_attrs(simulation))
+    ]
+    catalogue = _share(job, "dmo_catalogue")
+    progress.advance(len(job.outcomes) - len(missing))
+    if catalogue is not None and not missing:
+        progress.advance()
+        return
+    first = job.simulations[0]
+    positions = read_positions(job.path("dmo_snapshot", first))
+    mass = cosmology.mean_density * box**3 / len(positions)
+    tree = build_tree(positions, box)
+    if catalogue is None:
+        write_catalogue(
+            job.path("dmo_catalogue", first),
+            find_halos(tree, mass),
+            box_size_mpch=box,
+            cosmology=cosmology,
+            attrs=job.gravity_attrs(),
+        )
+        _share(job, "dmo_catalogue")
+    progress.advance()
+    halos = read_catalogue(job.path("dmo_catalogue", first))
+    dark_matter = survey(tree, mass, halos)
+    for path, simulation in missing:
+        particles = baryonify(
+            dark_matter,
+            simulation.params,
+            baryon_fraction=cosmology.baryon_fraction,
+            environment_strength=job.suite.environment_strength,
+            seeds=(simulation.ic_seed, simulation.baryon_seed),
+        )
+        write_hydro_snapshot(
+            path,
+            particles,
+            box_size_mpch=box,
+            cosmology=cosmology,
+            attrs=job.hydro_attrs(simulation),
+        )
+        progress.advance()
+
+
+def _share(job: _Run, kind: str) -> Path | None:
+    """Give every simulation of the run the file that one of them has; None if none has it."""
+    expected = job.gravity_attrs()
+    paths = [job.path(kind, simulation) for simulation in job.simulations]
+    source = next((path for path in paths if _is_current(path, expected)), None)
+    if source is None:
+        return None
+    for path in paths:
+        if path == source or _is_current(path, expected):
+            continue
+        with atomic_path(path) as partial:
+            try:
+                os.link(source, partial)
+            except OSError:
+                # Some file systems have no hard links.
+                shutil.copyfile(source, partial)
+    return source
+
+
+def _attrs(facts: dict[str, Any]) -> dict[str, str]:
+    return {**provenance("simulate", **facts), "notice": SURROGATE_NOTICE}
+
+
+def _is_current(path: Path, attrs: dict[str, str]) -> bool:
+    """Whether ``path`` is a whole file that was made from the same inputs."""
+    if not path.is_file():
+        return False
+    try:
+        verify(path)
+        with open_hdf5(path) as handle:
+            return handle.attrs.get("provenance") == attrs["provenance"]
+    except DataError:
+        return False

@@ -1,0 +1,1 @@
+"""Suites: where simulations come from, a kind each."""

@@ -1,0 +1,110 @@
+"""Maps of one simulation before they are written, and their file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emulator.fields import SPECIES
+from emulator.io import checked_values, write_dataset
+from emulator.units import Unit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from emulator.readers.catalogs import Halos
+
+_CHUNK = 128
+
+
+@dataclass(frozen=True)
+class FullMaps:
+    """Maps of one simulation, before they are written.
+
+    Attributes
+    ----------
+    fields
+        ``(projection, species, y, x)`` float32 [Msun/h per pixel], species as in ``SPECIES``.
+    projections
+        A label each.
+    context
+        Factor -> ``(projection, y, x)`` block means of the DMO map [Msun/h per fine pixel].
+    halos
+        Of the DMO catalogue; possibly none.
+    attrs
+        ``box_size_mpch, pixel_mpch, depth_mpch, redshift, hubble_h, omega_m, omega_b, periodic``,
+        ``params, param_ranges`` (JSON), masses by species, and what else is known.
+    sources
+        The files, relative to the suite's root where they lie below it.
+    halo_projection
+        Of ready windows: number of the projection that each halo is the middle of.
+    """
+
+    fields: NDArray[np.float32]
+    projections: tuple[str, ...]
+    context: Mapping[int, NDArray[np.float32]]
+    halos: "Halos"
+    attrs: Mapping[str, Any]
+    sources: tuple[str, ...]
+    halo_projection: NDArray[np.int64] | None = None
+
+
+def below(root: str | Path, path: Path) -> str:
+    """``path`` relative to ``root`` if it lies below it."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> None:
+    """Write a maps file, atomically; ``attrs`` are all of its attributes."""
+    import xarray as xr
+
+    mass = {"units": str(Unit.MASS_PER_PIXEL)}
+    length = {"units": str(Unit.LENGTH)}
+    centres = (np.arange(maps.fields.shape[-1]) + 0.5) * attrs["pixel_mpch"]
+    label = {"units": str(Unit.DIMENSIONLESS)}
+    of_halos = {} if maps.halo_projection is None else {"halo_projection": maps.halo_projection}
+    dataset = xr.Dataset(
+        {
+            "maps": (
+                ("projection", "species", "y", "x"),
+                checked_values(maps.fields, f"{output}:maps"),
+                {**mass, "long_name": "projected mass"},
+            ),
+            "halo_position": (("halo", "axis"), maps.halos.position_mpch, length),
+            "halo_m200c": ("halo", maps.halos.m200c_msunh, {"units": str(Unit.MASS)}),
+            "halo_r200c": ("halo", maps.halos.r200c_mpch, length),
+            **{name: ("halo", values, label) for name, values in of_halos.items()},
+            **{
+                f"context_{f}": (
+                    ("projection", f"y_{f}", f"x_{f}"),
+                    values,
+                    {**mass, "long_name": f"DMO mass, mean over {f} x {f} pixels"},
+                )
+                for f, values in maps.context.items()
+            },
+        },
+        coords={
+            "projection": ("projection", list(maps.projections), label),
+            "species": ("species", list(SPECIES), label),
+            "y": ("y", centres, length),
+            "x": ("x", centres, length),
+        },
+        attrs=dict(attrs),
+    )
+    write_dataset(dataset, output, encoding=_encoding(dataset))
+
+
+def _encoding(dataset: "xr.Dataset") -> dict[str, dict[str, Any]]:
+    """Chunks of one window and one species, so that a lazy cutout reads little; no fill values."""
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind == "f":
+            encoding[str(name)] = {"_FillValue": None}
+        if name == "maps" or str(name).startswith("context_"):
+            lead = (1,) * (variable.ndim - 2)
+            sides = (min(_CHUNK, size) for size in variable.shape[-2:])
+            encoding[str(name)]["chunksizes"] = (*lead, *sides)
+    return encoding
