@@ -1,3 +1,219 @@
-"""Fields: what is projected, drawn and measured."""
+"""Fields: what is projected, drawn and measured, in one table.
 
-SPECIES = ("dmo", "dm_hydro", "gas", "stars")
+A field is a row of :data:`FIELDS`, or is declared in a config. Nobody else knows one by its name:
+how it is made from particles, what it would be if it followed the matter, how the network sees it,
+its label, colour and bars all stand here.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import Field as _Value
+
+from emulator.units import Unit
+
+Particles = Literal["dark_matter", "gas", "stars", "black_holes"]
+TransformName = Literal["log_ratio", "log", "hurdle", "asinh", "identity"]
+
+Floor = Annotated[float, _Value(gt=0.0, le=1.0e20)]
+Weight = Annotated[float, _Value(ge=1.0e-6, le=1.0e6)]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError(f"expected one printable line, got {text!r}")
+    return text
+
+
+Text = Annotated[str, _Value(min_length=1, max_length=60), AfterValidator(_printable)]
+
+
+class Field(BaseModel):
+    """One field: what it is, how it is made, how it is learned and judged.
+
+    A field without ``mean_of`` is a mass that adds up; ``mean_of`` names a property of its
+    particles, of which the field is the mass-weighted mean.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    name: str = _Value(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="name of the channel")
+    label: Text = _Value(description="what figures and tables call it")
+    unit: Text = _Value(str(Unit.MASS_PER_PIXEL), description="unit of its values")
+    color: str = _Value("#009E73", pattern=r"^#[0-9A-Fa-f]{6}$", description="colour in figures")
+    run: Literal["dmo", "hydro"] = _Value("hydro", description="the twin whose particles it is of")
+    particles: tuple[Particles, ...] = _Value(
+        min_length=1, description="particles that it is made from"
+    )
+    mean_of: str | None = _Value(
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
+        description="property whose mass-weighted mean it is: temperature, or the name of a "
+        "dataset; null: a mass, which adds up",
+    )
+    signed: bool = _Value(False, description="whether values may be negative")
+    sparse: bool = _Value(False, description="whether most pixels are empty")
+    share: Literal["dark_matter", "baryons"] | None = _Value(
+        None, description="cosmic share that it would hold of the matter if it followed it"
+    )
+    transform: TransformName = _Value("log", description="how the network sees it, by default")
+    floor: Floor = _Value(
+        1.0e8, description="default of what is added before the logarithm, in units of the field"
+    )
+    loss_weight: Weight = _Value(1.0, description="default weight in the loss")
+    power_tolerance: Weight | None = _Value(
+        None, description="default bar of |P/P_truth - 1|; null: none"
+    )
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Field":
+        if self.mean_of is not None and self.share is not None:
+            raise ValueError(f"{self.name}: a mean is no share of the matter")
+        require_transform(self, self.transform)
+        return self
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether it is a mass: a sum over particles, not a mean."""
+        return self.mean_of is None
+
+
+def require_transform(field: Field, transform: TransformName) -> None:
+    """Refuse a transform that a field's values do not allow.
+
+    Raises
+    ------
+    ValueError
+        A logarithm of signed values, or a ratio to a share that the field does not have.
+    """
+    if field.signed and transform in ("log", "log_ratio", "hurdle"):
+        raise ValueError(
+            f"transform {transform} needs values of zero or more, and {field.name} is signed; "
+            "use asinh or identity"
+        )
+    if transform in ("log_ratio", "hurdle") and field.share is None:
+        raise ValueError(
+            f"transform {transform} is relative to a share of the matter, which {field.name} does "
+            "not have; use log, asinh or identity"
+        )
+
+
+CONDITION = Field(
+    name="dmo",
+    label="dark matter only",
+    color="#767676",
+    run="dmo",
+    particles=("dark_matter",),
+)
+"""What the model is given."""
+
+TOTAL = Field(
+    name="total",
+    label="total matter",
+    color="#000000",
+    particles=("dark_matter", "gas", "stars"),
+    power_tolerance=0.10,
+)
+"""The sum of the channels, where they make up all matter."""
+
+FIELDS: dict[str, Field] = {
+    field.name: field
+    for field in (
+        Field(
+            name="dm_hydro",
+            label="dark matter",
+            color="#0072B2",
+            particles=("dark_matter",),
+            share="dark_matter",
+            transform="log_ratio",
+            power_tolerance=0.10,
+        ),
+        Field(
+            name="gas",
+            label="gas",
+            color="#D55E00",
+            particles=("gas",),
+            share="baryons",
+            transform="log_ratio",
+            power_tolerance=0.25,
+        ),
+        Field(
+            name="stars",
+            label="stars",
+            color="#E69F00",
+            particles=("stars",),
+            sparse=True,
+            share="baryons",
+            transform="hurdle",
+            floor=1.0e9,
+            loss_weight=3.0,
+            power_tolerance=0.50,
+        ),
+        Field(
+            name="gas_temperature",
+            label="gas temperature",
+            unit=str(Unit.TEMPERATURE),
+            color="#CC79A7",
+            particles=("gas",),
+            mean_of="temperature",
+            transform="log",
+            floor=100.0,
+        ),
+    )
+}
+"""The fields that a config can name."""
+
+TARGETS = ("dm_hydro", "gas", "stars")
+"""What is projected and drawn unless the config says otherwise."""
+
+
+def with_total(fields: Sequence[Field]) -> tuple[Field, ...]:
+    """Fields, and their sum where they make up all matter: that of gas alone is no total."""
+    return (*fields, TOTAL) if summands(fields) else tuple(fields)
+
+
+def summands(fields: Sequence[Field]) -> tuple[str, ...]:
+    """Names of the masses that add up to all matter, each kind of particle once; or none."""
+    masses = [field for field in fields if field.adds_up and field.run == "hydro"]
+    counts = Counter(kind for field in masses for kind in field.particles)
+    complete = all(counts[kind] == 1 for kind in TOTAL.particles) and max(counts.values()) == 1
+    return tuple(field.name for field in masses) if masses and complete else ()
+
+
+def find_fields(names: Iterable[str], known: Mapping[str, Field] = FIELDS) -> tuple[Field, ...]:
+    """Rows of the table by name.
+
+    Raises
+    ------
+    ValueError
+        An unknown name, with those that there are.
+    """
+    names = tuple(names)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"unknown fields {unknown}; there are {', '.join(known)}")
+    return tuple(known[name] for name in names)
+
+
+def dump_fields(fields: Iterable[Field]) -> str:
+    """Fields as an attribute of a file, JSON by name."""
+    return json.dumps({field.name: field.model_dump(mode="json") for field in fields})
+
+
+def load_fields(attrs: Mapping[str, Any], names: Iterable[str]) -> tuple[Field, ...]:
+    """Fields that a file names: as its attribute ``fields`` declares them, or of the table.
+
+    Raises
+    ------
+    ValueError
+        A name that neither knows.
+    """
+    declared = json.loads(attrs["fields"]) if "fields" in attrs else {}
+    known = {name: Field.model_validate(value) for name, value in declared.items()}
+    return find_fields(names, FIELDS | {f.name: f for f in (CONDITION, TOTAL)} | known)
+
+
+SPECIES = ("dmo", *TARGETS)

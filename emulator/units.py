@@ -28,3 +28,4 @@ class Unit(StrEnum):
     DIMENSIONLESS = "1"
     PIXEL = "pixel"
     NATS = "nats"
+    TEMPERATURE = "K"

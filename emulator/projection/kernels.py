@@ -14,8 +14,8 @@ pixel. Clouds are separable, so that a projection along an axis simply leaves th
   ``w`` and ``u``.
 
 Positions lie in ``[0, box)`` (:mod:`~emulator.projection.deposit` sees to it), in any precision and
-unit; ``scale`` turns them into pixels. Maps are padded with one ghost pixel on every side: pixel ``i`` is
-row ``i + 1``, so that no kernel asks where the box ends.
+unit; ``scale`` turns them into pixels. Maps are padded with one ghost pixel on every side: pixel
+``i`` is row ``i + 1``, so that no kernel asks where the box ends.
 """
 
 import math
