@@ -241,7 +241,9 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     runs = runs_of(experiment.suite, _raw(experiment, raw))
     splits = split_runs(runs, experiment.data.split)
     paths = [maps_file(folder, name) for name in splits["train"]]
-    normalisation = fit_normalisation(paths, experiment.model, experiment.data.context_factors)
+    normalisation = fit_normalisation(
+        paths, experiment.channels, experiment.model.params, experiment.data.context_factors
+    )
     write_json(output / "splits.json", splits)
     normalisation.write(output / "normalisation.json")
     typer.echo(", ".join(f"{len(names)} {split}" for split, names in splits.items()))

@@ -9,6 +9,7 @@ This module imports neither torch nor numpy: the workflow parses it at every cal
 """
 
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
+from emulator.config.channels import Channel, ChannelConfig
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document
@@ -25,7 +26,6 @@ from emulator.config.experiment import (
 )
 from emulator.config.layout import Layout, set_of
 from emulator.config.model import (
-    ChannelConfig,
     DiTConfig,
     ModelConfig,
     NetworkConfig,
@@ -47,6 +47,7 @@ from emulator.config.training import TrainingConfig
 __all__ = [
     "STAGE_SECTIONS",
     "BlocksConfig",
+    "Channel",
     "ChannelConfig",
     "ConfigError",
     "DataConfig",

@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from emulator.config.blocks import BlocksConfig
+from emulator.config.channels import Channel, resolve_channels
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document, shorten_error
@@ -35,6 +36,16 @@ class ExperimentConfig(Section):
     sampling: SamplingConfig = SamplingConfig()
     validation: ValidationConfig = ValidationConfig()
     blocks: BlocksConfig = BlocksConfig()
+
+    @model_validator(mode="after")
+    def _channels_are_fields(self) -> "ExperimentConfig":
+        resolve_channels(self.model.channels, self.data.targets)
+        return self
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What the model draws, with the rows of its fields."""
+        return resolve_channels(self.model.channels, self.data.targets)
 
     @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":

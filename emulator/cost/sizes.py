@@ -48,7 +48,7 @@ def projection_bytes(data: DataConfig) -> float:
 
 def ensemble_bytes(config: ExperimentConfig, redraws: int = 0) -> float:
     """Ensemble file of one simulation: members, truth, re-drawn truths, condition and context."""
-    sampling, fields = config.sampling, len(config.model.channels)
+    sampling, fields = config.sampling, len(config.channels)
     members = sampling.n_members * len(config.training.seeds)
     layers = fields * (members + 1 + redraws) + 1 + len(config.data.context_factors)
     return float(sampling.windows_per_simulation * layers * config.data.window**2 * 4)

@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -28,7 +30,7 @@ def training_windows(
     """Windows of every step; the share of one process."""
     return WindowDataset(
         maps,
-        normalisation,
+        **_of_model(maps, normalisation),
         window=config.data.window,
         batch_size=config.training.batch_size,
         seed=seed,
@@ -76,7 +78,7 @@ def validation_loader(
     """Fixed windows, the same for every seed, drawn without tilt from a stream of their own."""
     dataset = WindowDataset(
         maps,
-        normalisation,
+        **_of_model(maps, normalisation),
         window=config.data.window,
         batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
         seed=VALIDATION_SEED,
@@ -84,3 +86,12 @@ def validation_loader(
     )
     n_batches = -(-config.training.validation_windows // VALIDATION_BATCH)
     return DataLoader(dataset, batch_size=None, sampler=range(n_batches))
+
+
+def _of_model(maps: Sequence[Maps], normalisation: Normalisation) -> dict[str, Any]:
+    """What a dataset must know of the model, in its order."""
+    return {
+        "params": np.stack([normalisation.order_params(m.params) for m in maps]),
+        "targets": [channel.name for channel in normalisation.channels],
+        "context_factors": normalisation.context_factors,
+    }
