@@ -2,9 +2,7 @@
 
 import signal
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -12,6 +10,7 @@ from emulator.config import ExperimentConfig
 from emulator.data.dataset import Batch, StepSampler, WindowDataset
 from emulator.data.maps import Maps
 from emulator.model.normalisation import Normalisation
+from emulator.model.windows import windows_for
 from emulator.training.state import SIGNALS
 
 VALIDATION_BATCH = 64
@@ -28,9 +27,9 @@ def training_windows(
     world_size: int = 1,
 ) -> WindowDataset:
     """Windows of every step; the share of one process."""
-    return WindowDataset(
+    return windows_for(
+        normalisation,
         maps,
-        **_of_model(maps, normalisation),
         window=config.data.window,
         batch_size=config.training.batch_size,
         seed=seed,
@@ -76,9 +75,9 @@ def validation_loader(
     config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation
 ) -> DataLoader[Batch]:
     """Fixed windows, the same for every seed, drawn without tilt from a stream of their own."""
-    dataset = WindowDataset(
+    dataset = windows_for(
+        normalisation,
         maps,
-        **_of_model(maps, normalisation),
         window=config.data.window,
         batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
         seed=VALIDATION_SEED,
@@ -86,12 +85,3 @@ def validation_loader(
     )
     n_batches = -(-config.training.validation_windows // VALIDATION_BATCH)
     return DataLoader(dataset, batch_size=None, sampler=range(n_batches))
-
-
-def _of_model(maps: Sequence[Maps], normalisation: Normalisation) -> dict[str, Any]:
-    """What a dataset must know of the model, in its order."""
-    return {
-        "params": np.stack([normalisation.order_params(m.params) for m in maps]),
-        "targets": [channel.name for channel in normalisation.channels],
-        "context_factors": normalisation.context_factors,
-    }

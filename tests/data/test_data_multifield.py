@@ -3,13 +3,13 @@
 import multifield_files as files
 import numpy as np
 import pytest
+from fitted import fit
 
 from emulator.config import DataConfig, ModelConfig
-from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
 from emulator.fields import SPECIES
 from emulator.io import DataError
-from emulator.model.fit import fit_normalisation
+from emulator.model.windows import windows_for
 from emulator.projection.pyramid import block_mean
 from emulator.suites.mapmaking import project_simulation
 from emulator.suites.multifield import read_multifield
@@ -71,20 +71,20 @@ def test_from_files_to_a_batch(root, suite, written, tmp_path):
     for path in paths:
         project_simulation(suite, DATA, root, path.stem, path)
     model = ModelConfig()
-    normalisation = fit_normalisation(paths, model, DATA.context_factors)
+    normalisation = fit(paths, model, DATA.context_factors)
     assert normalisation.cosmic_share.omega_m == "Omega_m"
     assert normalisation.cosmic_share.omega_b == 0.049
     area = (25.0 / files.N_PIXELS) ** 2
     logs = np.log(written["LH"][:, 0].astype(float) * area + 1e8)
     assert normalisation.condition_mean[0] == pytest.approx(logs.mean(), rel=1e-6)
     assert normalisation.condition_std[0] == pytest.approx(logs.std(), rel=1e-5)
-    dataset = WindowDataset(
-        [read_maps(path) for path in paths], normalisation, window=8, batch_size=64, seed=0
+    dataset = windows_for(
+        normalisation, [read_maps(path) for path in paths], window=8, batch_size=64, seed=0
     )
     batch = dataset[0]
     assert batch.target.shape == (64, 3, 8, 8)
     masses = written["LH"][:, 0].ravel() * np.float32(area)
-    values = batch.condition.numpy().ravel()
+    values = batch.condition.field.numpy().ravel()
     nearest = np.sort(masses)[np.searchsorted(np.sort(masses), values).clip(0, masses.size - 1)]
     np.testing.assert_allclose(values, nearest, rtol=1e-5)
 

@@ -6,17 +6,17 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from fitted import fit
 from typer.testing import CliRunner
 from window_files import BOX, FACTORS, N, make_sample
 
 from emulator.cli import app
 from emulator.config import DataConfig, ModelConfig, SamplesSuite
 from emulator.data.cutouts import extract
-from emulator.data.dataset import WindowDataset
 from emulator.data.export import export_ensemble, export_samples
 from emulator.data.maps import read_maps
 from emulator.io import DataError, write_dataset
-from emulator.model.fit import fit_normalisation
+from emulator.model.windows import windows_for
 from emulator.readers.halo_tables import radius_200c
 from emulator.suites.mapmaking import project_simulation
 from emulator.suites.samples import Sample, read_sample, read_samples, write_sample
@@ -166,17 +166,17 @@ def test_windows_go_out_as_they_came_in(root, tmp_path):
 def test_windows_train(root, tmp_path):
     project_simulation(suite(root), DATA, root, "SB_0", tmp_path / "SB_0.h5")
     paths = [tmp_path / "SB_0.h5"]
-    normalisation = fit_normalisation(paths, ModelConfig(params=("A_SN1",)), FACTORS)
+    normalisation = fit(paths, ModelConfig(params=("A_SN1",)), FACTORS)
     samples = [read_sample(root / f"SB/SB_0/halo_{p}.npz") for p in range(3)]
     for i in range(2):
         logs = np.log(np.stack([s.large_scale[i] for s in samples]).astype(float) + 1e8)
         assert normalisation.condition_mean[1 + i] == pytest.approx(logs.mean(), rel=1e-6)
-    batch = WindowDataset(
-        [read_maps(paths[0])], normalisation, window=N, batch_size=64, seed=0, mass_tilt=0.5
+    batch = windows_for(
+        normalisation, [read_maps(paths[0])], window=N, batch_size=64, seed=0, mass_tilt=0.5
     )[3]
     seen = {
         next(i for i, s in enumerate(samples) if np.isin(c, s.condition).all())
-        for c in batch.condition.numpy()
+        for c in batch.condition.field.numpy()
     }
     assert seen == {0, 1, 2}
 

@@ -13,9 +13,10 @@ from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError, write_dataset
 from emulator.model.card import Grid
-from emulator.model.transforms import FieldTransform
+from emulator.model.field_transform import FieldTransform
+from emulator.model.windows import windows_for
 from emulator.sampling.held_out import cut_windows, draw_members
-from emulator.sampling.inputs import prepare_inputs
+from emulator.sampling.inputs import prepare_condition
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.suites.mapmaking import project_simulation
 
@@ -90,7 +91,7 @@ def test_masses_that_cannot_be_are_refused(folder, box):
     std = (normalisation.target_std[0], 60.0, *normalisation.target_std[2:])
     normalisation = normalisation.model_copy(update={"target_std": std})
     broken.transform = FieldTransform(normalisation)
-    with pytest.raises(EmulatorError, match=r"masses that cannot be: .*sample 0 member 0 \(gas\)"):
+    with pytest.raises(EmulatorError, match=r"values that cannot be: .*sample 0 member 0 \(gas\)"):
         draw(broken, box, CENTRES[:1], n_members=1)
 
 
@@ -157,8 +158,8 @@ def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkey
     monkeypatch.setattr(dataset, "extract", recorded)
     simulations = [read_maps(path, lazy=True) for path in sorted(folder.glob("*.h5"))]
     normalisation = emulator.card.normalisation
-    batch = WindowDataset(simulations, normalisation, window=WINDOW, batch_size=40, seed=0)[7]
-    fields = [field.numpy() for field in (batch.condition, batch.large_scale, batch.target)]
+    batch = windows_for(normalisation, simulations, window=WINDOW, batch_size=40, seed=0)[7]
+    fields = [field.numpy() for field in (*batch.condition[:2], batch.target)]
     edge = WINDOW // 2
     assert any(not edge <= c <= 64 - edge for _, _, centre, _ in places for c in centre)
     for i, (maps, *place) in enumerate(places):
@@ -175,8 +176,8 @@ def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkey
             np.testing.assert_array_equal(field, expected)
     grid = Grid(pixel_mpch=fabricated.PIXEL, window=WINDOW, depth_mpch=12.8, redshift=0.0)
     for centre in CENTRES:
-        inputs = prepare_inputs(maps.maps[0, 0], PARAMS, normalisation, grid, centres=[centre])
-        for field, expected in zip(inputs[:2], brute_force(maps, 0, centre)[:2], strict=True):
+        given = prepare_condition(maps.maps[0, 0], PARAMS, normalisation, grid, centres=[centre])
+        for field, expected in zip(given[:2], brute_force(maps, 0, centre)[:2], strict=True):
             np.testing.assert_array_equal(field[0], expected)
 
 

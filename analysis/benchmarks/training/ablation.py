@@ -28,7 +28,7 @@ FLAT = {"schedule": "fixed_linear"}
 LOG = [
     {"name": "dm_hydro", "transform": "log"},
     {"name": "gas", "transform": "log"},
-    {"name": "stars", "transform": "hurdle", "floor_msunh": 1e9, "loss_weight": 3.0},
+    {"name": "stars", "transform": "hurdle", "floor": 1e9, "loss_weight": 3.0},
 ]
 NO_HURDLE = [
     {"name": "dm_hydro", "transform": "log_ratio"},
@@ -146,7 +146,9 @@ def _run(job: tuple[str, int]) -> tuple[str, Scores]:
     maps = _folder(config.suite.environment_strength)
     splits = split_runs(config.suite.runs(), config.data.split)
     paths = [maps / f"{name}.h5" for name in splits["train"]]
-    normalisation = fit_normalisation(paths, config.model, config.data.context_factors)
+    normalisation = fit_normalisation(
+        paths, config.channels, config.model.params, config.data.context_factors
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train(config, normalisation, splits, seed=seed, maps_dir=maps, state_dir=folder,
