@@ -338,7 +338,7 @@ class Emulator:
             },
             attrs={
                 **grid.model_dump(),
-                "solver": options.solver,
+                "solver": options.solver.name,
                 "n_steps": options.n_steps,
                 "sampling": json.dumps(_as_drawn(options, inputs, members, seed)),
                 **_observation(inputs),
