@@ -58,7 +58,7 @@ def label_ensemble(
         attrs={
             **card.grid.model_dump(),
             "fields": dump_fields(fields),
-            "solver": options.solver,
+            "solver": options.solver.name,
             "n_steps": options.n_steps,
             "sampling": json.dumps(_as_drawn(options, condition, members, seed)),
             **_observation(observed),

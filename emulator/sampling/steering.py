@@ -10,7 +10,7 @@ from emulator.diffusion.guidance import classifier_free
 from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.path import Path
 from emulator.diffusion.schedule import Schedule
-from emulator.diffusion.solvers import Solver, Spacing, build_solver, gamma_grid
+from emulator.diffusion.solvers import Solver, build_solver, build_spacing, gamma_grid
 from emulator.io import EmulatorError
 from emulator.model.build import build_parameterization
 from emulator.model.conditional import bind_condition, denoiser
@@ -60,16 +60,8 @@ def plan(
     diffusion: DiffusionConfig, schedule: Schedule, options: SamplingConfig
 ) -> tuple[Solver, list[float]]:
     """Solver and grid of gammas that the options ask for."""
-    solver = build_solver(
-        options.solver,
-        eta=options.eta,
-        churn=options.churn,
-        path=Path(diffusion.path),
-        centre=options.centre,
-        corrections=options.corrections,
-        langevin_step=options.langevin_step,
-    )
+    solver = build_solver(options.solver, path=Path(diffusion.path))
     start = schedule.gamma_max if options.gamma_start is None else options.gamma_start
     end = schedule.gamma_min if options.gamma_end is None else options.gamma_end
-    spacing = Spacing(options.spacing, rho=options.rho, centre=options.centre, schedule=schedule)
+    spacing = build_spacing(options.spacing, schedule)
     return solver, gamma_grid(start, end, solver.nodes(options.n_steps), spacing)

@@ -139,10 +139,9 @@ def test_channels_without_values_or_spread_are_refused():
 def test_parameter_scaling_is_by_name_and_in_log_where_flagged():
     linear = ParameterScale(minimum=0.1, maximum=0.5, fiducial=0.3, log=False)
     log = ParameterScale(minimum=0.25, maximum=4.0, fiducial=1.0, log=True)
-    assert linear.scale(torch.tensor([0.1, 0.3, 0.5]).double()).tolist() == pytest.approx(
-        [-1, 0, 1]
-    )
-    assert log.scale(torch.tensor([0.25, 1.0, 4.0]).double()).tolist() == pytest.approx([-1, 0, 1])
+    for scale, values in ((linear, [0.1, 0.3, 0.5]), (log, [0.25, 1.0, 4.0])):
+        scaled = scale.scale(torch.tensor(values, dtype=torch.float64))
+        assert scaled.tolist() == pytest.approx([-1, 0, 1])
 
 
 def test_parameters_are_encoded_in_the_models_order(normalisation):
