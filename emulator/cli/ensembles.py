@@ -15,7 +15,6 @@ from emulator.cli.options import (
     Results,
     Split,
     maps_of,
-    raw_of,
     results_of,
 )
 from emulator.config import ensemble_file, maps_file, read_config
@@ -40,22 +39,22 @@ def sample(
 
     Members that the file holds already are kept, if they are of the same model and solver.
     """
-    from emulator.data.splits import read_splits, redraws_of, sampled_simulations
+    from emulator.data.splits import read_splits
     from emulator.manifest import write_manifest
     from emulator.model.bundle import bundles_in
     from emulator.sampling.growth import grow_ensemble
     from emulator.sampling.loading import load_bundle
-    from emulator.suites.runs import runs_of
+    from emulator.suites import suite_of
 
     experiment = read_config(config)
     folder, maps_dir = results_of(experiment, results), maps_of(experiment, maps)
     members = read_splits(folder / "splits.json")[split]
-    runs = runs_of(experiment.suite, raw_of(experiment, raw))
+    suite = suite_of(experiment, raw)
     bundles = [path for given in model or [folder / "model"] for path in bundles_in(given)]
     models, files = [load_bundle(path) for path in bundles], []
 
     def sample_one(name: str) -> None:
-        redraws = redraws_of(name, runs, experiment.suite)
+        redraws = suite.redraws_of(name)
         files.append(ensemble_file(folder, split, name))
         n_drawn = grow_ensemble(
             models,
@@ -67,7 +66,7 @@ def sample(
         )
         typer.echo(f"sample {name}: {n_drawn} members a window drawn")
 
-    sampled = sampled_simulations(members, experiment.suite)
+    sampled = suite.sampled(members)
     each(selected(simulation, sampled, f"{split} simulation"), sample_one)
     if manifest is not None:
         write_manifest(manifest, files)
@@ -84,12 +83,12 @@ def export(
     axis: Annotated[str, typer.Option(help="Line of sight: x, y or z (maps).")] = "z",
 ) -> None:
     """Write windows of halos, or the members of an ensemble, as .npz samples that BIND reads."""
-    from emulator.data.export import export_ensemble, export_samples
+    from emulator.data.export import export_ensemble, export_windows
 
     if source.suffix == ".nc":
         files = export_ensemble(source, folder)
     else:
-        files = export_samples(
+        files = export_windows(
             source,
             folder,
             window=window,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emulator.cli.options import AS_PATH, Config, MapsDir, Raw, Results, maps_of, raw_of, results_of
+from emulator.cli.options import AS_PATH, Config, MapsDir, Raw, Results, maps_of, results_of
 from emulator.config import bundle_folder, maps_file, read_config
 
 
@@ -14,12 +14,11 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     from emulator.data.splits import split_runs
     from emulator.io import write_json
     from emulator.model.fit import fit_normalisation
-    from emulator.suites.runs import runs_of
+    from emulator.suites import suite_of
 
     experiment = read_config(config)
     folder, output = maps_of(experiment, maps), results_of(experiment, results)
-    runs = runs_of(experiment.suite, raw_of(experiment, raw))
-    splits = split_runs(runs, experiment.data.split)
+    splits = split_runs(suite_of(experiment, raw).runs, experiment.data.split)
     paths = [maps_file(folder, name) for name in splits["train"]]
     normalisation = fit_normalisation(
         paths, experiment.channels, experiment.model.params, experiment.data.context_factors

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from emulator.config import ExperimentConfig, maps_folder, raw_folder, results_folder
+from emulator.config import ExperimentConfig, maps_folder, results_folder
 from emulator.config.section import expand_path
 
 
@@ -43,9 +43,7 @@ Manifest = Annotated[
 
 def raw_of(experiment: ExperimentConfig, folder: Path | None) -> Path:
     """Folder of the suite: the one given, or that of the workflow."""
-    if experiment.suite.kind != "embedded":
-        return folder or Path(experiment.suite.root)
-    return folder or raw_folder(experiment.name)
+    return folder or experiment.suite.folder(experiment.name)
 
 
 def maps_of(experiment: ExperimentConfig, folder: Path | None) -> Path:

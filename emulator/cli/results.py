@@ -16,13 +16,14 @@ def validate(
     results: Results = None,
 ) -> None:
     """Compare ensembles with the truth and with baselines (metrics.nc, acceptance.json)."""
-    from emulator.data.splits import read_splits, sampled_simulations
+    from emulator.data.splits import read_splits
+    from emulator.suites import suite_of
     from emulator.validation.evaluate import validate as validate_ensembles
 
     experiment = read_config(config)
     folder = results_of(experiment, results)
     splits = read_splits(folder / "splits.json")
-    sampled = sampled_simulations(splits[split], experiment.suite)
+    sampled = suite_of(experiment).sampled(splits[split])
     validate_ensembles(
         [ensemble_file(folder, split, name) for name in sampled],
         maps_of(experiment, maps),

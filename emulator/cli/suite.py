@@ -16,7 +16,6 @@ from emulator.cli.options import (
     raw_of,
 )
 from emulator.config import block_name, maps_file, read_config
-from emulator.io import EmulatorError
 
 
 def simulate(
@@ -30,18 +29,16 @@ def simulate(
 ) -> None:
     """Run the embedded suite: N-body gravity, halos, surrogate hydro; writes snapshots."""
     from emulator.manifest import write_manifest
-    from emulator.simulate.simulate import simulate_run, write_tables
+    from emulator.suites import suite_of
 
     experiment = read_config(config)
-    suite, root = experiment.suite, raw_of(experiment, raw)
-    if suite.kind != "embedded":
-        raise EmulatorError(f"{config}: suite.kind is {suite.kind!r}; only 'embedded' is simulated")
-    files = write_tables(suite, root)
+    suite = suite_of(experiment, raw)
+    files = suite.write_tables()
 
     def simulate_one(name: str) -> None:
-        files.extend(simulate_run(suite, name, root, n_redraws=redraw_baryons))
+        files.extend(suite.simulate(name, n_redraws=redraw_baryons))
 
-    each(selected(run, list(suite.runs()), "run"), simulate_one)
+    each(selected(run, list(suite.runs), "run"), simulate_one)
     if manifest is not None:
         write_manifest(manifest, files)
 
@@ -58,21 +55,19 @@ def project(
     manifest: Manifest = None,
 ) -> None:
     """Project snapshots to periodic full-box maps (maps/SIMULATION.h5, SIMULATION_redraw_N.h5)."""
-    from emulator.data.splits import sampled_simulations
     from emulator.manifest import write_manifest
     from emulator.progress import track
+    from emulator.suites import suite_of
     from emulator.suites.mapmaking import project_simulation
-    from emulator.suites.runs import runs_of
 
     experiment = read_config(config)
-    suite, root, folder = experiment.suite, raw_of(experiment, raw), maps_of(experiment, maps)
-    runs = runs_of(suite, root)
-    chosen = selected(run, list(runs), "run")
-    simulations = [simulation for name in chosen for simulation in runs[name]]
+    suite, folder = suite_of(experiment, raw), maps_of(experiment, maps)
+    chosen = selected(run, list(suite.runs), "run")
+    simulations = [simulation for name in chosen for simulation in suite.runs[name]]
     names = [(simulation, 0) for simulation in simulations]
     names += [
         (simulation, redraw + 1)
-        for simulation in sampled_simulations(simulations, suite)
+        for simulation in suite.sampled(simulations)
         for redraw in range(redraw_baryons)
     ]
     files = []
@@ -81,7 +76,7 @@ def project(
         simulation, redraw = name
         files.append(maps_file(folder, simulation, redraw))
         project_simulation(
-            suite, experiment.data, root, simulation, files[-1], redraw=redraw, workers=workers
+            suite, experiment.data, simulation, files[-1], redraw=redraw, workers=workers
         )
 
     each(track(names, f"project {block_name(chosen)}", len(names)), project_one)

@@ -15,7 +15,7 @@ from emulator.fields import Field
 from emulator.io import DataError, EmulatorError
 from emulator.model.card import Grid
 from emulator.model.normalisation import Normalisation
-from emulator.suites.ready_windows import require_mean_density
+from emulator.suites.window_checks import require_mean_density
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 from untrained import FACTORS, PARAMS, WINDOW, build_emulator
 
-from emulator.config import DataConfig, SamplesSuite, SamplingConfig
+from emulator.config import DataConfig, SamplingConfig, WindowsSuite
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
@@ -18,6 +18,7 @@ from emulator.model.windows import windows_for
 from emulator.sampling.held_out import cut_windows, draw_members
 from emulator.sampling.inputs import prepare_condition
 from emulator.sampling.noise import MemberNoise, member_key
+from emulator.suites import build_suite
 from emulator.suites.mapmaking import project_simulation
 
 FEW = SamplingConfig(n_steps=4, windows_per_simulation=5, n_members=3)
@@ -182,23 +183,23 @@ def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkey
 
 
 def test_ready_windows_are_sampled_once_each(emulator, folder, tmp_path):
-    from emulator.suites.samples import Sample, write_sample
+    from emulator.suites.window_files import ReadyWindow, write_window
 
     maps = read_maps(folder / "CV_0.h5")
     for i, centre in enumerate(CENTRES):
         condition, large_scale, target = brute_force(maps, i, centre)
         params = np.array(list(PARAMS.values()), np.float32)
-        sample = Sample(condition, target, large_scale, params, np.float32(1e11), np.ones(3))
-        write_sample(tmp_path / f"CV/CV_0/{i}.npz", sample)
+        sample = ReadyWindow(condition, target, large_scale, params, np.float32(1e11), np.ones(3))
+        write_window(tmp_path / f"CV/CV_0/{i}.npz", sample)
     (tmp_path / "ranges.csv").write_text(
         "ParamName,LogFlag,FiducialVal,MinVal,MaxVal\nOmega_m,0,0.3,0,1\nA_SN1,0,0.01,0,1\n"
     )
-    suite = SamplesSuite(
+    suite = WindowsSuite(
         name="S", root=".", sets={"CV": 1}, parameter_names=tuple(PARAMS), box_size_mpch=12.8,
         depth_mpch=12.8, ranges=str(tmp_path / "ranges.csv"),
     )  # fmt: skip
     data = DataConfig(n_pixels=64, window=WINDOW, context_factors=FACTORS)
-    project_simulation(suite, data, tmp_path, "CV_0", tmp_path / "CV_0.h5")
+    project_simulation(build_suite(suite, tmp_path), data, "CV_0", tmp_path / "CV_0.h5")
     drawn = draw_held_out(emulator, tmp_path / "CV_0.h5", [], FEW, split="test")
     assert drawn.projection_label.values.tolist() == ["0", "1", "2"]
     for i, centre in enumerate(CENTRES):

@@ -62,7 +62,8 @@ def write_store(
         "param_ranges": '{"A": {"min": 0, "max": 2, "fiducial": 1, "log": false}}',
     }  # fmt: skip
     maps = FullMaps(
-        fields=fields,
+        values=fields,
+        fields=find_fields(TARGETS),
         projections=("x", "y", "z"),
         context=context_pyramid(fields[:, 0], factors),
         halos=Halos(np.empty((0, 3)), np.empty(0), np.empty(0)),

@@ -110,21 +110,22 @@ def _folder(strength: float) -> Path:
 
 def _prepare(strength: float) -> None:
     """Simulate and project what is not there: two minutes for a whole suite."""
-    from emulator.simulate.simulate import simulate_run, write_tables
+    from emulator.suites import build_suite
     from emulator.suites.mapmaking import project_simulation
 
     folder = _folder(strength)
     config = config_of("default: v, logistic, plain")
-    suite = config.suite.model_copy(update={"environment_strength": strength})
-    wanted = {run: names for run, names in suite.runs().items() if run.startswith("SB")}
+    section = config.suite.model_copy(update={"environment_strength": strength})
     with tempfile.TemporaryDirectory() as raw:
+        suite = build_suite(section, raw)
+        wanted = {run: names for run, names in suite.runs.items() if run.startswith("SB")}
         for run, names in wanted.items():
             if all((folder / f"{name}.h5").is_file() for name in names):
                 continue
-            write_tables(suite, Path(raw))
-            simulate_run(suite, run, Path(raw))
+            suite.write_tables()
+            suite.simulate(run)
             for name in names:
-                project_simulation(suite, config.data, Path(raw), name, folder / f"{name}.h5")
+                project_simulation(suite, config.data, name, folder / f"{name}.h5")
 
 
 Scores = dict[str, list[float | None]]
