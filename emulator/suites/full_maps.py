@@ -1,6 +1,6 @@
 """Maps of one simulation before they are written, and their file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,7 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
             "maps": (
                 ("projection", "species", "y", "x"),
                 _checked(maps, str(output)),
-                {"units": "of each species: see unit", "long_name": "projected fields"},
+                {"units": _unit(species), "long_name": "projected fields"},
             ),
             "halo_position": (("halo", "axis"), maps.halos.position_mpch, length),
             "halo_m200c": ("halo", maps.halos.m200c_msunh, {"units": str(Unit.MASS)}),
@@ -100,6 +100,12 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
         attrs=dict(attrs) | {"fields": dump_fields(maps.fields)},
     )
     write_dataset(dataset, output, encoding=_encoding(dataset))
+
+
+def _unit(species: Sequence[Field]) -> str:
+    """Unit of all fields, if they share one."""
+    units = {field.unit for field in species}
+    return units.pop() if len(units) == 1 else "of each species: see unit"
 
 
 def _checked(maps: FullMaps, output: str) -> NDArray[np.float32]:

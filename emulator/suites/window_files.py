@@ -48,8 +48,8 @@ class ReadyWindow(NamedTuple):
     halo_center: NDArray[np.float32]
 
 
-def read_window(path: str | Path) -> ReadyWindow:
-    """Read one window.
+def read_window(path: str | Path, *, signed: bool = False) -> ReadyWindow:
+    """Read one window; targets may be negative if any of them is ``signed``.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def read_window(path: str | Path) -> ReadyWindow:
     with open_arrays(path) as archive:
         if not is_archive(archive):
             raise DataError(path, "an .npz file", "a single array")
-        arrays = {key: _read_key(archive, key, path) for key in ReadyWindow._fields}
+        arrays = {key: _read_key(archive, key, path, signed=signed) for key in ReadyWindow._fields}
     # NumPy writes a number as an array without dimensions, others as an array of one
     for key, size in {"halo_mass": 1, "halo_center": 3}.items():
         if arrays[key].size == size:
@@ -89,23 +89,27 @@ def write_window(path: str | Path, window: ReadyWindow) -> None:
         np.savez(partial, **arrays)
 
 
-def _read_key(archive: "np.lib.npyio.NpzFile", key: str, path: Path) -> NDArray[np.float32]:
+def _read_key(
+    archive: "np.lib.npyio.NpzFile", key: str, path: Path, *, signed: bool
+) -> NDArray[np.float32]:
     if key not in archive:
         if key in _OF_THE_HALO:
             return _OF_THE_HALO[key]
         raise DataError(f"{path}:{key}", "an array", f"only {', '.join(archive)}")
     with array_errors(f"{path}:{key}"):
         values: NDArray[np.generic] = archive[key]
-    _check_values(values, key, path)
+    _check_values(values, key, path, signed=signed)
     return values.astype(np.float32, copy=False)
 
 
-def _check_values(values: NDArray[np.generic], key: str, path: Path) -> None:
+def _check_values(
+    values: NDArray[np.generic], key: str, path: Path, *, signed: bool = False
+) -> None:
     where = f"{path}:{key}"
     if values.dtype.kind not in "fiu":
         raise DataError(where, "numbers", f"{values.dtype}")
-    # what is no mass may be negative: its field says so later
-    checked_values(values, where, signed=key in ("params", "target"))
+    may_be_negative = key == "params" or (key == "target" and signed)
+    checked_values(values, where, signed=may_be_negative)
 
 
 def _check_shapes(window: ReadyWindow, path: Path) -> None:

@@ -63,7 +63,8 @@ class Windows(ExistingSuite):
         if not paths:
             pattern = config.path("files", self.root, simulation)
             raise DataError(pattern, f"windows of simulation {simulation}", "no such file")
-        windows = [read_window(path) for path in paths]
+        signed = any(field.signed for field in data.targets)
+        windows = [read_window(path, signed=signed) for path in paths]
         for path, window in zip(paths, windows, strict=True):
             self._require_config(window, data, path)
         params = self._common_params(paths, windows)

@@ -33,7 +33,7 @@ CONFIGS = {
 def counted(config):
     """The same, counted on the network itself."""
     network, window = config.model.network, config.data.window
-    n_channels = sum(2 if c.transform == "hurdle" else 1 for c in config.model.channels)
+    n_channels = sum(2 if c.transform == "hurdle" else 1 for c in config.channels)
     n_context, n_params = len(config.data.context_factors), len(config.model.params)
     interface = Interface(n_channels=n_channels, n_context=n_context, n_params=n_params)
     built = (DiT if network.kind == "dit" else UNetVDM)(network, interface)

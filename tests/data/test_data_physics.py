@@ -11,6 +11,7 @@ from emulator.data.maps import read_maps
 from emulator.fields import FIELDS
 from emulator.io import DataError
 from emulator.projection.budget import require_cosmic_shares, require_same_matter_content
+from emulator.suites import build_suite
 from emulator.suites.mapmaking import project_simulation
 from emulator.suites.window_files import write_window
 

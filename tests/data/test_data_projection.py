@@ -19,7 +19,7 @@ from emulator.projection.twins import (
     require_same_phases,
 )
 from emulator.readers.catalogs import Halos
-from emulator.readers.snapshots import open_snapshot
+from emulator.readers.snapshots import DARK_MATTER, open_snapshot
 
 BOX = BOX_KPCH / 1e3
 MATTER = 0.3 * 2.77536627e11 * BOX**3
