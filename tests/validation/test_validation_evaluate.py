@@ -37,6 +37,13 @@ def test_calibrated_ensemble_has_the_power_and_the_mass_of_the_truth(metrics):
     )
 
 
+def test_a_calibrated_ensemble_meets_all_bars(metrics, config):
+    table = acceptance.acceptance_table(metrics, config)
+    assert {bar["verdict"] for bar in table} == {"met"}
+    assert len(table) == 3 + 2 * 4 + 3
+    acceptance.enforce(table)
+
+
 def test_the_oracle_cannot_be_beaten_and_a_perfect_model_reaches_it(metrics):
     assert value(metrics, "oracle_ratio") == pytest.approx(1.0, abs=0.04)
 
