@@ -115,6 +115,11 @@ def test_parseval_gives_back_the_variance_within_the_nyquist_shell(n):
     assert variance == pytest.approx(field.var(), rel=1e-12)
 
 
+def test_shells_are_built_once_and_those_of_another_map_are_others():
+    assert build_shells(8, 1.0) is build_shells(8, 1.0)
+    assert build_shells(8, 1.0) != build_shells(8, 2.0)
+
+
 @pytest.mark.parametrize("n", [4, 5])
 def test_weights_count_every_mode_of_the_full_plane_once(n):
     weight = mode_weight(n)
