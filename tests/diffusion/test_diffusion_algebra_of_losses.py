@@ -195,6 +195,18 @@ def test_the_log_likelihood_is_a_runge_kutta_integral_with_probes(n_steps):
     assert (error > 0).any()
 
 
+def test_eight_probes_and_sixty_four_steps_are_the_default():
+    x, ends = torch.ones(1, 2, 1).double(), {"gamma_min": -3.0, "gamma_max": 4.0}
+
+    def found(**options):
+        return log_likelihood(
+            linear_denoiser, x, **ends, **options, generator=torch.Generator().manual_seed(0)
+        )
+
+    for default, said in zip(found(), found(n_steps=64, n_probes=8), strict=True):
+        assert torch.equal(default, said)
+
+
 def test_probes_are_signs_and_two_of_them_are_enough():
     found = log_likelihood(
         linear_denoiser, torch.ones(1, 2, 1).double(), gamma_min=-1.0, gamma_max=1.0,

@@ -157,13 +157,20 @@ def test_levels_have_the_type_of_their_times():
 def test_a_distribution_must_leave_room_beyond_its_ends(edge):
     """One part in 1e12 on either side: the logit of it is 27.6."""
     narrow = Logistic(0.0, 1.0)
-    for far, fits in ((27.5, True), (27.7, False)):
+    for far, fits in ((27.6, True), (27.65, False)):
         ends = (-far, 1.0) if edge < 0 else (-1.0, far)
         if fits:
             assert Truncated(narrow, *ends).gamma_min == pytest.approx(ends[0], rel=1e-6)
         else:
             with pytest.raises(ValueError, match="no weight at gamma"):
                 Truncated(narrow, *ends)
+
+
+@pytest.mark.parametrize(
+    "schedule", [FixedLinear(), LearnedLinear(), LearnedMonotone(), Truncated(Logistic())]
+)
+def test_schedules_run_from_data_to_noise_if_nothing_else_is_said(schedule):
+    assert (schedule.gamma_min, schedule.gamma_max) == pytest.approx((-13.3, 13.0), rel=1e-6)
 
 
 def test_a_broken_line_and_its_slopes():

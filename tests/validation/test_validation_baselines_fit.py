@@ -9,7 +9,6 @@ import xarray as xr
 
 from emulator.data.maps import read_maps
 from emulator.io import DataError
-from emulator.validation import baselines as module
 from emulator.validation.baselines import (
     Baselines,
     draw_climatology,
@@ -201,7 +200,7 @@ def star_windows(numbered, seed=0):
 
 def test_star_windows_are_cut_anywhere_in_the_periodic_maps(numbered):
     windows = star_windows(numbered).star_windows
-    assert windows.shape == (module.WINDOWS_PER_SIMULATION, WINDOW, WINDOW)
+    assert windows.shape == (16, WINDOW, WINDOW)
     projection, pixel = np.divmod(windows.astype(int), N * N)
     row, column = np.divmod(pixel, N)
     assert {len(np.unique(values)) for values in projection} == {1}
@@ -217,10 +216,12 @@ def test_star_windows_are_drawn_by_the_seed(numbered):
     first, again, other = (star_windows(numbered, seed).star_windows for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+    default = fit_baselines(["SB_0"], numbered, channels=CHANNELS, window=WINDOW)
+    np.testing.assert_array_equal(default.star_windows, star_windows(numbered).star_windows)
 
 
 def test_every_training_simulation_gives_as_many_star_windows(fitted, train):
-    assert len(fitted.star_windows) == len(train) * module.WINDOWS_PER_SIMULATION
+    assert len(fitted.star_windows) == 16 * len(train)
 
 
 def test_climatology_draws_each_window_of_the_pool_alike_and_independently():

@@ -193,6 +193,14 @@ def test_without_a_total_or_models_there_is_no_number_of_them():
     assert set(EXPECTED) - set(fewer.data_vars) == {*gone, "crps_by_model"}
 
 
+def test_the_seed_draws_the_intervals_and_is_zero_if_none_is_given():
+    default, zero, other = (
+        summarise(STATISTICS, n_bootstrap=5, **seed) for seed in ({}, {"seed": 0}, {"seed": 1})
+    )
+    xr.testing.assert_identical(default, zero)
+    assert not default["crps"].equals(other["crps"])
+
+
 def test_a_single_run_has_no_interval():
     single = summarise(STATISTICS.isel(simulation=[0, 2]), n_bootstrap=10)
     assert np.isfinite(single["spread_skill"].sel(estimate="value")).all()
