@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from emulator.data.maps import read_maps
-from emulator.io import DataError
+from emulator.io import DataError, read_dataset, write_dataset
 from emulator.validation.baselines import (
     Baselines,
     draw_climatology,
@@ -218,6 +218,17 @@ def test_star_windows_are_drawn_by_the_seed(numbered):
     assert not np.array_equal(first, other)
     default = fit_baselines(["SB_0"], numbered, channels=CHANNELS, window=WINDOW)
     np.testing.assert_array_equal(default.star_windows, star_windows(numbered).star_windows)
+
+
+def test_ready_windows_are_taken_whole(numbered, tmp_path):
+    """Maps that are windows already have one centre, and the pool holds nothing but them."""
+    maps = read_dataset(numbered / "SB_0.h5").drop_vars(["context_2", "context_4"])
+    write_dataset(maps.assign_attrs(periodic=0), tmp_path / "SB_0.h5")
+    found = fit_baselines(["SB_0"], tmp_path, channels=CHANNELS, window=N).star_windows
+    assert found.shape == (16, N, N)
+    first = found[:, 0, 0]
+    np.testing.assert_array_equal(found[np.argsort(first)[[0, -1]]], maps["maps"].values[[0, 2], 3])
+    assert set(first) == {0, N * N, 2 * N * N}
 
 
 def test_every_training_simulation_gives_as_many_star_windows(fitted, train):
