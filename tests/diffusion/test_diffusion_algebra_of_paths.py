@@ -1,13 +1,18 @@
 """Amplitudes, paths, predictions and weights at single noise levels, in closed form."""
 
 import math
+from dataclasses import FrozenInstanceError
 
 import pytest
 import torch
 
+from emulator.diffusion.distributions import HyperbolicSecant, Logistic, Normal, SigmoidInTime
 from emulator.diffusion.parameterization import Parameterization, Prediction
 from emulator.diffusion.path import Path
 from emulator.diffusion.process import alpha_sigma, amplitudes, diffuse, expand
+from emulator.diffusion.solvers import Spacing
+from emulator.diffusion.solvers.multistep import DataForm, DPMSolver2M, FlowForm, Multistep
+from emulator.diffusion.solvers.single_step import DDIM, Euler, Heun, PredictorCorrector
 from emulator.diffusion.weighting import Weight
 
 GAMMAS = torch.tensor([-6.0, -1.0, 0.5, 4.0]).double()
@@ -164,3 +169,18 @@ def test_weights_are_those_of_the_table(kind):
 def test_the_published_numbers_are_the_defaults():
     assert (Weight().min_snr, Weight().sigmoid_bias, Weight().sigma_data) == (5.0, 2.0, 1.0)
     assert Parameterization("edm").sigma_data == 1.0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Logistic, HyperbolicSecant, SigmoidInTime, Normal, Path, Weight, Spacing, DataForm,
+        FlowForm, DDIM, Euler, Heun, DPMSolver2M, PredictorCorrector,
+        lambda: Parameterization("v"), lambda: Multistep(DataForm()),
+    ],
+)  # fmt: skip
+def test_what_a_config_chooses_is_a_value(make):
+    """Two of the same numbers are one, so that none of them may change."""
+    assert len({make(), make()}) == 1
+    with pytest.raises(FrozenInstanceError):
+        make().name = "another"

@@ -1,6 +1,7 @@
 """What is read of files and what is kept of them, on two small ensembles."""
 
 import json
+from contextlib import nullcontext
 
 import fabricated
 import numpy as np
@@ -9,9 +10,9 @@ import xarray as xr
 
 from emulator.config import ValidationConfig
 from emulator.data.maps import read_maps
-from emulator.io import DataError, read_dataset, write_dataset
+from emulator.io import DataError, EmulatorError, read_dataset, write_dataset
 from emulator.metrics import calibration
-from emulator.validation.evaluate import evaluate, read_ensemble
+from emulator.validation.evaluate import evaluate, read_ensemble, validate
 from emulator.validation.models import compare_models
 
 CONFIG = ValidationConfig(n_bootstrap=5, occupied_msunh=1.0e10)
@@ -85,6 +86,24 @@ def test_one_redrawn_truth_is_no_ensemble(suite, tmp_path):
     metrics = evaluate(*rewritten(suite, tmp_path, lambda e: e.isel(draw=[0])), CONFIG)
     assert np.isnan(metrics.score_oracle.sel(simulation="CV_1")).all()
     assert np.isfinite(metrics.score_oracle.sel(simulation="CV_0")).all()
+
+
+def test_stars_have_a_climatology_and_other_channels_have_none(suite, found, tmp_path):
+    score = found.score.sel(forecast=["empty", "climatology"])
+    assert np.isfinite(score.sel(channel="stars")).all()
+    assert np.isnan(score.sel(channel=["dm_hydro", "gas"])).all()
+    write_dataset(read_dataset(suite[0][0]).sel(channel=["gas"]), tmp_path / "CV_0.nc")
+    gas = evaluate([tmp_path / "CV_0.nc"], *suite[1:], CONFIG)
+    assert gas.forecast.values.tolist() == ["model", "dmo_share", "linear_transfer"]
+
+
+@pytest.mark.parametrize("enforce", [False, True])
+def test_missed_bars_stop_only_if_they_are_enforced(suite, tmp_path, enforce):
+    config = CONFIG.model_copy(update={"crps_gain": 2.0, "enforce": enforce})
+    files = tmp_path / "metrics.nc", tmp_path / "acceptance.json"
+    with pytest.raises(EmulatorError) if enforce else nullcontext():
+        validate(*suite, config, *files)
+    assert all(path.is_file() for path in files)
 
 
 def test_metrics_say_where_they_come_from(found):
