@@ -9,7 +9,7 @@ import xarray as xr
 
 from emulator.units import Unit
 
-LOG_MASS_EDGES = np.round(np.arange(4.0, 16.0 + 0.125, 0.25), 2)
+LOG_MASS_EDGES = np.linspace(4.0, 16.0, 49)
 """Edges of the mass histogram, log10 of Msun/h per pixel; one grid for all files."""
 
 

@@ -89,9 +89,8 @@ def build_shells(n_pixels: int, pixel_mpch: float) -> Shells:
     fundamental = 2.0 * np.pi / (n_pixels * pixel_mpch)
     rows = fft.fftfreq(n_pixels, 1.0 / n_pixels)
     radius = np.hypot(rows[:, None], np.arange(n_pixels // 2 + 1)[None, :]).ravel()
-    size = n_pixels // 2 + 1
-    n_modes = np.bincount(index, weight, size)[1:].astype(np.float64)
-    k_hmpc = fundamental * np.bincount(index, weight * radius, size)[1:] / n_modes
+    n_modes = np.bincount(index, weight)[1:].astype(np.float64)
+    k_hmpc = fundamental * np.bincount(index, weight * radius)[1:] / n_modes
     return Shells(index, weight, k_hmpc, n_modes, (n_pixels * pixel_mpch) ** 2 / n_pixels**4)
 
 
@@ -124,10 +123,9 @@ def shell_power(a: Modes, b: Modes, shells: Shells) -> NDArray[np.float64]:
     """
     product = a.real * b.real + a.imag * b.imag
     flat = product.reshape(-1, shells.index.size)
-    size = shells.k_hmpc.size + 1
-    sums = [np.bincount(shells.index, shells.weight * row, size)[1:] for row in flat]
+    sums = [np.bincount(shells.index, shells.weight * row)[1:] for row in flat]
     power = np.asarray(sums) * (shells.norm / shells.n_modes)
-    return power.reshape(*product.shape[:-2], size - 1)
+    return power.reshape(*product.shape[:-2], shells.k_hmpc.size)
 
 
 def power_spectrum(

@@ -81,6 +81,8 @@ def read_ensemble(path: str | Path) -> xr.Dataset:
         )
     for name in ("simulation", "run", "pixel_mpch"):
         require_attribute(ensemble.attrs, name, str(path))
+    # Wave numbers follow from it: what files round differently must not make two sets of them.
+    ensemble.attrs["pixel_mpch"] = round(float(ensemble.attrs["pixel_mpch"]), 9)
     return ensemble
 
 
@@ -161,7 +163,7 @@ def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
         tuple(str(name) for name in ensemble["channel"].values),
         ensemble.sizes["member"],
         ensemble.sizes["x"],
-        round(float(ensemble.attrs["pixel_mpch"]), 9),
+        ensemble.attrs["pixel_mpch"],
     )
 
 

@@ -39,3 +39,50 @@ def test_mass_ratio_of_sums_and_units():
     assert mean.attrs["units"] == Unit.MASS_PER_PIXEL
     assert float(one_point.mass_ratio(3 * mean, mean)[0]) == pytest.approx(3.0)
     assert np.isnan(one_point.mass_ratio(mean, 0 * mean)).all()
+
+
+def test_the_edges_are_quarters_of_a_dex_from_four_to_sixteen():
+    edges = one_point.LOG_MASS_EDGES
+    assert (edges[0], edges[-1], len(edges)) == (4.0, 16.0, 49)
+    assert np.diff(edges) == pytest.approx(0.25)
+
+
+def test_pdf_counts_pixels_in_each_bin_over_all_pixels_and_maps():
+    field = xr.DataArray(
+        [[[[0.0, 10.0], [1e3, 1e3]]], [[[1e2, 1e5], [50.0, 0.5]]]],
+        dims=("member", "channel", "y", "x"),
+        coords={"channel": ["gas"]},
+    )
+    pdf = one_point.log_mass_pdf(field, np.array([0.0, 1.5, 2.5, 3.5]))
+    assert pdf.dims == ("channel", "log_mass")
+    assert pdf["log_mass"].values.tolist() == [0.75, 2.0, 3.0]
+    # of 8 pixels 1, 2 and 2 lie in bins that are 1.5, 1 and 1 dex wide
+    assert pdf.values[0] == pytest.approx([1 / 8 / 1.5, 2 / 8, 2 / 8])
+    assert pdf.attrs["units"] == Unit.DIMENSIONLESS
+
+
+def test_each_channel_has_its_own_pdf_and_occupancy():
+    values = np.stack([np.full((4, 4), 1e6), np.zeros((4, 4))])
+    field = xr.DataArray(values, dims=("channel", "y", "x"), coords={"channel": ["gas", "stars"]})
+    pdf = one_point.log_mass_pdf(field)
+    assert pdf["channel"].values.tolist() == ["gas", "stars"]
+    assert pdf.sum("log_mass").values.tolist() == pytest.approx([4.0, 0.0])
+    occupied = one_point.occupancy(field)
+    assert occupied.values.tolist() == [1.0, 0.0]
+    assert occupied.attrs["units"] == Unit.DIMENSIONLESS
+    assert one_point.occupancy(field, 1e6).values.tolist() == [0.0, 0.0]  # more than, not from
+
+
+def test_mean_mass_is_summed_in_double_precision():
+    values = np.full((512, 512), 0.1, dtype=np.float32)
+    values[0, 0] = 2.0**24
+    mean = one_point.mean_mass(channel(values))
+    assert mean.dtype == np.float64
+    assert float(mean[0]) == pytest.approx(values.astype(np.float64).mean(), rel=1e-14)
+
+
+def test_the_mass_ratio_is_defined_for_any_positive_mass():
+    small, none = xr.DataArray(0.25), xr.DataArray(0.0)
+    assert float(one_point.mass_ratio(2 * small, small)) == 2.0
+    assert float(one_point.mass_ratio(none, small)) == 0.0
+    assert one_point.mass_ratio(small, small).attrs["units"] == Unit.DIMENSIONLESS

@@ -8,6 +8,7 @@ from emulator.metrics.power_spectrum import (
     build_shells,
     correlation_coefficient,
     fourier_modes,
+    mode_weight,
     power_ratio,
     power_spectrum,
     shell_index,
@@ -99,3 +100,89 @@ def test_empty_fields_have_no_correlation_and_an_undefined_ratio():
 def test_unfit_maps_are_refused(shape):
     with pytest.raises(ValueError, match=r"square|at least 4"):
         power_spectrum(maps(np.ones((1, *shape))), pixel_mpch=PIXEL)
+
+
+@pytest.mark.parametrize("n", [4, 5, 8, 9])
+def test_parseval_gives_back_the_variance_within_the_nyquist_shell(n):
+    """Power summed over modes is the variance of what the shells hold, for odd and even maps."""
+    freq = np.fft.fftfreq(n, 1 / n)
+    shell = np.rint(np.hypot(freq[:, None], freq[None, :]))
+    modes = np.fft.fft2(np.random.default_rng(6).normal(size=(n, n)))
+    field = np.fft.ifft2(np.where((shell >= 1) & (shell <= n // 2), modes, 0.0)).real
+    power = power_spectrum(maps(field[None]), pixel_mpch=PIXEL)[0]
+    assert power.sizes["k"] == n // 2
+    variance = float((power * power["n_modes"]).sum()) / (n * PIXEL) ** 2
+    assert variance == pytest.approx(field.var(), rel=1e-12)
+
+
+def test_shells_are_built_once_and_those_of_another_map_are_others():
+    assert build_shells(8, 1.0) is build_shells(8, 1.0)
+    assert build_shells(8, 1.0) != build_shells(8, 2.0)
+
+
+@pytest.mark.parametrize("n", [4, 5])
+def test_weights_count_every_mode_of_the_full_plane_once(n):
+    weight = mode_weight(n)
+    assert weight.shape == (n, n // 2 + 1)
+    assert weight.sum() == n * n
+
+
+def test_shells_of_four_pixels_are_counted_by_hand():
+    """|k| of 1 and sqrt(2) in the first shell, 2 and sqrt(5) in the second."""
+    shells = build_shells(4, 0.5)
+    assert shells.n_modes.tolist() == [8.0, 6.0]
+    fundamental = 2 * np.pi / 2.0
+    first, second = (4 + 4 * np.sqrt(2)) / 8, (2 * 2 + 4 * np.sqrt(5)) / 6
+    assert shells.k_hmpc == pytest.approx([fundamental * first, fundamental * second])
+    assert shells.norm == pytest.approx(2.0**2 / 4**4)
+    assert shells.weight[shells.index == 0].tolist() == pytest.approx([0.0, 0.0])
+
+
+def test_the_smallest_map_has_four_pixels_a_side():
+    with pytest.raises(ValueError, match="at least 4 pixels a side, got 3"):
+        build_shells(3, 1.0)
+    assert power_spectrum(maps(np.eye(4)[None]), pixel_mpch=1.0).shape == (1, 2)
+
+
+def test_a_spectrum_does_not_depend_on_the_order_of_dimensions():
+    rng = np.random.default_rng(7)
+    a, b = (maps(rng.normal(size=(3, 8, 8))) for _ in range(2))
+    a = a.assign_coords(sample=[4, 5, 6])
+    turned = power_spectrum(a, b.transpose("y", "x", "sample"), pixel_mpch=PIXEL)
+    xr.testing.assert_allclose(turned, power_spectrum(a, b, pixel_mpch=PIXEL))
+    xr.testing.assert_allclose(
+        power_spectrum(a.transpose("y", "sample", "x"), pixel_mpch=PIXEL),
+        power_spectrum(a, pixel_mpch=PIXEL),
+    )
+    assert turned["sample"].values.tolist() == [4, 5, 6]
+    assert turned.attrs["units"] == Unit.POWER_2D
+
+
+def test_cross_power_of_opposite_and_of_shifted_fields():
+    field = np.random.default_rng(8).normal(size=(1, 8, 8))
+    power = power_spectrum(maps(field), pixel_mpch=PIXEL)
+    opposite = power_spectrum(maps(field), maps(-field), pixel_mpch=PIXEL)
+    xr.testing.assert_allclose(opposite, -power)
+    assert correlation_coefficient(opposite, power, power).values == pytest.approx(-1.0)
+    wave = np.cos(2 * np.pi * np.arange(8) / 8) * np.ones((1, 8, 1))
+    quarter = power_spectrum(maps(wave), maps(np.roll(wave, 2, axis=2)), pixel_mpch=PIXEL)
+    assert np.abs(quarter.values).max() < 1e-12  # a cosine and a sine
+
+
+def test_the_mean_of_a_map_is_removed():
+    field = np.random.default_rng(9).normal(size=(2, 8, 8)) + 5.0
+    assert fourier_modes(field)[:, 0, 0] == pytest.approx(0.0, abs=1e-12)
+    assert fourier_modes(field.astype(np.float32)).dtype == np.complex64
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_ratios_of_spectra_have_no_unit(unit):
+    a, b, cross = (xr.DataArray([unit * value]) for value in (4.0, 9.0, 3.0))
+    assert float(correlation_coefficient(cross, a, b)[0]) == pytest.approx(0.5)
+    assert float(transfer_function(cross, a)[0]) == pytest.approx(0.75)
+    assert float(power_ratio(a, b)[0]) == pytest.approx(4 / 9)
+    assert np.isnan(transfer_function(cross, 0 * a)).all()
+    for ratio in (
+        correlation_coefficient(cross, a, b), transfer_function(cross, a), power_ratio(a, b)
+    ):  # fmt: skip
+        assert ratio.attrs["units"] == Unit.DIMENSIONLESS

@@ -6,6 +6,11 @@ from emulator.config import ValidationConfig
 CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=100)
 
 
+def pytest_collection_modifyitems(items):
+    """Whole suites come last: a fault of a formula shows before they are even written."""
+    items.sort(key=lambda item: "calibrated_suite" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def config():
     return CONFIG

@@ -1,0 +1,248 @@
+"""Every number of the summary against a loop over runs, simulations and draws of the bootstrap."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from emulator.units import Unit
+from emulator.validation.summary import best_baseline, draw_runs, estimate, summarise
+
+RUNS = np.array(["b", "a", "b", "c"])
+FIELDS, CHANNELS, MEMBERS, WINDOWS, N_K = ["gas", "total"], ["gas", "stars"], 4, 3, 5
+FORECASTS = ["model", "dmo_share", "empty", "climatology"]
+SIMULATIONS, N_BOOTSTRAP, SEED = len(RUNS), 40, 5
+
+
+def make_statistics():
+    """Arbitrary positive statistics of four simulations in three runs."""
+    rng = np.random.default_rng(0)
+    shapes = {
+        "power_truth": ("field", "k"), "power_dmo": ("k",),
+        "power_members": ("member", "field", "k"),
+        "power_ratio": ("sample", "member", "field", "k"), "power_dmo_truth": ("field", "k"),
+        "power_member_truth": ("field", "k"), "power_member_member": ("field", "k"),
+        "variance": ("channel",), "squared_error": ("channel",),
+        "rank_histogram": ("channel", "rank"), "rank_histogram_mass": ("channel", "rank"),
+        "mass_truth": ("field",), "mass_members": ("field",),
+        "occupancy_truth": ("channel",), "occupancy_members": ("channel",),
+        "pdf_truth": ("channel", "log_mass"), "pdf_members": ("channel", "log_mass"),
+        "score": ("forecast", "channel"), "score_oracle": ("channel",),
+        "variance_between": ("channel",), "variance_within": ("channel",),
+        "power_by_model": ("model_seed", "field", "k"), "score_by_model": ("model_seed", "channel"),
+    }  # fmt: skip
+    sizes = {
+        "field": len(FIELDS), "k": N_K, "member": MEMBERS, "sample": WINDOWS, "log_mass": 2,
+        "channel": len(CHANNELS), "rank": MEMBERS + 1, "forecast": len(FORECASTS), "model_seed": 2,
+    }  # fmt: skip
+    variables = {
+        name: (
+            ("simulation", *dims),
+            rng.gamma(3.0, 1.0, (SIMULATIONS, *(sizes[dim] for dim in dims))),
+        )
+        for name, dims in shapes.items()
+    }
+    variables["score"][1][:, FORECASTS.index("empty"), 0] = np.nan  # no gas in that baseline
+    variables["score_oracle"][1][1] = np.nan  # no re-drawn truths of that simulation
+    variables["power_ratio"][1][0, 1] = np.nan  # a window without power
+    variables["power_ratio"][1][2, :, :, 1, 3] = np.nan  # a shell of a simulation without power
+    return xr.Dataset(
+        variables,
+        coords={
+            "field": FIELDS, "channel": CHANNELS, "forecast": FORECASTS, "model_seed": [3, 8],
+            "k": np.arange(1.0, N_K + 1), "rank": np.arange(MEMBERS + 1),
+            "run": ("simulation", RUNS),
+        },
+    )  # fmt: skip
+
+
+STATISTICS = make_statistics()
+SUMMARY = summarise(STATISTICS, n_bootstrap=N_BOOTSTRAP, seed=SEED)
+WEIGHTS = draw_runs(3, N_BOOTSTRAP, SEED)
+
+
+def mean(name, values=None):
+    """Mean over the simulations of each run, then over runs, for every draw."""
+    values = STATISTICS[name].values if values is None else values
+    by_run = []
+    for run in ("a", "b", "c"):
+        rows = values[run == RUNS]
+        known = np.isfinite(rows)
+        by_run.append(np.where(known, rows, 0).sum(0) / np.maximum(known.sum(0), 1))
+    present = np.array([np.isfinite(values[run == RUNS]).any(0) for run in ("a", "b", "c")])
+    draws = []
+    for weight in WEIGHTS:
+        weights = weight.reshape(3, *(1,) * (values.ndim - 1)) * present
+        with np.errstate(invalid="ignore"):
+            draws.append((weights * np.array(by_run)).sum(0) / weights.sum(0))
+    return np.array(draws)
+
+
+def members(name="power_members"):
+    return mean(name, STATISTICS[name].values.mean(1))
+
+
+def median():
+    """Over windows and members of each simulation, then over the simulations that were drawn."""
+    by_simulation = np.full((SIMULATIONS, len(FIELDS), N_K), np.nan)
+    for i, f, k in np.ndindex(by_simulation.shape):
+        values = STATISTICS["power_ratio"].values[i, :, :, f, k].ravel()
+        if np.isfinite(values).any():
+            by_simulation[i, f, k] = np.median(values[np.isfinite(values)])
+    draws = []
+    for weight in WEIGHTS:
+        rows = [i for i in range(SIMULATIONS) for _ in range(int(weight["abc".index(RUNS[i])]))]
+        found = np.full((len(FIELDS), N_K), np.nan)
+        for f, k in np.ndindex(found.shape):
+            values = by_simulation[rows, f, k]
+            if np.isfinite(values).any():
+                found[f, k] = np.median(values[np.isfinite(values)])
+        draws.append(found)
+    return np.array(draws)
+
+
+def correlation(cross, a, b):
+    return mean(cross) / np.sqrt(a * b)
+
+
+def gain():
+    """Over the baseline that is best in the mean over runs, in every draw."""
+    score = mean("score")
+    gains = []
+    for c in range(len(CHANNELS)):
+        best = 1 + np.nanargmin(score[0, 1:, c])
+        gains.append(1 - score[:, 0, c] / score[:, best, c])
+    return np.stack(gains, axis=1)
+
+
+def oracle_ratio():
+    known = np.isfinite(STATISTICS["score_oracle"].values)
+    model = np.where(known, STATISTICS["score"].values[:, 0], np.nan)
+    return mean("score", model) / mean("score_oracle")
+
+
+def coverage(name):
+    ranks = mean(name)
+    return np.stack([ranks[..., 2:3].sum(-1), ranks[..., 1:4].sum(-1)], axis=1)
+
+
+BETWEEN, WITHIN = mean("variance_between"), mean("variance_within")
+TRUTH, DMO = mean("power_truth"), mean("power_dmo")[:, None]
+EXPECTED = {
+    "spectrum_truth": TRUTH,
+    "spectrum_members": members(),
+    "power_ratio_summed": members() / TRUTH,
+    "power_ratio_median": median(),
+    "correlation_dmo_truth": correlation("power_dmo_truth", DMO, TRUTH),
+    "correlation_member_truth": correlation("power_member_truth", members(), TRUTH),
+    "correlation_member_member": correlation("power_member_member", members(), members()),
+    "suppression_truth": TRUTH[:, 1] / DMO[:, 0],
+    "suppression_members": members()[:, 1] / DMO[:, 0],
+    "spread_skill": np.sqrt(5 / 4 * mean("variance") / mean("squared_error")),
+    "rank_share": mean("rank_histogram"),
+    "rank_share_mass": mean("rank_histogram_mass"),
+    "coverage": coverage("rank_histogram"),
+    "coverage_mass": coverage("rank_histogram_mass"),
+    "mass_ratio": mean("mass_members") / mean("mass_truth"),
+    "occupied_truth": mean("occupancy_truth"),
+    "occupied_members": mean("occupancy_members"),
+    "density_truth": mean("pdf_truth"),
+    "density_members": mean("pdf_members"),
+    "crps": mean("score"),
+    "crps_gain": gain(),
+    "oracle_crps": mean("score_oracle"),
+    "oracle_ratio": oracle_ratio(),
+    "model_share": BETWEEN / (BETWEEN + WITHIN),
+    "power_ratio_by_model": mean("power_by_model") / TRUTH[:, None],
+    "crps_by_model": mean("score_by_model"),
+}
+
+
+def test_nothing_is_left_out_of_the_expectations():
+    assert set(SUMMARY.data_vars) == {*EXPECTED, "best_baseline"}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_number_is_its_loop_and_its_interval_that_of_the_draws(name):
+    draws, found = EXPECTED[name], SUMMARY[name]
+    assert found.dims[0] == "estimate"
+    assert found["estimate"].values.tolist() == ["value", "low", "high"]
+    np.testing.assert_allclose(found.sel(estimate="value"), draws[0])
+    known = np.isfinite(draws[1:]).any(0)
+    for bound, share in (("low", 0.16), ("high", 0.84)):
+        expected = np.nanquantile(np.where(known, draws[1:], 0.0), share, axis=0)
+        np.testing.assert_allclose(
+            found.sel(estimate=bound), np.where(known, expected, np.nan), err_msg=bound
+        )
+
+
+def test_units_of_the_summary():
+    units = {name: SUMMARY[name].attrs["units"] for name in EXPECTED}
+    for name, unit in units.items():
+        if name.startswith("spectrum"):
+            assert unit == Unit.POWER_2D
+        elif name in ("crps", "oracle_crps", "crps_by_model"):
+            assert unit == Unit.MASS_PER_PIXEL
+        else:
+            assert unit == Unit.DIMENSIONLESS
+
+
+def test_without_a_total_or_models_there_is_no_number_of_them():
+    names = ["variance_between", "variance_within", "power_by_model", "score_by_model"]
+    fewer = summarise(STATISTICS.drop_vars(names).isel(field=[0]), n_bootstrap=3)
+    gone = {"suppression_truth", "suppression_members", "model_share", "power_ratio_by_model"}
+    assert set(EXPECTED) - set(fewer.data_vars) == {*gone, "crps_by_model"}
+
+
+def test_the_seed_draws_the_intervals_and_is_zero_if_none_is_given():
+    default, zero, other = (
+        summarise(STATISTICS, n_bootstrap=5, **seed) for seed in ({}, {"seed": 0}, {"seed": 1})
+    )
+    xr.testing.assert_identical(default, zero)
+    assert not default["crps"].equals(other["crps"])
+
+
+def test_a_single_run_has_no_interval():
+    single = summarise(STATISTICS.isel(simulation=[0, 2]), n_bootstrap=10)
+    assert np.isfinite(single["spread_skill"].sel(estimate="value")).all()
+    assert np.isnan(single["spread_skill"].sel(estimate=["low", "high"])).all()
+    two = summarise(STATISTICS.isel(simulation=[0, 1]), n_bootstrap=10)
+    assert np.isfinite(two["spread_skill"]).all()
+
+
+def test_the_best_baseline_is_the_lowest_and_never_the_model():
+    crps = xr.DataArray(
+        [[[0.1, 0.1], [2.0, 3.0], [np.nan, 2.5], [9.0, np.nan]]],
+        dims=("estimate", "forecast", "channel"),
+        coords={"estimate": ["value"], "forecast": FORECASTS, "channel": CHANNELS},
+    )
+    best = best_baseline(crps)
+    assert best.values.tolist() == ["dmo_share", "empty"]
+    assert best["channel"].values.tolist() == CHANNELS
+
+
+def test_draws_take_as_many_runs_as_there_are():
+    weights = draw_runs(4, 20_000, seed=1)
+    assert weights.shape == (20_001, 4)
+    assert weights[0].tolist() == [1.0] * 4
+    assert (weights.sum(axis=1) == 4).all()
+    error = 4 * np.sqrt(0.75 / 20_000)
+    assert weights[1:].mean(axis=0) == pytest.approx(1.0, abs=error)
+    assert weights[1:].var(axis=0) == pytest.approx(0.75, rel=0.05)  # n p (1 - p)
+    assert (draw_runs(4, 5, seed=1) == weights[:6]).all()
+    assert (draw_runs(4, 5, seed=2) != weights[:6]).any()
+
+
+def test_quantiles_leave_out_undefined_draws():
+    draws = xr.DataArray([[7.0, 1.0], [1.0, np.nan], [np.inf, np.nan], [3.0, np.nan]],
+                         dims=("draw", "x"), coords={"x": [4, 5]})  # fmt: skip
+    result = estimate(draws, units=Unit.LENGTH, long_name="a length")
+    assert result.sel(x=4).values.tolist() == pytest.approx([7.0, 1 + 0.16 * 2, 1 + 0.84 * 2])
+    assert result.sel(x=5, estimate="value") == 1.0
+    assert np.isnan(result.sel(x=5, estimate=["low", "high"])).all()
+    assert (result.attrs["units"], result.attrs["long_name"]) == ("Mpc/h", "a length")
+
+
+def test_no_draws_give_no_interval():
+    result = estimate(xr.DataArray([2.0], dims="draw"), units=Unit.LENGTH, long_name="one")
+    assert float(result[0]) == 2.0
+    assert np.isnan(result[1:]).all()
