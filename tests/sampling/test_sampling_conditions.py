@@ -8,7 +8,7 @@ import pytest
 import torch
 from untrained import FACTORS, PARAMS, WINDOW, build_emulator
 
-from emulator.config import DiffusionConfig
+from emulator.config import DiffusionConfig, SamplingConfig
 from emulator.data.normalisation import CosmicShare
 from emulator.diffusion.likelihood import log_likelihood
 from emulator.io import EmulatorError
@@ -48,6 +48,14 @@ def test_a_model_and_a_mixture_assume_the_same():
     assert (said["n_members"], said["first_member"], said["seed"]) == (8, 0, 0)
     assert said["observation_noise"] == Inputs._field_defaults["observation_noise"] == 0.02
     assert said["progress"] is False
+
+
+def test_progress_is_said_to_who_asks(emulator, box, capfd):
+    options = {"centres": [(8, 8)], "n_members": 2, "sampling": SamplingConfig(n_steps=1)}
+    emulator.sample(box, PARAMS, **options)
+    assert capfd.readouterr().err == ""
+    emulator.sample(box, PARAMS, progress=True, **options)
+    assert capfd.readouterr().err.startswith("sample: 2/2 (100%)")
 
 
 def test_a_likelihood_is_as_fine_as_that_of_any_denoiser():
@@ -97,6 +105,17 @@ def test_only_a_map_as_wide_as_the_model_is_deep_is_a_whole_box(normalisation):
             prepare_inputs(box, PARAMS, normalisation, GRID, centres=[(8, 8)])
 
 
+@pytest.mark.parametrize(("excess", "is_box"), [(0.98e-6, True), (1.03e-6, False)])
+def test_a_box_is_whole_to_a_millionth_of_its_side(normalisation, excess, is_box):
+    grid = GRID.model_copy(update={"depth_mpch": 12.8 * (1 + excess)})
+    box = np.full((64, 64), 1.5 * MEAN)
+    if not is_box:
+        prepare_inputs(box, PARAMS, normalisation, grid, centres=[(8, 8)])
+        return
+    with pytest.raises(EmulatorError, match=r"to a factor of 1\.05"):
+        prepare_inputs(box, PARAMS, normalisation, grid, centres=[(8, 8)])
+
+
 @pytest.mark.parametrize(("value", "said"), [(-0.2, "-0.2"), (1.7, "1.7"), (1 + 1.03e-6, "1")])
 def test_a_parameter_beyond_its_range_is_named_with_its_value(normalisation, value, said):
     rows = [PARAMS, PARAMS | {"A_SN1": value}]
@@ -111,8 +130,21 @@ def test_rounding_and_unknown_values_are_in_range(normalisation, value):
     np.testing.assert_array_equal(prepared.params, [[0.3, 0.0125], [0.3, expected]])
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.5, 1.5), (-2.0, 2.0)])
+def test_a_millionth_of_its_range_is_rounding(normalisation, low, high):
+    scale = normalisation.params["A_SN1"].model_copy(update={"minimum": low, "maximum": high})
+    narrow = normalisation.model_copy(update={"params": normalisation.params | {"A_SN1": scale}})
+    slack = 1e-6 * (high - low)
+    for edge, sign in ((low, -1), (high, 1)):
+        prepare(narrow, PARAMS | {"A_SN1": edge + 0.98 * sign * slack})
+        with pytest.raises(EmulatorError, match="A_SN1 = "):
+            prepare(narrow, PARAMS | {"A_SN1": edge + 1.03 * sign * slack})
+
+
 def test_one_row_of_parameters_is_that_of_every_sample(normalisation):
     np.testing.assert_array_equal(prepare(normalisation, [0.3, 0.5], n=3).params, [[0.3, 0.5]] * 3)
+    single = prepare(normalisation, [PARAMS], n=2).params
+    np.testing.assert_array_equal(single, [[0.3, 0.0125]] * 2)
     rows = [[0.3, 0.5], [0.3, 0.6]]
     np.testing.assert_array_equal(prepare(normalisation, rows, n=2).params, rows)
     with pytest.raises(EmulatorError, match="expected 1 or 3 rows, got 2"):
@@ -175,6 +207,9 @@ def test_what_sets_the_baryon_fraction_is_needed_in_every_sample(folder, box):
     rows = [PARAMS, PARAMS | {"Omega_m": None}]
     with pytest.raises(EmulatorError, match="Omega_m cannot be unknown"):
         model.sample(box, rows, centres=[(8, 8), (40, 3)], n_members=1)
+    fields = np.full((1, 3, WINDOW, WINDOW), 1e9)
+    with pytest.raises(EmulatorError, match="Omega_m cannot be unknown"):
+        model.log_likelihood(fields, box, rows[1], centres=[(8, 8)], n_steps=1, n_probes=1)
 
 
 def test_a_model_draws_in_the_precision_that_it_was_trained_in(folder):

@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 from untrained import PARAMS, WINDOW, build_emulator
 
 from emulator.config import SamplingConfig
 from emulator.data.maps import read_maps
-from emulator.io import DataError
+from emulator.io import DataError, write_dataset
+from emulator.sampling.growth import grow_ensemble
 from emulator.sampling.held_out import _check_grid, _cut_redraws, cut_windows
 
 FEW = SamplingConfig(n_steps=2, windows_per_simulation=5, n_members=2)
@@ -72,6 +74,26 @@ def test_redraws_have_the_same_matter_and_parameters(emulator, folder, maps):
     assert [len(draw) for draw in cut(1 + 0.97e-4)] == [2, 2]  # another cosmology is left out
     with pytest.raises(DataError, match=r"BE_0\.h5: expected the dark-matter-only maps of"):
         cut(1 + 1.04e-4)
+
+
+def test_redraws_of_another_grid_are_refused(emulator, folder, tmp_path):
+    with xr.open_dataset(folder / "BE_0.h5", engine="h5netcdf") as file:
+        other = file.load().assign_attrs(redshift=1.0)
+    write_dataset(other, tmp_path / "BE_0.h5")
+    with pytest.raises(DataError, match=r"BE_0\.h5:redshift"):
+        cut_windows(emulator, folder / "CV_0.h5", [tmp_path / "BE_0.h5"], FEW, split="test")
+
+
+def test_growing_returns_how_many_members_were_drawn(folder, tmp_path):
+    models = [build_emulator(folder, seed=seed) for seed in (0, 1)]
+    options = FEW.model_copy(update={"windows_per_simulation": 1})
+
+    def grow(models, n_members):
+        chosen = options.model_copy(update={"n_members": n_members})
+        path = tmp_path / "a.nc"
+        return grow_ensemble(models, folder / "CV_0.h5", [], chosen, split="test", path=path)
+
+    assert [grow(models, 2), grow(models, 2), grow(models, 3), grow(models[:1], 2)] == [4, 0, 2, 0]
 
 
 def test_the_record_of_an_ensemble_tells_how_it_was_drawn(folder, box):

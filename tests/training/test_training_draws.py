@@ -78,7 +78,9 @@ def test_a_loss_that_is_not_finite_is_blamed(maps_dir, tmp_path, monkeypatch, ac
     monkeypatch.setattr(trainer_module.EmulatorModule, "_loss", broken)
     with pytest.raises(EmulatorError) as error:
         run(maps_dir, tmp_path, training={**TINY["training"], "accumulate": accumulate})
-    assert (error.value.__cause__.step, error.value.__cause__.rows) == (0, [3])
+    cause = error.value.__cause__
+    assert (cause.step, cause.rows) == (0, [3])
+    assert str(cause) == "the training loss is not finite at step 0, rows [3]"
 
 
 def test_rates_at_the_edges_of_a_training():

@@ -117,10 +117,10 @@ def test_the_worst_shell_gives_the_error_of_the_power():
     truth = 10 + 0.01 * noise + wave(1) + wave(5)
     members = (truth + wave(5))[:, None].expand(-1, MEMBERS, -1, -1, -1)
     scores = score_ensemble(members, batch_of(truth), ["gas"], 0.2)
-    assert scores["val_power_error_gas"] == pytest.approx(3.0, rel=0.05)
+    assert scores["val_power_error_gas"] == pytest.approx(3.0, rel=0.01)
     less = (truth - 0.5 * wave(5))[:, None].expand(-1, MEMBERS, -1, -1, -1)
     scores = score_ensemble(less, batch_of(truth), ["gas"], 0.2)
-    assert scores["val_power_error_gas"] == pytest.approx(0.75, rel=0.05)
+    assert scores["val_power_error_gas"] == pytest.approx(0.75, rel=0.01)
 
 
 def test_spread_and_skill_by_numpy():

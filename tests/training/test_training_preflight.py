@@ -76,9 +76,10 @@ def test_maps_of_one_training_have_one_grid_to_a_millionth(maps):
     grid = common_grid(maps, 16)
     assert (grid.pixel_mpch, grid.window, grid.depth_mpch, grid.redshift) == (0.2, 16, 12.8, 0.0)
     for name, value in (("pixel_mpch", 0.2), ("depth_mpch", 12.8), ("redshift", 0.0)):
-        common_grid([maps[0], moved(**{name: value + 0.98e-6})], 16)
-        with pytest.raises(DataError, match=f"{name} = .* as in"):
-            common_grid([maps[0], moved(**{name: value + 1.03e-6})], 16)
+        for sign in (-1e-6, 1e-6):
+            common_grid([maps[0], moved(**{name: value + 0.98 * sign})], 16)
+            with pytest.raises(DataError, match=f"{name} = .* as in"):
+                common_grid([maps[0], moved(**{name: value + 1.03 * sign})], 16)
 
 
 def test_epochs_count_on_from_the_current_step(maps, normalisation):
