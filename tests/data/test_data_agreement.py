@@ -13,6 +13,7 @@ from emulator.data.headers import Header, Stated, box_side, require_same_numbers
 from emulator.data.parameters import ParameterRange, require_possible_parameters
 from emulator.data.snapshots import Snapshot
 from emulator.data.twins import (
+    _density_hint,
     require_mean_density,
     require_pair,
     require_same_matter,
@@ -157,3 +158,22 @@ def test_structures_of_twins(rng):
     for correlation, fault in ((0.81, False), (0.78, True), (-0.9, True)):
         mixed = correlation * one + np.sqrt(1 - correlation**2) * other
         assert refused(require_same_phases, 7 + one, 5 + mixed, "h") == fault
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (1e9, "'Mpc/h'"), (1e9 * 0.7**3, "length_unit to 'Mpc'"), (0.7**3, "'kpc'"),
+        (1e10, "mass_unit to 'Msun/h'"), (1e-10, "'1e10 Msun/h'"), (1 / 0.7, "'1e10 Msun'"),
+    ],
+)  # fmt: skip
+def test_a_hint_covers_six_per_cent(factor, words):
+    for deviation in (-0.059, 0.0, 0.059):
+        assert words in _density_hint(factor * (1 + deviation), 0.7)
+    for deviation in (-0.061, 0.061):
+        assert words not in _density_hint(factor * (1 + deviation), 0.7)
+
+
+def test_other_densities_are_those_of_parts_or_of_other_units():
+    assert "do not fill BoxSize" in _density_hint(0.97, 0.7)
+    assert "units of length or mass differ" in _density_hint(1.03, 0.7)
