@@ -54,7 +54,7 @@ def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) ->
     The model is the folder named by the variable ``EMULATOR_MODEL``, or else that of the demo.
     """
     folder = Path(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL))
-    files = [file for bundle in bundles_in(folder) for file in sorted(bundle.iterdir())]
+    files = [file for bundle in bundles_in(folder) for file in bundle.iterdir()]
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     return _load_once(folder, stamps).sample(condition, params, **options)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from emulator.io import DataError, read_json, write_json
 from emulator.model.bundle import read_bundle, read_card
-from emulator.model.card import FORMAT_VERSION, parse_card
+from emulator.model.card import FORMAT_VERSION, Modes, parse_card
 from emulator.model.normalisation import Normalisation
 
 FROZEN = Path(__file__).parents[1] / "regression/trained"
@@ -37,6 +38,37 @@ def put(value, place, new):
 
 def test_the_frozen_card_is_sound(value):
     assert parse_card(value, "card").format_version == FORMAT_VERSION
+
+
+def test_a_card_cannot_be_changed(value):
+    card = parse_card(value, "card")
+    for section, name in ((card, "name"), (card.grid, "window"), (card.facts, "seed")):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(section, name, 1)
+    modes = Modes(**value["modes"])
+    with pytest.raises(ValidationError, match="frozen"):
+        modes.power = ()
+
+
+def test_the_shortest_schedule_has_two_gammas(value):
+    assert parse_card(put(value, "schedule", [-1.0, 1.0]), "card").schedule == (-1.0, 1.0)
+    assert parse_card(put(value, "modes", None), "card").modes is None
+
+
+@pytest.mark.parametrize(
+    ("levels", "factors", "sound"), [([], [], True), ([0], [2, 4], True), ([0], [], False)]
+)
+def test_a_network_that_looks_at_its_context_has_some(value, levels, factors, sound):
+    changed = put(value, "network/cross_attention_levels", levels)
+    changed = put(changed, "normalisation/context_factors", factors)
+    for name in ("condition_mean", "condition_std"):
+        kept = value["normalisation"][name][: 1 + len(factors)]
+        changed = put(changed, f"normalisation/{name}", kept)
+    if sound:
+        assert parse_card(changed, "card").normalisation.context_factors == tuple(factors)
+        return
+    with pytest.raises(DataError, match="network needs context windows, and there are none"):
+        parse_card(changed, "card")
 
 
 NAN, HUGE = float("nan"), 10**400
@@ -70,8 +102,12 @@ NAN, HUGE = float("nan"), 10**400
         ("training/precision", "fp8"),
         ("schedule", [1.0, 0.0]),
         ("schedule", [1.0]),
+        ("schedule", [1.0, 1.0]),
+        ("schedule", [0.0, 2.0, 1.0]),
         ("schedule", [-1e300, 1e300]),
         ("modes/power", [[1.0]]),
+        ("modes/power", [[1.0] * 12] * 3),
+        ("modes", {key: [[1.0, 1.0], [1.0]] for key in ("power", "residual", "transfer")}),
         ("modes/residual", [[-1.0] * 12] * 4),
         ("modes", {"power": 1}),
         ("diffusion/logistic_scale", 1e-300),

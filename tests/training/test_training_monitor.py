@@ -110,6 +110,8 @@ def test_tensorboard_gets_scalars_and_images(maps_dir, tmp_path):
     assert {"train_loss", "val_loss", "val_power_error_gas"} <= set(tags["scalars"])
     assert [event.step for event in events.Scalars("train_loss")] == [2, 4, 6, 8]
     assert len(tags["images"]) == 3
+    image = events.Images(tags["images"][0])[0]
+    assert (image.height, image.width) == (4 * 16, 3 * 16)  # four windows: truth, two members
 
 
 def test_pictures_show_truth_and_members_on_one_scale():

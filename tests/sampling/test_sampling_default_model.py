@@ -1,0 +1,41 @@
+"""`emulator.sample`: the model that a variable names, read again only if it changes."""
+
+import os
+
+import numpy as np
+import pytest
+from untrained import PARAMS, build_emulator
+
+import emulator as package
+from emulator.config import SamplingConfig
+from emulator.io import EmulatorError
+from emulator.sampling import loading
+from emulator.training.bundle import write_bundle
+
+OPTIONS = {"centres": [(8, 8)], "n_members": 2, "sampling": SamplingConfig(n_steps=2)}
+
+
+def write(folder, model):
+    weights = model.network.state_dict()
+    raw = {name: value.clone() for name, value in weights.items()}
+    write_bundle(folder, model.card, raw=raw, ema=weights, history="")
+
+
+def test_the_default_model_is_read_once_and_again_after_a_change(
+    folder, box, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("EMULATOR_MODEL", str(tmp_path / "model"))
+    models = [build_emulator(folder, seed=seed) for seed in (0, 1)]
+    for model in models:
+        write(tmp_path / "model", model)
+        expected = model.sample(box, PARAMS, **OPTIONS).fields
+        for _ in range(2):
+            drawn = package.sample(box, PARAMS, **OPTIONS).fields
+            np.testing.assert_allclose(drawn, expected, rtol=1e-3)
+        stamp = os.stat(tmp_path / "model/model.json")
+        os.utime(tmp_path / "model/model.json", ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 10**9))
+    assert loading._load_once.cache_info().hits >= 2
+    monkeypatch.delenv("EMULATOR_MODEL")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EmulatorError, match=r"results/demo/model"):
+        package.sample(box, PARAMS, **OPTIONS)
