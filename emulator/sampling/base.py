@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 class BaseEmulator(ABC):
     """Draws fields of a hydrodynamic run for dark-matter-only ones."""
 
-    @property
-    @abstractmethod
-    def card(self) -> ModelCard:
-        """What the model was trained on, and how; of the first of several."""
+    card: ModelCard
+    """What the model was trained on, and how; of the first of several."""
 
     @property
     def fields(self) -> tuple[Field, ...]:

@@ -52,16 +52,11 @@ class Emulator(BaseEmulator):
     def __init__(
         self, card: ModelCard, network: Backbone, *, device: str | torch.device | None = None
     ) -> None:
-        self._card = card
+        self.card = card
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = network.to(self.device)
         self.transform = FieldTransform(card.normalisation)
         self.schedule = build_schedule(card.diffusion, card.schedule)
-
-    @property
-    def card(self) -> ModelCard:
-        """What the model was trained on, and how."""
-        return self._card
 
     @property
     def seed(self) -> int:

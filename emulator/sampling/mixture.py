@@ -10,7 +10,6 @@ from scipy.special import logsumexp, softmax
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.io import EmulatorError
-from emulator.model.card import ModelCard
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.inputs import Observed
@@ -38,6 +37,7 @@ class Mixture(BaseEmulator):
 
     def __init__(self, models: Mapping[str, Emulator]) -> None:
         self.models = list(models.values())
+        self.card = self.models[0].card
         (first, *_), seeds = models, [model.seed for model in self.models]
         for name, model in models.items():
             if _kind(model) != _kind(self.models[0]):
@@ -47,11 +47,6 @@ class Mixture(BaseEmulator):
                 )
         if len(set(seeds)) < len(seeds):
             raise EmulatorError(f"{', '.join(models)}: seeds must differ, got {seeds}")
-
-    @property
-    def card(self) -> ModelCard:
-        """What the models were trained on, and how: the card of the first."""
-        return self.models[0].card
 
     def _ensemble(
         self,

@@ -8,11 +8,8 @@ import pytest
 from tolerances import both_sides, refused
 
 from emulator.config import HeaderFacts
-from emulator.data.budget import require_cosmic_shares, require_same_matter_content
-from emulator.data.headers import Header, Stated, box_side, require_same_numbers, settle
-from emulator.data.parameters import ParameterRange, require_possible_parameters
-from emulator.data.snapshots import Snapshot
-from emulator.data.twins import (
+from emulator.projection.budget import require_cosmic_shares, require_same_matter_content
+from emulator.projection.twins import (
     _density_hint,
     require_mean_density,
     require_pair,
@@ -20,6 +17,9 @@ from emulator.data.twins import (
     require_same_parameters,
     require_same_phases,
 )
+from emulator.readers.headers import Header, Stated, box_side, require_same_numbers, settle
+from emulator.readers.parameters import ParameterRange, require_possible_parameters
+from emulator.readers.snapshots import Snapshot
 from emulator.units import CRITICAL_DENSITY
 
 HEADER = Header(25.0, 1.0, 0.3, 0.049, 0.6711, (0, 8), (), 1e-3, 1e10)

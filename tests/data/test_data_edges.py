@@ -9,13 +9,13 @@ from data_samples import BOX_KPCH, write_catalogue, write_snapshot
 from tolerances import refused
 
 from emulator.config import DesignConfig, EmbeddedSuite
-from emulator.data.blocks import Part, mass_of, parts_of, read_blocks
-from emulator.data.catalogs import Halos, _require_plausible, read_halos
-from emulator.data.halo_tables import radius_200c
-from emulator.data.headers import Header
-from emulator.data.runs import runs_of
-from emulator.data.snapshots import open_snapshot
 from emulator.io import append_seal
+from emulator.projection.blocks import Part, mass_of, parts_of, read_blocks
+from emulator.readers.catalogs import Halos, _require_plausible, read_halos
+from emulator.readers.halo_tables import radius_200c
+from emulator.readers.headers import Header
+from emulator.readers.snapshots import open_snapshot
+from emulator.suites import build_suite
 
 HEADER = Header(25.0, 0.0, 0.3, 0.049, 0.6711, None, (), 1e-3, 1e10)
 
@@ -144,6 +144,6 @@ def test_what_is_a_catalogue_without_halos(tmp_path):
 
 def test_runs_of_the_embedded_suite_are_those_of_its_design(tmp_path):
     suite = EmbeddedSuite(design=DesignConfig(sb_runs=2, sb_per_run=2, cv_runs=1, be_draws=1))
-    runs = runs_of(suite, tmp_path)
+    runs = build_suite(suite, tmp_path).runs
     assert runs == suite.runs()
     assert [name for members in runs.values() for name in members] == list(suite.simulations())

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from tolerances import both_sides, refused
 
-from emulator.data.catalogs import Halos, _require_match, _require_plausible, _wrapped
-from emulator.data.halo_tables import Listed, radius_200c, read_csv, read_rockstar
-from emulator.data.headers import Header
-from emulator.data.twins import require_halos_on_peaks
+from emulator.projection.twins import require_halos_on_peaks
+from emulator.readers.catalogs import Halos, _require_match, _require_plausible, _wrapped
+from emulator.readers.halo_tables import Listed, radius_200c, read_csv, read_rockstar
+from emulator.readers.headers import Header
 from emulator.units import CRITICAL_DENSITY
 
 HEADER = Header(25.0, 1.0, 0.3, 0.049, 0.6711, (0, 8), (), 1e-3, 1e10)

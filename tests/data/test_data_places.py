@@ -9,19 +9,19 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from fitted import fit
 from window_files import N
 
 from emulator.config import ModelConfig, SplitConfig
-from emulator.data.blocks import Part
-from emulator.data.catalogs import Halos
 from emulator.data.cutouts import _pieces
 from emulator.data.dataset import WindowDataset, corner_stride, part_of, window_weights
 from emulator.data.export import _place, _places, _window_centre
-from emulator.data.fit import fit_normalisation
-from emulator.data.mapmaking import FullMaps, write_maps
 from emulator.data.maps import read_maps
 from emulator.data.splits import split_runs
-from emulator.data.workers import _share_out
+from emulator.projection.blocks import Part
+from emulator.projection.workers import _share_out
+from emulator.readers.catalogs import Halos
+from emulator.suites.full_maps import FullMaps, write_maps
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def maps(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def normalisation(maps):
-    return fit_normalisation([maps.path], ModelConfig(params=("Omega_m", "A_SN1")), (2, 4))
+    return fit([maps.path], ModelConfig(params=("Omega_m", "A_SN1")), (2, 4))
 
 
 def windows(maps, normalisation, **options):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tolerances import refused
 
-from emulator.data.ready_windows import (
+from emulator.suites.window_checks import (
     _density_hint,
     _middles,
     require_content,

@@ -11,28 +11,31 @@ from pydantic import ValidationError
 from tolerances import both_sides, refused
 from window_files import make_sample
 
-from emulator.config import DataConfig, FilesSuite, MultifieldSuite, SplitConfig
+from emulator.config import DataConfig, MultifieldSuite, SnapshotsSuite, SplitConfig
 from emulator.data import lazy
-from emulator.data.blocks import Part
-from emulator.data.headers import Header, Stated
 from emulator.data.lazy import LazyField
-from emulator.data.mapmaking import FullMaps, project_simulation
-from emulator.data.maps import Maps, checked_masses, mean_masses, read_maps
-from emulator.data.multifield import _number, _require_mean_density
-from emulator.data.normalisation import CosmicShare, ParameterScale
-from emulator.data.parameters import ParameterRange
-from emulator.data.projection import SpeciesMap
-from emulator.data.samples import require_halo_in_window
-from emulator.data.snapshots import Snapshot, open_snapshot
+from emulator.data.maps import Maps, read_maps
 from emulator.data.splits import read_splits, split_runs
-from emulator.data.swift import is_swift
-from emulator.io import DataError, append_seal, write_json
+from emulator.fields import TARGETS, find_fields
+from emulator.io import DataError, append_seal, checked_values, write_json
+from emulator.model.normalisation import CosmicShare, ParameterScale
+from emulator.projection.blocks import Part
+from emulator.projection.pyramid import mean_masses
+from emulator.readers.headers import Header, Stated
+from emulator.readers.parameters import ParameterRange
+from emulator.readers.snapshots import Snapshot, open_snapshot
+from emulator.readers.swift import is_swift
+from emulator.suites import build_suite
+from emulator.suites.full_maps import FullMaps
+from emulator.suites.mapmaking import project_simulation
+from emulator.suites.multifield import _number, _require_mean_density
+from emulator.suites.window_checks import require_halo_in_window
 from emulator.units import CRITICAL_DENSITY
 
 
 @pytest.mark.parametrize(
     "record",
-    [Part, Header, Stated, LazyField, FullMaps, Maps, ParameterRange, SpeciesMap, Snapshot],
+    [Part, Header, Stated, LazyField, FullMaps, Maps, ParameterRange, Snapshot],
 )
 def test_records_cannot_be_changed(record):
     empty = record.__new__(record)
@@ -49,7 +52,7 @@ def test_statistics_cannot_be_changed():
 
 def in_slabs(tmp_path, root, suite, **options):
     config = DataConfig(n_pixels=32, window=8, context_factors=(2, 4), **options)
-    project_simulation(suite, config, root, "CV_0", tmp_path / "out.h5")
+    project_simulation(build_suite(suite, root), config, "CV_0", tmp_path / "out.h5")
     return read_maps(tmp_path / "out.h5")
 
 
@@ -101,7 +104,7 @@ def test_what_a_suite_of_files_counts_as_stars(tmp_path, tiny_root, tiny_suite, 
         del handle.attrs["notice"]
     with h5py.File(files["dmo_snapshot"], "r+") as handle:
         handle.attrs["notice"] = "of the twin"
-    suite = FilesSuite(
+    suite = SnapshotsSuite(
         name="M", root=str(tiny_root), sets={"CV": 2}, layout=files, wind=wind, black_holes=holes
     )
     maps = in_slabs(tmp_path, tiny_root, suite)
@@ -126,11 +129,11 @@ def test_files_that_were_used_longest_ago_are_closed(tmp_path, monkeypatch):
 
 def test_values_of_maps_are_masses():
     for values in (np.zeros(3), np.array([0.0, 1e38]), np.empty(0)):
-        assert checked_masses(values, "f") is values
+        assert checked_values(values, "f") is values
     for fault in (-1e-3, np.inf, np.nan):
-        assert refused(checked_masses, np.array([1.0, fault]), "f")
+        assert refused(checked_values, np.array([1.0, fault]), "f")
     fields = np.arange(2 * 4 * 9, dtype=np.float32).reshape(2, 4, 3, 3)
-    means = mean_masses(fields)
+    means = mean_masses(fields, find_fields(TARGETS))
     assert list(means.values()) == [fields[:, i].sum() / 2 for i in range(4)]
 
 
@@ -199,7 +202,7 @@ def test_a_damaged_file_of_a_family_is_refused(tmp_path):
 @pytest.mark.parametrize(("masses", "expected"), [("particles", 3e10), ("header", 2e10)])
 def test_masses_that_contradict_the_header_need_a_word(tmp_path, masses, expected):
     from emulator.config import HeaderFacts
-    from emulator.data.blocks import mass_of
+    from emulator.projection.blocks import mass_of
 
     groups = {1: {"Coordinates": np.ones((1, 3)), "Masses": np.full(1, 3.0)}}
     path = write_snapshot(tmp_path / "s.hdf5", groups, mass_table=(0, 2.0, 0, 0, 0, 0))

@@ -5,15 +5,15 @@ import pytest
 from tolerances import refused
 
 from emulator.config import ChannelConfig
-from emulator.data.fit import RunningMoments, _density_source
-from emulator.data.gadget import _redshift, chunk_paths, first_chunk, stated_units
-from emulator.data.headers import LENGTHS, MASSES, scale, stated_number
-from emulator.data.normalisation import CosmicShare, Normalisation, ParameterScale
-from emulator.data.numbers import integer, integers
-from emulator.data.parameter_table import _names_columns, read_table, shorten, split_cells
-from emulator.data.parameters import parameters_of, seed_of
-from emulator.data.snapshots import _same_counts
 from emulator.io import EmulatorError
+from emulator.model.fit import RunningMoments, _density_source
+from emulator.model.normalisation import CosmicShare, Normalisation, ParameterScale
+from emulator.readers.gadget import _redshift, chunk_paths, first_chunk, stated_units
+from emulator.readers.headers import LENGTHS, MASSES, scale, stated_number
+from emulator.readers.numbers import integer, integers
+from emulator.readers.parameter_table import _names_columns, read_table, shorten, split_cells
+from emulator.readers.parameters import parameters_of, seed_of
+from emulator.readers.snapshots import _same_counts
 
 
 def test_a_unit_in_cgs_is_the_usual_one_if_it_is_close():

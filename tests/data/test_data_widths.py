@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from emulator.data import kernels
-from emulator.data.blocks import Block
-from emulator.data.deposit import deposit_maps, mesh_side, padded_shape, without_ghosts
+from emulator.projection import kernels
+from emulator.projection.blocks import Block
+from emulator.projection.deposit import deposit_maps, mesh_side, padded_shape, without_ghosts
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_an_empty_block_adds_nothing(kernel):
 
 @pytest.mark.parametrize("edge", [-25.0, 50.0])
 def test_a_box_beyond_the_box_is_wrapped_and_no_more(edge):
-    from emulator.data.deposit import _sound
     from emulator.io import DataError
+    from emulator.projection.deposit import _sound
 
     def sound(x):
         return _sound(Block(np.array([[1.0, 2.0, x]]), np.ones(1), 25.0, 3.0, "f"))

@@ -13,12 +13,8 @@ from emulator.diffusion.loss import training_loss
 from emulator.diffusion.path import Path as DiffusionPath
 from emulator.diffusion.solvers import solve
 from emulator.diffusion.times import low_discrepancy_times
-from emulator.model.build import (
-    build_parameterization,
-    build_schedule,
-    build_weight,
-    denoiser,
-)
+from emulator.model.build import build_parameterization, build_schedule, build_weight
+from emulator.model.conditional import denoiser
 from emulator.sampling.steering import plan
 
 PAGE = Path(__file__).parents[2] / "docs/diffusion.md"

@@ -9,13 +9,14 @@ import torch
 from untrained import FACTORS, PARAMS, WINDOW, build_emulator
 
 from emulator.config import DiffusionConfig, SamplingConfig
-from emulator.data.normalisation import CosmicShare
 from emulator.diffusion.likelihood import log_likelihood
+from emulator.fields import TARGETS, find_fields
 from emulator.io import EmulatorError
+from emulator.model.card import Grid
+from emulator.model.normalisation import CosmicShare
 from emulator.sampling.ensemble import Emulator
-from emulator.sampling.inputs import Inputs, prepare_inputs
+from emulator.sampling.inputs import check_observed, prepare_condition
 from emulator.sampling.mixture import Mixture
-from emulator.training.card import Grid
 from emulator.units import CRITICAL_DENSITY
 
 GRID = Grid(pixel_mpch=fabricated.PIXEL, window=WINDOW, depth_mpch=12.8, redshift=0.0)
@@ -32,7 +33,7 @@ def prepare(normalisation, params=PARAMS, *, condition=1.0, levels=(1.0, 1.0), n
     """Windows of constant mass, in units of the mean."""
     flat = np.full((n, 1, WINDOW, WINDOW), MEAN)
     context = flat * np.array(levels)[:, None, None]
-    return prepare_inputs(
+    return prepare_condition(
         condition * flat[:, 0], params, normalisation, GRID, large_scale=context, **options
     )
 
@@ -46,7 +47,7 @@ def test_a_model_and_a_mixture_assume_the_same():
     said = defaults(Emulator.sample)
     assert inspect.signature(Mixture.sample) == inspect.signature(Emulator.sample)
     assert (said["n_members"], said["first_member"], said["seed"]) == (8, 0, 0)
-    assert said["observation_noise"] == Inputs._field_defaults["observation_noise"] == 0.02
+    assert said["observation_noise"] == 0.02
     assert said["progress"] is False
 
 
@@ -74,7 +75,7 @@ def test_the_widest_context_has_the_mean_of_the_universe_to_a_factor_of_three(no
 
 def test_without_context_the_window_itself_has_that_mean(normalisation):
     plain = normalisation.model_copy(update={"context_factors": ()})
-    assert prepare(plain, condition=2.9, levels=()).large_scale.shape == (1, 0, WINDOW, WINDOW)
+    assert prepare(plain, condition=2.9, levels=()).context.shape == (1, 0, WINDOW, WINDOW)
     with pytest.raises(EmulatorError, match="condition"):
         prepare(plain, condition=3.1, levels=())
 
@@ -99,10 +100,10 @@ def test_only_a_map_as_wide_as_the_model_is_deep_is_a_whole_box(normalisation):
     for side, passes in ((64, False), (128, True)):
         box = np.full((side, side), 1.5 * MEAN)
         if passes:
-            prepare_inputs(box, PARAMS, normalisation, GRID, centres=[(8, 8)])
+            prepare_condition(box, PARAMS, normalisation, GRID, centres=[(8, 8)])
             continue
         with pytest.raises(EmulatorError, match=r"1\.5 times that"):
-            prepare_inputs(box, PARAMS, normalisation, GRID, centres=[(8, 8)])
+            prepare_condition(box, PARAMS, normalisation, GRID, centres=[(8, 8)])
 
 
 @pytest.mark.parametrize(("excess", "is_box"), [(0.98e-6, True), (1.03e-6, False)])
@@ -110,10 +111,10 @@ def test_a_box_is_whole_to_a_millionth_of_its_side(normalisation, excess, is_box
     grid = GRID.model_copy(update={"depth_mpch": 12.8 * (1 + excess)})
     box = np.full((64, 64), 1.5 * MEAN)
     if not is_box:
-        prepare_inputs(box, PARAMS, normalisation, grid, centres=[(8, 8)])
+        prepare_condition(box, PARAMS, normalisation, grid, centres=[(8, 8)])
         return
     with pytest.raises(EmulatorError, match=r"to a factor of 1\.05"):
-        prepare_inputs(box, PARAMS, normalisation, grid, centres=[(8, 8)])
+        prepare_condition(box, PARAMS, normalisation, grid, centres=[(8, 8)])
 
 
 @pytest.mark.parametrize(("value", "said"), [(-0.2, "-0.2"), (1.7, "1.7"), (1 + 1.03e-6, "1")])
@@ -155,22 +156,25 @@ def test_empty_pixels_are_masses_too(normalisation):
     fields = np.full((WINDOW, WINDOW), MEAN)
     fields[0, 0] = 0.0
     context = np.stack([fields] * len(FACTORS))
-    inputs = prepare_inputs(fields, PARAMS, normalisation, GRID, large_scale=context)
+    given = prepare_condition(fields, PARAMS, normalisation, GRID, large_scale=context)
     observed = np.full((1, 3, WINDOW, WINDOW), np.nan)
     observed[0, 0, 0, :2] = 0.0, 1e9
-    kept = inputs.with_observed(observed, 3, 0.1)
-    np.testing.assert_array_equal(kept.observed, observed.astype(np.float32))
-    assert kept.observation_noise == 0.1
+    fields = find_fields(TARGETS)
+    kept = check_observed(observed, given, fields, 0.1)
+    np.testing.assert_array_equal(kept.values, observed.astype(np.float32))
+    assert kept.noise == 0.1
     for fault in (-1.0, np.inf):
         observed[0, 0, 0, 0] = fault
-        with pytest.raises(EmulatorError, match="observed: expected finite masses"):
-            inputs.with_observed(observed, 3, 0.1)
+        with pytest.raises(EmulatorError, match="observed: expected finite values"):
+            check_observed(observed, given, fields, 0.1)
 
 
 def test_fields_of_a_likelihood_are_known_everywhere(emulator, box):
     fields = np.full((1, 3, WINDOW, WINDOW), 1e9)
     fields[0, 1, 2, 3] = np.nan
-    with pytest.raises(EmulatorError, match="fields: expected finite masses >= 0, got others"):
+    with pytest.raises(
+        EmulatorError, match="fields: expected finite values >= 0 of gas .*, got others"
+    ):
         emulator.log_likelihood(fields, box, PARAMS, centres=[(8, 8)], n_steps=1, n_probes=1)
 
 
@@ -185,7 +189,7 @@ def refused(folder, rows, **dropped):
     normalisation = model.card.normalisation.model_copy(update={"cosmic_share": share})
     model.card = model.card.model_copy(update={"normalisation": normalisation})
     try:
-        model._require_trained_without(np.array(rows))
+        model.card.require_trained_without(torch.tensor(rows))
     except EmulatorError as error:
         return "never trained without single parameters" in str(error)
     return False

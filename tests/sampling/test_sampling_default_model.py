@@ -9,8 +9,8 @@ from untrained import PARAMS, build_emulator
 import emulator as package
 from emulator.config import SamplingConfig
 from emulator.io import EmulatorError
+from emulator.model.bundle import write_bundle
 from emulator.sampling import loading
-from emulator.training.bundle import write_bundle
 
 OPTIONS = {"centres": [(8, 8)], "n_members": 2, "sampling": SamplingConfig(n_steps=2)}
 

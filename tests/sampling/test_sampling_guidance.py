@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from emulator.config import DiffusionConfig, SamplingConfig
-from emulator.sampling.steering import Given, steered_denoiser
+from emulator.model.field_transform import Encoded
+from emulator.sampling.steering import steered_denoiser
 
 GAMMA, SCALE = 0.7, 2.5
 ALPHA, SIGMA = (1 + math.exp(GAMMA)) ** -0.5, (1 + math.exp(-GAMMA)) ** -0.5
@@ -26,7 +27,7 @@ def told(z, gamma, fields, params, mask):
 
 def draw(gamma=GAMMA, **options):
     fields = FIELDS[:, :, None, None].expand(-1, -1, 4, 4)
-    given = Given(fields, PARAMS, KNOWN, fields[:, 0], torch.ones(3))
+    given = Encoded(fields, PARAMS, KNOWN)
     denoise = steered_denoiser(told, given, TRAINED, SamplingConfig(**options))
     return denoise(Z, torch.full((3,), gamma))
 

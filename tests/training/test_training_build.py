@@ -6,15 +6,14 @@ import pytest
 import torch
 
 from emulator.config import ChannelConfig, DiffusionConfig
-from emulator.training.build import (
-    bind_condition,
+from emulator.model.build import (
     build_parameterization,
     build_schedule,
     build_weight,
     channel_weights,
     data_noises,
-    denoiser,
 )
+from emulator.model.conditional import bind_condition, denoiser
 
 CHANNELS = [
     ChannelConfig(name="stars", transform="hurdle", loss_weight=0.5, data_noise=0.01),

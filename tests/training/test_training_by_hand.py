@@ -11,10 +11,10 @@ from tiny import SPLITS, TINY, normalise, run
 from emulator.config import parse_config
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
-from emulator.data.transforms import FieldTransform
 from emulator.diffusion.times import build_times
+from emulator.model.build import build_network, build_schedule
+from emulator.model.field_transform import FieldTransform
 from emulator.networks.backbone import ParameterHead
-from emulator.training.build import build_network, build_schedule
 from emulator.training.module import _step_seed
 from emulator.training.monitor import BIN_EDGES, bin_names
 

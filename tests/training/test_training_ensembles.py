@@ -11,9 +11,10 @@ from tiny import TINY, normalise
 from emulator.config import DiffusionConfig
 from emulator.data.dataset import Batch, WindowDataset
 from emulator.data.maps import read_maps
-from emulator.data.transforms import FieldTransform
 from emulator.diffusion.parameterization import Prediction
-from emulator.training.build import build_parameterization, denoiser
+from emulator.model.build import build_parameterization
+from emulator.model.conditional import denoiser
+from emulator.model.field_transform import FieldTransform
 from emulator.training.monitor import (
     BIN_EDGES,
     EVALUATIONS,

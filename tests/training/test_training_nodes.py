@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emulator.io import EmulatorError
-from emulator.training.bundle import bundles_in, describe, read_bundle
+from emulator.model.bundle import bundles_in, describe, read_bundle
 from emulator.training.nodes import FIRST_PORT, PORTS, meet_nodes
 
 FROZEN = Path(__file__).parents[1] / "regression/trained"

@@ -10,10 +10,10 @@ from tiny import SPLITS, TINY, normalise
 
 from emulator.config import parse_config
 from emulator.data.maps import read_maps
-from emulator.data.transforms import FieldTransform
 from emulator.diffusion.spectrum import ModeStatistics
 from emulator.io import DataError, EmulatorError
-from emulator.training.build import build_network
+from emulator.model.build import build_network
+from emulator.model.field_transform import FieldTransform
 from emulator.training.loaders import (
     leave_signals_to_the_parent,
     training_loader,

@@ -9,10 +9,10 @@ from tiny import SPLITS, TINY, normalise, run
 
 from emulator.config import parse_config
 from emulator.config.training import TrainingConfig
-from emulator.data.transforms import FieldTransform
 from emulator.io import EmulatorError
+from emulator.model.build import build_network
+from emulator.model.field_transform import FieldTransform
 from emulator.training import trainer as trainer_module
-from emulator.training.build import build_network
 from emulator.training.ema import build_ema
 from emulator.training.module import EmulatorModule
 from emulator.training.preflight import require_hardware
