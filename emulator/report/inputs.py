@@ -14,6 +14,7 @@ import xarray as xr
 
 from emulator.config import ensemble_file, maps_file
 from emulator.data.splits import read_splits
+from emulator.fields import CONDITION
 from emulator.io import DataError, read_dataset, read_json, read_lines
 from emulator.report.resolution import read_suite
 
@@ -108,7 +109,7 @@ def _read_bundles(results: Path, ensemble: xr.Dataset) -> dict[str, Path]:
 def _read_box(path: Path) -> xr.DataArray | None:
     if not path.is_file():
         return None
-    return read_dataset(path)["maps"].sel(species="dmo")
+    return read_dataset(path)["maps"].sel(species=CONDITION.name)
 
 
 def read_history(path: Path) -> dict[str, list[float]] | None:
