@@ -129,7 +129,7 @@ class Metric(ABC):
     smallest_ensemble
         Fewer members are an error.
     place
-        Metrics and their bars stand in increasing order.
+        Metrics and their bars stand in increasing order; those that say nothing come last.
     """
 
     name: ClassVar[str]

@@ -26,6 +26,7 @@ class Correlation(Metric):
         "correlation_member_member",
     )
     panels = ()
+    place = 50.0
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean auto and cross spectra."""

@@ -29,6 +29,7 @@ class Masses(Metric):
         *(f"density_{kind}" for kind in KINDS),
     )
     panels = ()
+    place = 70.0
 
     def compute(self, case: Case) -> xr.Dataset:
         """Means ``(field)``, occupancy ``(channel)`` and distribution ``(channel, log_mass)``."""

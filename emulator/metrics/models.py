@@ -31,6 +31,7 @@ class Models(Metric):
     estimator = "analysis of variance, unbiased; models that drew 2 members or more"
     variables = ("model_share", "power_ratio_by_model", "crps_by_model")
     panels = ()
+    place = 80.0
 
     def compute(self, case: Case) -> xr.Dataset:
         """See :func:`compare_models`; empty if they are of one model."""

@@ -20,6 +20,7 @@ class Ranks(Metric):
     estimator = "shares of ranks with ties at random; exact for every ensemble of 2 or more"
     variables = ("rank_share", "rank_share_mass", "coverage", "coverage_mass")
     panels = ()
+    place = 60.0
 
     def compute(self, case: Case) -> xr.Dataset:
         """Histograms ``(channel, rank)``; ties are broken by the generator of the case."""

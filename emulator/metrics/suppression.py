@@ -19,6 +19,7 @@ class Suppression(Metric):
     estimator = "ratio of mean spectra of single members, any ensemble size"
     variables = ("suppression_truth", "suppression_members")
     panels = ()
+    place = 40.0
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean spectra of truth, members and DMO field."""

@@ -30,7 +30,8 @@ def read_ensemble(path: str | Path) -> xr.Dataset:
         For missing variables, fields that nobody declares, NaN or infinite values, negative values
         of fields that are not signed, or fewer members than every metric accepts.
     """
-    ensemble = read_dataset(path)
+    # without what it was stored as: a text type of 3 letters would cut longer names on writing
+    ensemble = read_dataset(path).drop_encoding()
     for name, dims in DIMS.items():
         if name not in ensemble:
             raise DataError(path, f"variable {name!r}", ", ".join(map(str, ensemble.data_vars)))

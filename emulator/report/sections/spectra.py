@@ -38,7 +38,8 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     units = "Masses are in units of the mean DMO mass per pixel."
     if not all(field.adds_up for field in known.values()):
         units += " Other fields are in units of their root mean square over the box."
-    green = f"Bar (green): {bars}, for k" if bars else "No bar; k"
+    within_range = f"for k = {k_range[0]:g} to {k_range[1]:g} h/Mpc"
+    green = f"Bar (green): {bars}, {within_range}." if bars else "No bar."
     return Section(
         "spectra",
         "Power spectra",
@@ -50,8 +51,7 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 alt="Ratio of member to truth power by field, with tolerance bands",
                 caption="Power of the members over that of the truth. Summed over windows, a few "
                 "massive halos dominate; the median shows the typical window. Good: both lines "
-                f"at 1. {green} = {k_range[0]:g} to {k_range[1]:g} h/Mpc. "
-                f"{BAND}",
+                f"at 1. {green} {BAND}",
             ),
             encode_figure(
                 plot_power(metrics),
