@@ -1,16 +1,19 @@
 """Bad configs stop at once and name key, value and source."""
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from emulator.config import (
     STAGE_SECTIONS,
     ConfigError,
     ExperimentConfig,
+    json_schema,
     parse_config,
     read_config,
     stage_yaml,
 )
+from emulator.config.solvers import SOLVERS, SPACINGS
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,94 @@ def test_faults_are_named(raw, words):
         parse_config(raw, source="my.yaml")
     for word in ["my.yaml", *words]:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "words"),
+    [
+        (
+            {"solver": {"name": "unipc3", "eta": 1.0}},
+            ["sampling.solver", "eta is no option of unipc3, which has none", "belongs to ddim"],
+        ),
+        (
+            {"solver": {"name": "heun", "noise": 1.0}},
+            ["sampling.solver", "noise is no option of heun, which has churn (got"],
+        ),
+        ({"solver": {"name": "ddim", "eta": 1.2}}, ["sampling.solver.ddim.eta", "1.2"]),
+        ({"solver": {"name": "heun", "churn": 0.5}}, ["sampling.solver.heun.churn", "0.5"]),
+        ({"solver": {"name": "pc", "langevin_step": 0.0}}, ["sampling.solver.pc.langevin_step"]),
+        ({"solver": "dpm"}, ["sampling.solver", "unknown solver 'dpm'; there are ancestral, ddim"]),
+        ({"solver": {"name": ["pc"]}}, ["sampling.solver", "unknown solver ['pc']"]),
+        ({"solver": {"eta": 1.0}}, ["sampling.solver", "no name of a solver; there are anc"]),
+        ({"solver": 3}, ["sampling.solver", "valid dictionary", "got 3"]),
+        (
+            {"spacing": {"name": "karras", "centre": 1.0}},
+            ["sampling.spacing", "centre is no option of karras, which has rho", "to logistic"],
+        ),
+        ({"spacing": "log"}, ["sampling.spacing", "unknown spacing 'log'; there are gamma, t"]),
+        (
+            {"solver": "unipc3", "eta": 1, "churn": 0.3},
+            [
+                "eta is written as `sampling.solver: {name: ddim, eta: ...}`",
+                "churn is written as `sampling.solver: {name: euler, churn: ...}`",
+            ],
+        ),
+        (
+            {"solver": "pc", "corrections": 2, "langevin_step": 0.02},
+            [
+                "`sampling.solver: {name: pc, corrections: ...}`",
+                "`sampling.solver: {name: pc, langevin_step: ...}`",
+            ],
+        ),
+        ({"spacing": "karras", "rho": 5}, ["`sampling.spacing: {name: karras, rho: ...}`"]),
+        (
+            {"solver": "abm2", "spacing": "logistic", "centre": 1.0},
+            [
+                "`sampling.solver: {name: abm2, centre: ...}` or "
+                "`sampling.spacing: {name: logistic, centre: ...}`"
+            ],
+        ),
+    ],
+)
+def test_an_option_belongs_to_its_solver_or_spacing(sampling, words):
+    with pytest.raises(ConfigError) as error:
+        parse_config({"name": "a", "sampling": sampling})
+    for word in words:
+        assert word in str(error.value)
+
+
+CHOICES = [
+    *((name, "gamma") for name in SOLVERS.sections),
+    *(("unipc3", name) for name in SPACINGS.sections),
+    ({"name": "ddim", "eta": 0.5}, {"name": "karras", "rho": 5.0}),
+    ({"name": "heun", "churn": 0.1}, {"name": "logistic", "centre": 1.0}),
+    ({"name": "abm2", "centre": 1.0}, "t"),
+    ({"name": "pc", "corrections": 2, "langevin_step": 0.02}, "gamma"),
+]
+
+
+@pytest.mark.parametrize(("solver", "spacing"), CHOICES)
+def test_a_stage_file_says_solver_and_spacing_with_their_options(solver, spacing):
+    config = parse_config({"name": "a", "sampling": {"solver": solver, "spacing": spacing}})
+    said = yaml.safe_load(stage_yaml(config, "sample"))
+    for key, given in (("solver", solver), ("spacing", spacing)):
+        section = {"name": given} if isinstance(given, str) else given
+        assert said["sampling"][key].items() >= section.items()  # a plain name is its section
+    assert parse_config(said).sampling == config.sampling
+
+
+@pytest.mark.parametrize(("solver", "spacing"), CHOICES)
+def test_the_schema_knows_what_solvers_and_spacings_accept(solver, spacing):
+    validator = pytest.importorskip("jsonschema").Draft202012Validator(json_schema())
+    raw = {"name": "a", "sampling": {"solver": solver, "spacing": spacing}}
+    assert validator.is_valid(raw)
+    assert validator.is_valid(parse_config(raw).model_dump(mode="json"))
+    for fault in (
+        {"solver": "dpm"},
+        {"solver": {"eta": 1.0}},
+        {"spacing": {"name": "t", "rho": 7}},
+    ):
+        assert not validator.is_valid({"name": "a", "sampling": fault})
 
 
 def test_a_missing_file_and_bad_yaml_are_named(tmp_path):

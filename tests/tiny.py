@@ -28,7 +28,9 @@ def normalise(maps_dir, raw):
     """Statistics of the training split."""
     config = parse_config(raw)
     paths = [maps_dir / f"{name}.h5" for name in SPLITS["train"]]
-    return fit_normalisation(paths, config.model, config.data.context_factors)
+    return fit_normalisation(
+        paths, config.channels, config.model.params, config.data.context_factors
+    )
 
 
 def run(maps_dir, root, splits=SPLITS, **overrides):

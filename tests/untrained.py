@@ -2,11 +2,11 @@
 
 import fabricated
 import torch
+from fitted import fit
 
 from emulator.config import DiffusionConfig, ModelConfig, UNetConfig
 from emulator.model.build import build_network
 from emulator.model.card import Grid, ModelCard
-from emulator.model.fit import fit_normalisation
 from emulator.sampling.ensemble import Emulator
 
 WINDOW, FACTORS = 16, (2, 4)
@@ -30,7 +30,7 @@ def build_emulator(folder, diffusion=None, *, zero=False, seed=0, **card):
     """
     diffusion = diffusion or DiffusionConfig()
     model = ModelConfig(params=tuple(PARAMS))
-    normalisation = fit_normalisation(sorted(folder.glob("SB_*.h5")), model, FACTORS)
+    normalisation = fit(sorted(folder.glob("SB_*.h5")), model, FACTORS)
     torch.manual_seed(seed)
     network = build_network(NETWORK, diffusion, normalisation)
     for parameter in network.parameters():

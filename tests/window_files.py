@@ -3,7 +3,7 @@
 import numpy as np
 
 from emulator.projection.pyramid import block_mean
-from emulator.suites.samples import Sample
+from emulator.suites.window_files import ReadyWindow
 from emulator.units import CRITICAL_DENSITY
 
 N, FACTORS, BOX = 16, (2, 4), 12.8
@@ -31,4 +31,4 @@ def make_sample(seed=0, params=(0.3, 0.0125), factors=FACTORS, **changes):
         "halo_mass": np.array(2e12, np.float32),
         "halo_center": rng.uniform(0, 12, 3).astype(np.float32),
     }
-    return Sample(**(fields | changes))
+    return ReadyWindow(**(fields | changes))

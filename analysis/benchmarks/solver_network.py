@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from emulator.config import SamplingConfig
+from emulator.config.solvers import LogisticSpacing
 from emulator.data.maps import read_maps
 from emulator.data.splits import read_splits
 from emulator.metrics.power_spectrum import power_spectrum
@@ -31,7 +32,14 @@ RUNS: tuple[dict[str, object], ...] = (
     {"solver": "unipc3", "n_steps": 16},
     {"solver": "unipc3", "n_steps": 20},
     {"solver": "unipc3", "n_steps": 20, "spacing": "t"},
-    *({"solver": "abm2", "n_steps": 16, "spacing": "logistic", "centre": c} for c in (0.0, 2.0)),
+    *(
+        {
+            "solver": {"name": "abm2", "centre": centre},
+            "n_steps": 16,
+            "spacing": {"name": "logistic", "centre": centre},
+        }
+        for centre in (0.0, 2.0)
+    ),
 )
 
 
@@ -56,11 +64,13 @@ def measure_network() -> str:
         fields = _draw(model, simulations, run)
         errors = np.abs(_mean_power(model, fields) / power - 1).max("k").values
         apart = np.log10(fields + FLOOR_MSUNH) - np.log10(reference + FLOOR_MSUNH)
-        spacing = str(run.get("spacing", "gamma"))
-        if "centre" in run:
-            spacing += f", centre {run['centre']:g}"
+        options = SamplingConfig.model_validate(run)
+        spacing = options.spacing.name
+        if isinstance(options.spacing, LogisticSpacing):
+            spacing += f", centre {options.spacing.centre:g}"
         cells = [f"{100 * e:.2f}" for e in errors] + [f"{float(np.sqrt((apart**2).mean())):.3f}"]
-        table.append(f"| {run['solver']} | {run['n_steps']} | {spacing} | {' | '.join(cells)} |")
+        row = [options.solver.name, str(options.n_steps), spacing, *cells]
+        table.append(f"| {' | '.join(row)} |")
     return "\n".join(table) + "\n"
 
 

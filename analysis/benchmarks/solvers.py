@@ -16,8 +16,9 @@ import numpy as np
 from analysis.benchmarks.gaussian_field import GaussianField, build_field, run_exactly
 from analysis.benchmarks.solver_network import measure_network
 from analysis.benchmarks.solver_step import measure_step
+from emulator.config.solvers import AdamsMoultonConfig, EulerConfig, LogisticSpacing
 from emulator.diffusion.path import Path
-from emulator.diffusion.solvers import Solver, Spacing, build_solver, gamma_grid
+from emulator.diffusion.solvers import Solver, Spacing, build_solver, build_spacing, gamma_grid
 from emulator.io import write_text
 
 DOCS = FilePath(__file__).parents[2] / "docs"
@@ -48,22 +49,22 @@ def rows() -> list[Row]:
         for name in ("ancestral", "ddim", "pc", "sde-dpm++2m", "heun", "dpm++2m", "ab2", "ab3",
                      "unipc2", "unipc3", "abm2", "abm3", "abm4")
     ]  # fmt: skip
-    flow, karras = Spacing("logistic"), Spacing("karras")
+    flow, karras = build_spacing("logistic"), build_spacing("karras")
     return [
         *uniform,
         Row("euler, linear path (= ddim)", build_solver("euler", path=Path("linear"))),
         Row("heun, linear path", build_solver("heun", path=Path("linear"))),
-        Row("heun, churn 0.05", build_solver("heun", churn=0.05)),
+        Row("heun, churn 0.05", build_solver(EulerConfig(name="heun", churn=0.05))),
         Row("heun, karras", build_solver("heun"), karras),
         Row("unipc3, karras", build_solver("unipc3"), karras),
         Row("unipc3, to gamma -8", build_solver("unipc3"), gamma_end=-8.0),
         Row("abm2, logistic", build_solver("abm2"), flow),
         Row("abm2, logistic, to gamma -8", build_solver("abm2"), flow, -8.0),
         Row("abm4, logistic", build_solver("abm4"), flow),
-        Row("abm2, logistic, centre 1", build_solver("abm2", centre=1.0),
-            Spacing("logistic", centre=1.0)),
-        Row("abm4, logistic, centre 0.5", build_solver("abm4", centre=0.5),
-            Spacing("logistic", centre=0.5)),
+        Row("abm2, logistic, centre 1", build_solver(AdamsMoultonConfig(name="abm2", centre=1.0)),
+            Spacing(LogisticSpacing(name="logistic", centre=1.0))),
+        Row("abm4, logistic, centre 0.5", build_solver(AdamsMoultonConfig(name="abm4", centre=0.5)),
+            Spacing(LogisticSpacing(name="logistic", centre=0.5))),
         Row("unipc3 from gamma 5, N(0, I)", build_solver("unipc3"), gamma_start=5.0),
         Row("unipc3 from gamma 5, exact marginal", build_solver("unipc3"), gamma_start=5.0,
             exact_start=True),

@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
 
-from emulator.checks.findings import Finding, Level
 from emulator.checks.run import Check
 from emulator.config import set_of
 from emulator.cost.sizes import format_size
+from emulator.suites.findings import Finding, Level
 
 _SHOWN = 4
 _WIDTH = 100

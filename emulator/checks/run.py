@@ -5,14 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from emulator.checks.findings import Finding, Inspection, Level
 from emulator.checks.needs import needs_of_maps
-from emulator.checks.simulation import inspect_simulation
 from emulator.config import ExperimentConfig, set_of
-from emulator.cost.probe import probe_projection
 from emulator.data.splits import split_runs
 from emulator.progress import track
-from emulator.suites.runs import runs_of
+from emulator.suites import suite_of
+from emulator.suites.findings import Finding, Inspection, Level
 
 Particles = Literal["none", "first", "all"]
 
@@ -51,6 +49,7 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
     Check
         All findings; no fault of the data is raised.
     """
+    suite = suite_of(config, root)
     if not Path(root).is_dir():
         absent = Finding(
             Level.ERROR,
@@ -58,23 +57,23 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
             "",
             f"{root}: expected the folder of the suite (suite.root, or --raw), got no such folder",
         )
-        return Check(config.name, str(root), [], needs_of_maps(config, [], ()), [absent])
-    names = config.suite.simulations()
+        return Check(config.name, str(root), [], needs_of_maps(config, suite, [], ()), [absent])
+    names = suite.simulations
     firsts = {set_of(name): name for name in reversed(names)}
     deep = {"none": set(), "first": set(firsts.values()), "all": set(names)}[particles]
     inspections = [
-        inspect_simulation(config.suite, config.data, root, name, particles=name in deep)
+        suite.inspect(config.data, name, deep=name in deep)
         for name in track(names, "check", len(names))
     ]
     suite_wide = Inspection("")
     # without a parameter table that can be read, the simulations have told why
-    runs = Inspection("").attempt("phases", partial(runs_of, config.suite, root))
+    runs = Inspection("").attempt("phases", lambda: suite.runs)
     split = partial(split_runs, runs or {name: (name,) for name in names}, config.data.split)
     splits = suite_wide.attempt("split", split)
-    needs = needs_of_maps(config, inspections, (splits or {}).get("test", ()))
+    needs = needs_of_maps(config, suite, inspections, (splits or {}).get("test", ()))
     total = sum(_particles(found) for found in inspections)
     for found in [found for found in inspections if not _has_errors(found)][:1]:
-        work = partial(probe_projection, config, root, found.simulation, total)
+        work = partial(suite.probe_projection, config.data, found.simulation, total)
         needs |= found.attempt("probe", work) or {}
     for found in inspections:
         _require_model_params(found, config.model.params)

@@ -9,23 +9,20 @@ This module imports neither torch nor numpy: the workflow parses it at every cal
 """
 
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
+from emulator.config.channels import Channel, ChannelConfig
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document
-from emulator.config.embedded import DesignConfig, EmbeddedSuite
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.experiment import (
     STAGE_SECTIONS,
     ExperimentConfig,
-    SuiteConfig,
     json_schema,
     parse_config,
     read_config,
     stage_yaml,
 )
-from emulator.config.layout import Layout, set_of
 from emulator.config.model import (
-    ChannelConfig,
     DiTConfig,
     ModelConfig,
     NetworkConfig,
@@ -41,12 +38,23 @@ from emulator.config.places import (
     results_folder,
 )
 from emulator.config.section import ConfigError, Section
-from emulator.config.sources import FilesSuite, HeaderFacts, MultifieldSuite, SamplesSuite
+from emulator.config.suites import (
+    DesignConfig,
+    EmbeddedSuite,
+    HeaderFacts,
+    Layout,
+    MultifieldSuite,
+    SnapshotsSuite,
+    SuiteConfig,
+    WindowsSuite,
+    set_of,
+)
 from emulator.config.training import TrainingConfig
 
 __all__ = [
     "STAGE_SECTIONS",
     "BlocksConfig",
+    "Channel",
     "ChannelConfig",
     "ConfigError",
     "DataConfig",
@@ -55,21 +63,21 @@ __all__ = [
     "DiffusionConfig",
     "EmbeddedSuite",
     "ExperimentConfig",
-    "FilesSuite",
     "HeaderFacts",
     "Layout",
     "ModelConfig",
     "MultifieldSuite",
     "NetworkConfig",
     "Padding",
-    "SamplesSuite",
     "SamplingConfig",
     "Section",
+    "SnapshotsSuite",
     "SplitConfig",
     "SuiteConfig",
     "TrainingConfig",
     "UNetConfig",
     "ValidationConfig",
+    "WindowsSuite",
     "block_name",
     "blocks_of",
     "bundle_folder",

@@ -2,9 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from emulator.config.section import Fraction, Section
+from emulator.fields import CONDITION, FIELDS, TARGETS, TOTAL, find_fields
+from emulator.fields import Field as FieldRow
 
 
 class SplitConfig(Section):
@@ -19,6 +21,12 @@ class SplitConfig(Section):
 class DataConfig(Section):
     """From snapshots to maps, and from maps to cutouts."""
 
+    fields: tuple[str | FieldRow, ...] = Field(
+        TARGETS,
+        min_length=1,
+        description="what is mapped of the hydrodynamic run: names of the table of fields "
+        f"({', '.join(FIELDS)}), or declarations of further ones",
+    )
     n_pixels: PositiveInt = Field(128, description="pixels a side of the full-box map")
     slabs: PositiveInt = Field(
         1, description="slabs along each line of sight; a map holds one slab of depth box / slabs"
@@ -40,6 +48,31 @@ class DataConfig(Section):
         (2, 4), description="context windows in units of the cutout; block-averaged to its pixels"
     )
     split: SplitConfig = SplitConfig()
+
+    @field_validator("fields")
+    @classmethod
+    def _fields_are_known(cls, fields: tuple[str | FieldRow, ...]) -> tuple[str | FieldRow, ...]:
+        find_fields(name for name in fields if isinstance(name, str))
+        names = [field if isinstance(field, str) else field.name for field in fields]
+        taken = [n for n in (CONDITION.name, TOTAL.name) if n in names]
+        declared = [f.name for f in fields if isinstance(f, FieldRow)]
+        taken += [name for name in declared if name in FIELDS]
+        if taken or len(set(names)) < len(names):
+            raise ValueError(
+                f"names of fields must differ from each other and from {CONDITION.name}, "
+                f"{TOTAL.name} and, where they are declared, from {', '.join(FIELDS)}; got {names}"
+            )
+        bare = [f.name for f in fields if isinstance(f, FieldRow) and f.run != "hydro"]
+        if bare:
+            raise ValueError(f"{bare}: fields are of the run hydro; {CONDITION.name} is given")
+        return fields
+
+    @property
+    def targets(self) -> tuple[FieldRow, ...]:
+        """Rows of the fields that are mapped."""
+        declared = {field.name: field for field in self.fields if isinstance(field, FieldRow)}
+        names = [field if isinstance(field, str) else field.name for field in self.fields]
+        return find_fields(names, FIELDS | declared)
 
     @model_validator(mode="after")
     def _windows_fit(self) -> "DataConfig":

@@ -1,6 +1,7 @@
 """Ensembles of the held-out simulations, and the bars that they must meet."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -11,8 +12,14 @@ from pydantic import (
     model_validator,
 )
 
-from emulator.config.names import SolverName, SpacingName
 from emulator.config.section import Section
+from emulator.config.solvers import (
+    GammaSpacing,
+    SolverConfig,
+    SpacingConfig,
+    UniPCConfig,
+    moved,
+)
 
 
 class SamplingConfig(Section):
@@ -22,32 +29,21 @@ class SamplingConfig(Section):
         8, description="members of each window, drawn from each trained model"
     )
     windows_per_simulation: PositiveInt = Field(8, description="cutouts of each simulation")
-    solver: SolverName = Field("unipc3", description="docs/solvers.md compares them")
+    solver: SolverConfig = Field(
+        UniPCConfig(name="unipc3"),
+        description="a name, or a name with its options; docs/solvers.md compares them",
+    )
     n_steps: PositiveInt = Field(20, description="network evaluations a member, guidance apart")
-    spacing: SpacingName = Field(
-        "gamma",
+    spacing: SpacingConfig = Field(
+        GammaSpacing(name="gamma"),
         description="noise levels: uniform in gamma, in the schedule's time, as EDM, in flow time",
     )
-    centre: float = Field(
-        0.0, description="gamma around which spacing logistic and the solvers abm are dense"
-    )
-    rho: PositiveFloat = Field(7.0, description="exponent of spacing karras")
     gamma_start: float | None = Field(None, description="noise end; default: the model's gamma_max")
     gamma_end: float | None = Field(-8.0, description="clean end; null: the model's gamma_min")
     start: Literal["noise", "spectrum"] = Field(
         "noise",
         description="noise: N(0, I); spectrum: the Gaussian that the training data leave at the "
         "noise end",
-    )
-    eta: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
-        0.0, description="ddim: share of the ancestral noise"
-    )
-    churn: Annotated[float, Field(ge=0.0, le=0.414)] = Field(
-        0.0, description="euler, heun: noise added before each step, as a fraction of its level"
-    )
-    corrections: PositiveInt = Field(1, description="pc: Langevin steps at each noise level")
-    langevin_step: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        0.05, description="pc: size of a Langevin step, in units of the noise variance"
     )
     guidance_scale: NonNegativeFloat = Field(
         1.0,
@@ -63,6 +59,14 @@ class SamplingConfig(Section):
     )
     batch_size: PositiveInt = 128
     seed: NonNegativeInt = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_stand_with_their_solver(cls, value: Any) -> Any:
+        faults = moved(value, cls.model_fields) if isinstance(value, Mapping) else []
+        if faults:
+            raise ValueError("; ".join(faults))
+        return value
 
     @model_validator(mode="after")
     def _guidance_is_whole(self) -> "SamplingConfig":

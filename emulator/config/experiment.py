@@ -2,25 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from emulator.config.blocks import BlocksConfig
+from emulator.config.channels import Channel, resolve_channels
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document, shorten_error
-from emulator.config.embedded import EmbeddedSuite
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.section import ConfigError, Section
-from emulator.config.sources import FilesSuite, MultifieldSuite, SamplesSuite
+from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
 from emulator.config.training import TrainingConfig
-
-SuiteConfig = Annotated[
-    EmbeddedSuite | FilesSuite | MultifieldSuite | SamplesSuite, Field(discriminator="kind")
-]
+from emulator.fields import TOTAL
 
 
 class ExperimentConfig(Section):
@@ -35,6 +32,47 @@ class ExperimentConfig(Section):
     sampling: SamplingConfig = SamplingConfig()
     validation: ValidationConfig = ValidationConfig()
     blocks: BlocksConfig = BlocksConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names_of_kinds(cls, value: Any) -> Any:
+        suite = value.get("suite") if isinstance(value, Mapping) else None
+        if not isinstance(value, Mapping) or not isinstance(suite, Mapping):
+            return value
+        kind = suite.get("kind")
+        if not isinstance(kind, str) or kind not in OLD_KINDS:
+            return value
+        return {**value, "suite": {**suite, "kind": OLD_KINDS[kind]}}
+
+    @model_validator(mode="after")
+    def _fields_can_be_made(self) -> "ExperimentConfig":
+        if "suite" in self.model_fields_set:
+            for field in self.data.targets:
+                reason = self.suite.lacks(field)
+                if reason is not None:
+                    raise ValueError(f"data.fields: {field.name} cannot be made here: {reason}")
+        return self
+
+    @model_validator(mode="after")
+    def _bars_are_of_fields(self) -> "ExperimentConfig":
+        if "validation" in self.model_fields_set:
+            names = [field.name for field in (*self.data.targets, TOTAL)]
+            unknown = [name for name in self.validation.power_tolerance if name not in names]
+            if unknown:
+                raise ValueError(
+                    f"validation.power_tolerance names {unknown}; there are {', '.join(names)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _channels_are_fields(self) -> "ExperimentConfig":
+        resolve_channels(self.model.channels, self.data.targets)
+        return self
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What the model draws, with the rows of its fields."""
+        return resolve_channels(self.model.channels, self.data.targets)
 
     @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":
@@ -58,8 +96,8 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "project": ("suite", "data"),
     "fit": ("suite", "data", "model"),
     "train": ("data", "model", "diffusion", "training"),
-    "sample": ("suite", "sampling"),
-    "validate": ("suite", "validation"),
+    "sample": ("suite", "data", "sampling"),
+    "validate": ("suite", "data", "validation"),
 }
 """Sections that each stage reads. A stage is rerun only when one of its sections changes.
 

@@ -11,31 +11,10 @@ from pydantic import (
     model_validator,
 )
 
+from emulator.config.channels import ChannelConfig
 from emulator.config.section import Count, Fraction, Scale, Section, Width
 
 Padding = Literal["zeros", "circular", "reflect"]
-
-
-class ChannelConfig(Section):
-    """One field that the model draws, and how it looks to the network.
-
-    ``log_ratio``: log of the ratio to the DMO mass times the cosmic share of the field; ``log``:
-    ``log(x + floor)``; ``hurdle``: two network channels, occupancy and log ratio where occupied.
-    All are z-scored with statistics of the training split.
-    """
-
-    name: Literal["dm_hydro", "gas", "stars"]
-    transform: Literal["log_ratio", "log", "hurdle"]
-    floor_msunh: Annotated[float, Field(gt=0.0, le=1.0e20)] = Field(
-        1.0e8,
-        description="added before the logarithm; less than this is an empty pixel of a hurdle "
-        "field [Msun/h per pixel]",
-    )
-    loss_weight: Scale = 1.0
-    data_noise: Scale | None = Field(
-        None,
-        description="standard deviation of p(x|z_0) of this field; default: diffusion.data_noise",
-    )
 
 
 class UNetConfig(Section):
@@ -156,10 +135,8 @@ NetworkConfig = Annotated[
 class ModelConfig(Section):
     """Channels, parameters and network."""
 
-    channels: tuple[ChannelConfig, ...] = (
-        ChannelConfig(name="dm_hydro", transform="log_ratio"),
-        ChannelConfig(name="gas", transform="log_ratio"),
-        ChannelConfig(name="stars", transform="hurdle", floor_msunh=1.0e9, loss_weight=3.0),
+    channels: tuple[ChannelConfig, ...] | None = Field(
+        None, description="what the model draws; null: all of data.fields, as their rows say"
     )
     params: tuple[str, ...] = Field(
         ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2"),
@@ -169,8 +146,8 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ModelConfig":
-        names = [channel.name for channel in self.channels]
-        if len(set(names)) != len(names) or not names:
+        names = [channel.name for channel in self.channels or ()]
+        if len(set(names)) != len(names) or self.channels == ():
             raise ValueError(f"channels must be named once each, got {names}")
         if len(set(self.params)) != len(self.params):
             raise ValueError(f"params repeat: {list(self.params)}")

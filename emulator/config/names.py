@@ -1,4 +1,4 @@
-"""Names of the choices of diffusion and sampling, for the config and for what they choose."""
+"""Names of the choices of diffusion, for the config and for what they choose."""
 
 from typing import Literal
 
@@ -17,20 +17,3 @@ ScheduleName = Literal[
 PredictionName = Literal["eps", "x", "v", "velocity", "edm"]
 WeightName = Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"]
 TimesName = Literal["low_discrepancy", "uniform", "adaptive"]
-SolverName = Literal[
-    "ancestral",
-    "ddim",
-    "euler",
-    "heun",
-    "dpm++2m",
-    "sde-dpm++2m",
-    "ab2",
-    "ab3",
-    "unipc2",
-    "unipc3",
-    "abm2",
-    "abm3",
-    "abm4",
-    "pc",
-]
-SpacingName = Literal["gamma", "t", "karras", "logistic"]

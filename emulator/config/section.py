@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from emulator.io import DataError, EmulatorError, path_part
+from emulator.io.errors import DataError, EmulatorError
+from emulator.io.names import path_part
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Scale = Annotated[float, Field(ge=1.0e-6, le=1.0e6)]

@@ -4,30 +4,19 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from emulator.config import ExperimentConfig, blocks_of, set_of
+from emulator.config import ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
-from emulator.cost.probe import (
-    EmbeddedSpeed,
-    NetworkSpeed,
-    probe_embedded,
-    probe_network,
-    probe_projection,
-    probe_ready,
-)
+from emulator.cost.probe import NetworkSpeed, probe_network
 from emulator.cost.requests import Request, evaluations, requests
-from emulator.cost.sizes import ensemble_bytes, maps_bytes, snapshot_bytes
-from emulator.data.splits import sampled_simulations, split_runs
-from emulator.readers.snapshots import open_snapshot
-from emulator.suites.runs import runs_of
+from emulator.cost.sizes import ensemble_bytes
+from emulator.data.splits import split_runs
+from emulator.suites import suite_of
 
 JOB_SECONDS = 10.0
 """What a job costs on a cluster before it works: two starts of Snakemake and one of srun."""
 
 WEIGHT_BYTES = 48.0
 """A weight on disk: bundle (raw and averaged) and two resume states of five numbers each."""
-
-PARTICLES = (0, 1, 4)
-"""Particle types that are projected: gas, dark matter, stars."""
 
 VALUES_PER_SECOND = 3.0e5
 """Members' pixels that validation and report work through; measured on the demo (one core)."""
@@ -89,22 +78,21 @@ def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -
     DataError
         If the first simulation of an existing suite is missing or damaged.
     """
-    runs = runs_of(config.suite, root)
-    asked = requests(config, runs)
-    simulations = [name for members in runs.values() for name in members]
-    sampled = sampled_simulations(split_runs(runs, config.data.split)["test"], config.suite)
+    suite = suite_of(config, root)
+    runs, asked = suite.runs, requests(config, suite)
+    sampled = suite.sampled(split_runs(runs, config.data.split)["test"])
     n_blocks = len(blocks_of(list(runs), config.blocks.runs))
     n_ensembles = len(blocks_of(sampled, config.blocks.simulations))
     seeds = len(config.training.seeds)
-    notes: list[str] = []
-    simulate, project = _suite_seconds(config, root, simulations, notes)
+    simulate, project, note = suite.probe(config.data)
+    notes = [note]
     speed = probe_network(config)
     train, sample = _network_seconds(config, speed, len(sampled), gpu_tflops, notes)
     ensemble = ensemble_bytes(config)
     check = len(sampled) * ensemble / 4 / VALUES_PER_SECOND
-    maps = len(simulations) * maps_bytes(config)
+    maps = len(suite.simulations) * suite.maps_bytes(config.data)
     work = {
-        "simulate": (n_blocks, simulate, snapshot_bytes(config)),
+        "simulate": (n_blocks, simulate, suite.snapshot_bytes()),
         "project": (n_blocks, project, maps),
         "fit": (1, maps / 1e8, 0.0),
         "train": (seeds, seeds * train, seeds * WEIGHT_BYTES * network_cost(config).n_weights),
@@ -112,7 +100,7 @@ def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -
         "validate": (1, check, 0.0),
         "report": (1, 10.0 + check / 10, 5e6),
     }
-    if config.suite.kind != "embedded":
+    if not suite.is_simulated:
         del work["simulate"]
     if gpu_tflops is None and not speed.gpu:  # they will run where they were timed
         asked["train"] = asked["train"]._replace(gpus=0, cores=speed.threads)
@@ -120,40 +108,6 @@ def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -
         sample *= speed.threads / asked["sample"].cores
     stages = [StageCost(stage, jobs, asked[stage], *rest) for stage, (jobs, *rest) in work.items()]
     return Prediction(config.name, stages, notes + _warnings(config, stages))
-
-
-def _suite_seconds(
-    config: ExperimentConfig, root: Path, simulations: list[str], notes: list[str]
-) -> tuple[float, float]:
-    """Seconds of all simulations and of all projections."""
-    suite = config.suite
-    if suite.kind == "embedded":
-        runs = suite.runs()
-        speed: EmbeddedSpeed = probe_embedded(config)
-        seconds = sum(speed.simulate_seconds[set_of(members[0])] for members in runs.values())
-        times = ", ".join(f"{s:.3g} s ({name})" for name, s in speed.simulate_seconds.items())
-        notes.append(
-            f"simulate, project: a run of each set was made here: {times}; a simulation was "
-            f"projected in {speed.project_seconds:.3g} s"
-        )
-        return seconds, speed.project_seconds * len(simulations)
-    if suite.kind == "files":
-        first = simulations[0]
-        pair = [
-            open_snapshot(suite.path(kind, root, first), suite.header)
-            for kind in ("dmo_snapshot", "hydro_snapshot")
-        ]
-        a_pair = sum(snapshot.count(kind) for snapshot in pair for kind in PARTICLES)
-        particles = a_pair * len(simulations)
-        probe = probe_projection(config, root, first, particles)
-        notes.append(
-            f"project: {probe['particles_per_second'] / 1e6:.3g} million particles/s on a core "
-            f"here; every simulation is taken to have the particles of {first}"
-        )
-        return 0.0, 3600.0 * probe["projection_core_hours"]
-    seconds = probe_ready(config, root, simulations[0])
-    notes.append(f"project: {simulations[0]} was read in {seconds:.3g} s")
-    return 0.0, seconds * len(simulations)
 
 
 def _network_seconds(

@@ -6,12 +6,12 @@ profile of a site overrides any of them (``set-resources``), and a job that is t
 more.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from emulator.config import ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
-from emulator.cost.sizes import ensemble_bytes, maps_bytes, projection_bytes
+from emulator.cost.sizes import ensemble_bytes, projection_bytes
+from emulator.suites.base import Suite
 
 PYTHON_MB, TORCH_MB, GPU_MB = 400, 1000, 4000
 """Python with its libraries; with torch; with the libraries of a GPU."""
@@ -35,9 +35,6 @@ CELLS_PER_SECOND = 5.0e6
 GPU_FLOP_PER_SECOND = 5.0e12
 SAFETY = 3.0
 
-TYPICAL_PARTICLES = 4 * 512**3
-"""Of the two snapshots of a suite whose files have not been looked at: CAMELS at 50 Mpc/h."""
-
 
 class Request(NamedTuple):
     """What one job asks for; GPUs are those of all its nodes."""
@@ -48,36 +45,35 @@ class Request(NamedTuple):
     gpus: int = 0
 
 
-def requests(config: ExperimentConfig, runs: Mapping[str, Sequence[str]]) -> dict[str, Request]:
+def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     """Request of a job of each stage.
 
     Parameters
     ----------
     config
         The experiment; a job does a block of it (``blocks``).
-    runs
-        Simulations by run (:func:`~emulator.suites.runs.runs_of`).
+    suite
+        Its simulations.
     """
     training = config.training
-    # snapshots of other suites are large; maps and windows that are ready need no sharing out
-    workers = 2 if config.suite.kind == "files" else 1
+    runs, workers = suite.runs, suite.workers
     gpus = 0 if training.accelerator == "cpu" else training.devices * training.num_nodes
     largest = max(
         sum(len(runs[run]) for run in block)
         for block in blocks_of(list(runs), config.blocks.runs).values()
     )
     trained = sum(map(len, runs.values())) if training.cache == "memory" else 0
-    maps, network = maps_bytes(config), network_cost(config)
+    maps, network = suite.maps_bytes(config.data), network_cost(config)
     ensemble = ensemble_bytes(config, redraws=max(map(len, runs.values())) - 1)
     rate = PARTICLES_PER_SECOND[config.data.deposit]
     draws = evaluations(config) * config.blocks.simulations
     step_flop = 3 * network.forward_flop * training.batch_size
     batch = training.batch_size / (training.accumulate * training.devices)
     return {
-        "simulate": _simulate(config),
+        "simulate": _simulate(config, suite),
         "project": Request(
             _mb(PYTHON_MB, workers * projection_bytes(config.data) + 2 * maps),
-            _minutes(largest * _particles(config) / rate / workers),
+            _minutes(largest * suite.particles() / rate / workers),
             workers,
         ),
         "fit": Request(_mb(TORCH_MB, 4 * maps), _minutes(len(runs) * 3.0)),
@@ -102,25 +98,14 @@ def requests(config: ExperimentConfig, runs: Mapping[str, Sequence[str]]) -> dic
     }
 
 
-def _simulate(config: ExperimentConfig) -> Request:
-    suite = config.suite
-    if suite.kind != "embedded":
+def _simulate(config: ExperimentConfig, suite: Suite) -> Request:
+    work = suite.work()
+    if work is None:
         return Request(PYTHON_MB, 10)
-    particles, cells = suite.n_particles**3, suite.mesh**3
-    outcomes = max(map(len, suite.runs().values()))
-    seconds = suite.n_steps * (cells + particles) / CELLS_PER_SECOND
-    seconds += outcomes * particles / OUTCOMES_PER_SECOND
-    return Request(
-        _mb(PYTHON_MB, 300 * particles + 40 * cells), _minutes(config.blocks.runs * seconds)
-    )
-
-
-def _particles(config: ExperimentConfig) -> float:
-    """Particles of a dark-matter-only snapshot and its twin."""
-    suite = config.suite
-    if suite.kind == "embedded":
-        return 3.2 * suite.n_particles**3
-    return TYPICAL_PARTICLES if suite.kind == "files" else 0.0
+    seconds = work.steps * (work.cells + work.particles) / CELLS_PER_SECOND
+    seconds += work.outcomes * work.particles / OUTCOMES_PER_SECOND
+    memory = _mb(PYTHON_MB, 300 * work.particles + 40 * work.cells)
+    return Request(memory, _minutes(config.blocks.runs * seconds))
 
 
 def evaluations(config: ExperimentConfig) -> float:

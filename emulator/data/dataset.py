@@ -19,19 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from emulator.data.condition import Condition
 from emulator.data.cutouts import N_ORIENTATIONS, Cutout, extract
 from emulator.data.maps import Maps
-from emulator.model.normalisation import Normalisation
 
 
 class Batch(NamedTuple):
-    """Physical fields [Msun/h per pixel] and scaled parameters."""
+    """Windows and what is true there, in physical units."""
 
-    condition: Tensor  # (batch, y, x)
-    large_scale: Tensor  # (batch, level, y, x)
+    condition: Condition
     target: Tensor  # (batch, field, y, x)
-    params: Tensor  # (batch, param), scaled
-    baryon_fraction: Tensor  # (batch,)
 
 
 class Place(NamedTuple):
@@ -53,8 +50,10 @@ class WindowDataset(Dataset[Batch]):
     ----------
     simulations
         Maps to draw from, in memory or lazy; the batches are the same.
-    normalisation
-        Channel order, context factors and parameter scaling.
+    params
+        Physical values ``(simulation, param)``, in the order of the model.
+    targets, context_factors
+        Names of the fields and factors of the context windows, in the order of the model.
     window
         Pixels a side.
     batch_size
@@ -70,8 +69,10 @@ class WindowDataset(Dataset[Batch]):
     def __init__(
         self,
         simulations: Sequence[Maps],
-        normalisation: Normalisation,
         *,
+        params: NDArray[np.float64],
+        targets: Sequence[str],
+        context_factors: Sequence[int],
         window: int,
         batch_size: int,
         seed: int,
@@ -84,11 +85,7 @@ class WindowDataset(Dataset[Batch]):
         self.simulations, self.window, self.batch_size = simulations, window, batch_size
         self.seed, self.stream = seed, stream
         self.accumulate, self.rank, self.world_size = accumulate, rank, world_size
-        self.factors = normalisation.context_factors
-        self.species = [channel.name for channel in normalisation.channels]
-        self.params = [normalisation.encode_params(maps.params) for maps in simulations]
-        share = normalisation.cosmic_share
-        self.fractions = [share.baryon_fraction(maps.params) for maps in simulations]
+        self.params, self.targets, self.factors = params, list(targets), tuple(context_factors)
         self.cumulative = []
         for maps in simulations:
             cumulative = np.cumsum(window_weights(maps, window, mass_tilt))
@@ -100,13 +97,12 @@ class WindowDataset(Dataset[Batch]):
         share = part_of(self.batch_size, self.accumulate, part, self.world_size, self.rank)
         places = self.places(step)[share]
         cuts = [self._cut(place) for place in places]
-        return Batch(
+        condition = Condition(
             torch.from_numpy(np.stack([cut.condition for cut in cuts])),
             torch.from_numpy(np.stack([cut.large_scale for cut in cuts])),
-            torch.from_numpy(np.stack([cut.target for cut in cuts])),
-            torch.from_numpy(np.stack([self.params[place.simulation] for place in places])),
-            torch.tensor([self.fractions[place.simulation] for place in places]),
+            torch.from_numpy(self.params[[place.simulation for place in places]]),
         )
+        return Batch(condition, torch.from_numpy(np.stack([cut.target for cut in cuts])))
 
     def places(self, step: int) -> list[Place]:
         """Where the windows of a whole batch lie; drawing them costs little, cutting them does."""
@@ -136,7 +132,7 @@ class WindowDataset(Dataset[Batch]):
             place.centre,
             window=self.window,
             context_factors=self.factors,
-            species=self.species,
+            species=self.targets,
             orientation=place.orientation,
         )
 

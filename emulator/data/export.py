@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps, read_maps
+from emulator.fields import TARGETS
 from emulator.io import DataError, path_part, read_dataset, require_attribute
-from emulator.suites.samples import TARGETS, Sample, write_sample
+from emulator.suites.window_files import ReadyWindow, write_window
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 AXES = ("x", "y", "z")
 
 
-def export_samples(
+def export_windows(
     path: str | Path,
     folder: str | Path,
     *,
@@ -64,7 +65,7 @@ def export_samples(
     files = []
     for name, place, mass, position in _places(maps, mass_threshold_msunh, projection):
         cut = extract(maps, *place, window=window, context_factors=context_factors, species=TARGETS)
-        sample = Sample(
+        sample = ReadyWindow(
             condition=cut.condition,
             target=cut.target,
             large_scale=cut.large_scale,
@@ -73,7 +74,7 @@ def export_samples(
             halo_center=np.asarray(position, np.float32),
         )
         files.append(Path(folder) / f"{path_part(name, f'{maps.path}:simulation')}.npz")
-        write_sample(files[-1], sample)
+        write_window(files[-1], sample)
     return files
 
 
@@ -138,7 +139,7 @@ def export_ensemble(path: str | Path, folder: str | Path) -> list[Path]:
         window = ensemble.isel(sample=i)
         for k, target in enumerate(members):
             files.append(Path(folder) / f"{stem}_{i:04d}_member_{k:03d}.npz")
-            sample = Sample(
+            sample = ReadyWindow(
                 condition=window["condition"].values,
                 target=target,
                 large_scale=window["large_scale"].values,
@@ -146,7 +147,7 @@ def export_ensemble(path: str | Path, folder: str | Path) -> list[Path]:
                 halo_mass=np.array(0.0, np.float32),
                 halo_center=_window_centre(window),
             )
-            write_sample(files[-1], sample)
+            write_window(files[-1], sample)
     return files
 
 

@@ -1,7 +1,7 @@
 """Maps: the mass maps of one simulation, and everything a cutout needs beside them.
 
 ``maps/{simulation}.h5`` is netCDF4 (opens with ``xarray.open_dataset(path, engine="h5netcdf")``):
-``maps(projection, species, y, x)`` [Msun/h per pixel], block means of the DMO map
+``maps(projection, species, y, x)`` in the units of the fields, block means of the DMO map
 ``context_{f}(projection, y_{f}, x_{f})``, the halos of the DMO catalogue, and attributes.
 
 There is at least one projection. Those of snapshots are ``x, y, z`` (``x0, x1, ...`` with slabs):
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.lazy import LazyField, close
+from emulator.fields import Field, load_fields
 from emulator.io import (
     DataError,
     checked_values,
@@ -61,7 +62,8 @@ class Maps:
     path
         The file.
     maps
-        ``(projection, species, y, x)`` float32 [Msun/h per pixel].
+        ``(projection, species, y, x)`` float32 in the units of the fields; ``dmo`` [Msun/h per
+        pixel] is the first.
     context
         Factor -> ``(projection, y, x)`` block means of the DMO map [Msun/h per fine pixel].
     projections
@@ -91,6 +93,11 @@ class Maps:
     param_ranges: Mapping[str, Mapping[str, Any]]
     attrs: Mapping[str, Any]
     halo_projection: NDArray[np.int64] | None = None
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Rows of the fields along ``species``."""
+        return load_fields(self.attrs, self.species)
 
     @property
     def n_pixels(self) -> int:
@@ -203,10 +210,11 @@ def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
     if len(shape) != 4 or shape[:2] != lead or lead[0] < 1 or shape[2] != shape[3]:
         expected = f"shape ({lead[0] or 1}, {lead[1]}, n, n)"
         raise DataError(f"{path}:maps", expected, f"{shape}")
+    fields = load_fields(attrs, labels["species"])
     read = _lazy_field if lazy else _field
     return Maps(
         path=path,
-        maps=read(handle["maps"], path),
+        maps=(_lazy_field(handle["maps"], path) if lazy else _maps(handle["maps"], path, fields)),
         context={
             factor: read(dataset, path)
             for factor, dataset in _context(handle, path, bool(attrs.get("periodic", 1))).items()
@@ -247,6 +255,15 @@ def _field(dataset: "h5py.Dataset", path: Path) -> NDArray[Any]:
     with h5py_errors(where, hint=_REMAKE):
         values = dataset[:]
     return checked_values(values, where)
+
+
+def _maps(dataset: "h5py.Dataset", path: Path, fields: Sequence[Field]) -> NDArray[Any]:
+    where = f"{path}:maps"
+    with h5py_errors(where, hint=_REMAKE):
+        values = dataset[:]
+    for index, field in enumerate(fields):
+        checked_values(values[:, index], where, signed=field.signed)
+    return values
 
 
 def _lazy_field(dataset: "h5py.Dataset", path: Path) -> LazyField:

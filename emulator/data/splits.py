@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emulator.config import ConfigError, SplitConfig, SuiteConfig, set_of
+from emulator.config import ConfigError, SplitConfig, set_of
 from emulator.io import DataError, path_part, read_json
 
 SPLITS = ("train", "validation", "test")
@@ -24,7 +24,7 @@ def split_runs(
     ----------
     runs
         Run name -> names of the simulations that share its phases
-        (:func:`~emulator.suites.runs.runs_of`).
+        (:attr:`~emulator.suites.base.Suite.runs`).
     config
         Fractions of the runs outside the held-out sets, names of those sets, and the seed.
 
@@ -90,16 +90,3 @@ def read_splits(path: str | Path) -> dict[str, tuple[str, ...]]:
 
 def _count(fraction: float, total: int) -> int:
     return max(1, round(fraction * total)) if fraction > 0 else 0
-
-
-def sampled_simulations(simulations: Sequence[str], suite: SuiteConfig) -> list[str]:
-    """Those that get an ensemble: a re-drawn truth has the condition of the one it re-draws."""
-    return [name for name in simulations if set_of(name) not in suite.redraw_sets]
-
-
-def redraws_of(simulation: str, runs: Mapping[str, Sequence[str]], suite: SuiteConfig) -> list[str]:
-    """Re-drawn truths of the run of a simulation: same phases, other baryons."""
-    for members in runs.values():
-        if simulation in members:
-            return [name for name in members if set_of(name) in suite.redraw_sets]
-    return []

@@ -1,21 +1,26 @@
 r"""What the network predicts, all convertible at one place.
 
-Every prediction is a linear map between the output and :math:`(\hat x, \hat\epsilon)`, given the
-noised field :math:`z = \alpha x + \sigma\epsilon`:
+A prediction is one row :math:`(p, q)`, functions of the amplitudes: the output is
 
-============  ====================================  ===================================  ==========
-prediction    target                                :math:`\hat x` from (z, output o)     paper
-============  ====================================  ===================================  ==========
-``eps``       :math:`\epsilon`                      :math:`(z - \sigma o)/\alpha`         [1]
-``x``         :math:`x`                             :math:`o`                             [2]
-``v``         :math:`\alpha\epsilon - \sigma x`     :math:`\alpha z - \sigma o`           [2]
-``velocity``  :math:`\epsilon - x`                  :math:`(z - \sigma o)/(\alpha+\sigma)` [3]
-``edm``       :math:`(\sigma x - s^2\alpha\epsilon) :math:`s^2\alpha z/n^2 +              [4]
-              /(s n)`                               s\sigma o/n`
-============  ====================================  ===================================  ==========
+.. math:: o = p\,x + q\,\epsilon, \qquad z = \alpha x + \sigma\epsilon .
+
+All else follows from it. With the determinant :math:`D = \sigma p - \alpha q` an output is read by
+
+.. math:: \hat x = (\sigma o - q z)/D, \qquad \hat\epsilon = (p z - \alpha o)/D .
+
+============  ======================  ======================  ======================  =====
+prediction    p                       q                       D                       paper
+============  ======================  ======================  ======================  =====
+``eps``       0                       1                       :math:`-\alpha`         [1]
+``x``         1                       0                       :math:`\sigma`          [2]
+``v``         :math:`-\sigma`         :math:`\alpha`          -1                      [2]
+``velocity``  -1                      1                       :math:`-\alpha-\sigma`  [3]
+``edm``       :math:`\sigma/(s n)`    :math:`-s\alpha/n`      :math:`n/s`             [4]
+============  ======================  ======================  ======================  =====
 
 with ``s`` the standard deviation of the data and :math:`n^2 = \sigma^2 + s^2\alpha^2` the variance
-of ``z``. EDM's preconditioning written in these coordinates; with ``s = 1`` it is ``-v``.
+of ``z``. EDM's preconditioning written in these coordinates; with ``s = 1`` it is ``-v``. ``D`` is
+given in closed form, so that ``v`` is read without any division that rounds.
 
 References
 ----------
@@ -78,6 +83,14 @@ Denoiser = Callable[[Tensor, Tensor], Prediction]
 """``denoiser(z, gamma)`` with ``z (batch, channel, ...)`` and ``gamma (batch,)``."""
 
 
+class Row(NamedTuple):
+    """One row of the table above; tensors of the shape of the amplitudes."""
+
+    of_x: Tensor  # p
+    of_eps: Tensor  # q
+    determinant: Tensor  # D
+
+
 class Reading(NamedTuple):
     r"""Coefficients of :math:`\hat x` and :math:`\hat\epsilon` in ``z`` and the output."""
 
@@ -87,9 +100,32 @@ class Reading(NamedTuple):
     eps_of_output: Tensor
 
 
+Coefficients = tuple[Tensor | float, Tensor | float, Tensor | float]
+
+
+def _variance(alpha: Tensor, sigma: Tensor, s: float) -> Tensor:
+    """Variance of ``z`` for white data of standard deviation ``s``."""
+    return sigma**2 + (s * alpha) ** 2
+
+
+def _edm(alpha: Tensor, sigma: Tensor, s: float) -> Coefficients:
+    n = torch.sqrt(_variance(alpha, sigma, s))
+    return sigma / (s * n), -s * alpha / n, n / s
+
+
+ROWS: dict[PredictionName, Callable[[Tensor, Tensor, float], Coefficients]] = {
+    "eps": lambda alpha, sigma, s: (0.0, 1.0, -alpha),
+    "x": lambda alpha, sigma, s: (1.0, 0.0, sigma),
+    "v": lambda alpha, sigma, s: (-sigma, alpha, -1.0),
+    "velocity": lambda alpha, sigma, s: (-1.0, 1.0, -(alpha + sigma)),
+    "edm": _edm,
+}
+"""``p, q, D`` of each prediction from ``alpha, sigma, s``."""
+
+
 @dataclass(frozen=True)
 class Parameterization:
-    """One row of the table above.
+    """A prediction, and what follows from its row.
 
     Parameters
     ----------
@@ -102,41 +138,21 @@ class Parameterization:
     kind: PredictionName
     sigma_data: float = 1.0
 
+    def row(self, alpha: Tensor, sigma: Tensor) -> Row:
+        """Row of the table at some amplitudes; tensors of their shape."""
+        row = ROWS[self.kind](alpha, sigma, self.sigma_data)
+        return Row(*(c if isinstance(c, Tensor) else torch.full_like(alpha, c) for c in row))
+
     def reading(self, gamma: Tensor) -> Reading:
         """How to read an output at ``gamma``; tensors of its shape."""
         alpha, sigma = alpha_sigma(gamma)
-        zero, one = torch.zeros_like(gamma), torch.ones_like(gamma)
-        match self.kind:
-            case "eps":
-                return Reading(1 / alpha, -sigma / alpha, zero, one)
-            case "x":
-                return Reading(zero, one, 1 / sigma, -alpha / sigma)
-            case "v":
-                return Reading(alpha, -sigma, sigma, alpha)
-            case "velocity":
-                share = 1 / (alpha + sigma)
-                return Reading(share, -sigma * share, share, alpha * share)
-            case "edm":
-                s = self.sigma_data
-                n = torch.sqrt(sigma**2 + (s * alpha) ** 2)
-                return Reading(s**2 * alpha / n**2, s * sigma / n, sigma / n**2, -s * alpha / n)
+        p, q, determinant = self.row(alpha, sigma)
+        return Reading(-q / determinant, sigma / determinant, p / determinant, -alpha / determinant)
 
     def target(self, x: Tensor, eps: Tensor, gamma: Tensor) -> Tensor:
         """Return what a perfect network would output for data ``x`` under noise ``eps``."""
-        alpha, sigma = alpha_sigma(expand(gamma, x))
-        match self.kind:
-            case "eps":
-                return eps
-            case "x":
-                return x
-            case "v":
-                return alpha * eps - sigma * x
-            case "velocity":
-                return eps - x
-            case "edm":
-                s = self.sigma_data
-                n = torch.sqrt(sigma**2 + (s * alpha) ** 2)
-                return (sigma * x - s**2 * alpha * eps) / (s * n)
+        p, q, _ = self.row(*alpha_sigma(expand(gamma, x)))
+        return p * x + q * eps
 
     def interpret(self, output: Tensor, z: Tensor, gamma: Tensor) -> Prediction:
         """Read an output as estimates of data and noise.
@@ -150,10 +166,8 @@ class Parameterization:
         """
         read = self.reading(expand(gamma, z))
         return Prediction(
-            output if self.kind == "x" else lambda: read.x_of_z * z + read.x_of_output * output,
-            output
-            if self.kind == "eps"
-            else lambda: read.eps_of_z * z + read.eps_of_output * output,
+            lambda: read.x_of_z * z + read.x_of_output * output,
+            lambda: read.eps_of_z * z + read.eps_of_output * output,
         )
 
     def eps_error_scale(self, gamma: Tensor) -> Tensor:
@@ -161,19 +175,17 @@ class Parameterization:
         return self.reading(gamma).eps_of_output.abs()
 
     def best_linear(self, gamma: Tensor) -> Tensor:
-        """Factor of ``z`` in the best linear prediction for white data of unit variance.
+        r"""Factor of ``z`` in the best linear prediction, ``E[o|z]``, for white data.
 
-        It is E[target | z]: zero for ``v`` (and for ``edm``, for data of its own ``sigma_data``).
+        .. math:: (s^2\alpha p + \sigma q)/n^2
+
+        for data of unit variance, or of its own ``sigma_data`` for ``edm``. It is zero for ``v``
+        and (but for rounding) for ``edm``.
         """
         alpha, sigma = alpha_sigma(gamma)
-        match self.kind:
-            case "eps":
-                return sigma
-            case "x":
-                return alpha
-            case "velocity":
-                return sigma - alpha
-        return torch.zeros_like(gamma)
+        p, q, _ = self.row(alpha, sigma)
+        s = self.sigma_data if self.kind == "edm" else 1.0
+        return (s**2 * alpha * p + sigma * q) / _variance(alpha, sigma, s)
 
     def precondition(self, network: Network, path: Path, *, residual: bool = False) -> Network:
         """Let the network see its input in the scale of ``path`` (EDM: at unit variance).
@@ -191,7 +203,7 @@ class Parameterization:
 
             def scale(gamma: Tensor) -> Tensor:
                 alpha, sigma = alpha_sigma(gamma)
-                return (sigma**2 + (self.sigma_data * alpha) ** 2) ** -0.5
+                return _variance(alpha, sigma, self.sigma_data) ** -0.5
 
         elif path.name == "variance_preserving":
             return network

@@ -59,8 +59,15 @@ def is_archive(loaded: "np.lib.npyio.NpzFile | np.ndarray[Any, Any]") -> bool:
     return hasattr(loaded, "files")
 
 
-def checked_values(values: "np.ndarray[Any, Any]", where: str) -> "np.ndarray[Any, Any]":
-    """``values`` themselves if all are finite and none is negative (NaN fails both comparisons)."""
-    if values.size and not (values.min() >= 0 and values.max() < math.inf):
-        raise DataError(where, "finite values of zero or more", f"{values.min()} to {values.max()}")
+def checked_values(
+    values: "np.ndarray[Any, Any]", where: str, *, signed: bool = False
+) -> "np.ndarray[Any, Any]":
+    """``values`` themselves if all are finite and, unless ``signed``, none is negative.
+
+    NaN fails every comparison.
+    """
+    least = -math.inf if signed else 0.0
+    if values.size and not (least <= values.min() > -math.inf and values.max() < math.inf):
+        kind = "finite values" if signed else "finite values of zero or more"
+        raise DataError(where, kind, f"{values.min()} to {values.max()}")
     return values

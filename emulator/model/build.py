@@ -1,11 +1,10 @@
 """From config sections and fitted statistics to objects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
-from emulator.config import ChannelConfig, DiffusionConfig, NetworkConfig
+from emulator.config import Channel, DiffusionConfig, NetworkConfig
 from emulator.diffusion.distributions import (
     Distribution,
     HyperbolicSecant,
@@ -14,13 +13,12 @@ from emulator.diffusion.distributions import (
     SigmoidInTime,
     Truncated,
 )
-from emulator.diffusion.parameterization import Denoiser, Network, Parameterization, Prediction
-from emulator.diffusion.path import Path
+from emulator.diffusion.parameterization import Parameterization
 from emulator.diffusion.schedule import FixedLinear, LearnedLinear, LearnedMonotone, Schedule
 from emulator.diffusion.tables import GammaTable, ddpm_cosine, ddpm_linear
 from emulator.diffusion.weighting import Weight
+from emulator.model.field_transform import network_channels, of_network
 from emulator.model.normalisation import Normalisation
-from emulator.model.transforms import network_channels
 from emulator.networks.backbone import Backbone, Interface
 from emulator.networks.dit import DiT
 from emulator.networks.unet import UNetVDM
@@ -67,7 +65,7 @@ def build_weight(diffusion: DiffusionConfig) -> Weight:
 
 
 def interface_of(
-    channels: Sequence[ChannelConfig], n_context: int, n_params: int, diffusion: DiffusionConfig
+    channels: Sequence[Channel], n_context: int, n_params: int, diffusion: DiffusionConfig
 ) -> Interface:
     """What a backbone must fit for these fields, context windows and parameters."""
     return Interface(
@@ -103,64 +101,11 @@ def interface_for(normalisation: Normalisation, diffusion: DiffusionConfig) -> I
     )
 
 
-def channel_weights(channels: Sequence[ChannelConfig]) -> list[float]:
+def channel_weights(channels: Sequence[Channel]) -> list[float]:
     """Loss weight of each network channel; a hurdle's two channels share their field's weight."""
-    return [channel.loss_weight for channel in _of_network(channels)]
+    return [channel.loss_weight for channel in of_network(channels)]
 
 
-def data_noises(channels: Sequence[ChannelConfig], default: float) -> list[float]:
+def data_noises(channels: Sequence[Channel], default: float) -> list[float]:
     """Standard deviation of p(x|z_0) of each network channel."""
-    return [channel.data_noise or default for channel in _of_network(channels)]
-
-
-def _of_network(channels: Sequence[ChannelConfig]) -> list[ChannelConfig]:
-    """Field of each network channel, in order: a hurdle field has two."""
-    return [c for c in channels for _ in range(2 if c.transform == "hurdle" else 1)]
-
-
-def bind_condition(
-    network: Callable[..., Tensor],
-    fields: Tensor,
-    params: Tensor,
-    diffusion: DiffusionConfig,
-    *,
-    known: Tensor | None = None,
-    keep_context: Tensor | None = None,
-) -> Network:
-    """``network(z, gamma)`` with condition, context and parameters bound to it.
-
-    Parameters
-    ----------
-    network
-        ``network(z, gamma, fields, params, mask)``.
-    fields, params
-        Normalised condition followed by its context windows, ``(batch, field, y, x)``, and scaled
-        parameters, ``(batch, param)``.
-    diffusion
-        In which scale the network sees ``z``.
-    known
-        ``(batch, param)`` of 0 and 1: which parameters the network is told.
-    keep_context
-        ``(batch,)`` of 0 and 1: where the context is dropped; it is then zero everywhere, which no
-        real window is.
-    """
-    mask = torch.ones_like(params) if known is None else known
-    if keep_context is not None:
-        kept = fields[:, 1:] * keep_context[:, None, None, None]
-        fields = torch.cat([fields[:, :1], kept], dim=1)
-
-    def bound(z: Tensor, gamma: Tensor) -> Tensor:
-        return network(z, gamma, fields, params, mask)
-
-    return build_parameterization(diffusion).precondition(
-        bound, Path(diffusion.path), residual=diffusion.residual
-    )
-
-
-def denoiser(network: Network, parameterization: Parameterization) -> Denoiser:
-    """Read a network's output as estimates of the data and of the noise, in at least float32."""
-
-    def denoise(z: Tensor, gamma: Tensor) -> Prediction:
-        return parameterization.interpret(network(z, gamma).to(z.dtype), z, gamma)
-
-    return denoise
+    return [channel.data_noise or default for channel in of_network(channels)]

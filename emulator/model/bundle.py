@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 
 from emulator.io import DataError, is_file, read_json, write_bytes, write_json, write_text
 from emulator.model.build import build_network
-from emulator.model.card import FORMAT_VERSION, ModelCard, parse_card
+from emulator.model.card import OLDEST, ModelCard, parse_card
 from emulator.networks.backbone import Backbone
 
 _REMAKE = "Run the same training again: it goes on from its last state, and exports the bundle."
@@ -98,8 +98,8 @@ def read_card(folder: str | Path) -> ModelCard:
     """
     path = Path(folder) / "model.json"
     value = read_json(path, sealed=False)
-    # older versions bear no checksum
-    if isinstance(value, dict) and value.get("format_version") == FORMAT_VERSION:
+    # the oldest version bears no checksum
+    if isinstance(value, dict) and value.get("format_version") != OLDEST:
         value = read_json(path)
     return parse_card(value, str(path))
 

@@ -8,6 +8,7 @@ and a learned schedule increases.
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -18,17 +19,19 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from torch import Tensor
 
 from emulator.config import DiffusionConfig, NetworkConfig
 from emulator.config.documents import shorten_error
 from emulator.config.section import Gamma
-from emulator.io import DataError
+from emulator.io import DataError, EmulatorError
 from emulator.model.normalisation import Normalisation
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
+* 4: channels hold the row of their field, as a config may declare further ones.
 * 3: ``model.json`` bears its checksum.
 * 2: ``diffusion`` names schedule and weight instead of an objective; ``schedule`` and ``modes``.
 * 1: the first; it cannot be read.
@@ -84,7 +87,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[3] = 3
+    format_version: Literal[4] = 4
     name: str
     grid: Grid
     network: NetworkConfig
@@ -114,6 +117,36 @@ class ModelCard(BaseModel):
         if self.network.needs_context and not self.normalisation.context_factors:
             raise ValueError("network needs context windows, and there are none")
         return self
+
+    def require_trained_without(self, params: Tensor) -> None:
+        """Refuse unknown parameters that the model was always told, or that the fields need.
+
+        Parameters
+        ----------
+        params
+            Physical values ``(batch, param)``, NaN where unknown.
+
+        Raises
+        ------
+        EmulatorError
+            Names the parameters.
+        """
+        unknown = torch.isnan(params)
+        names = [n for i, n in enumerate(self.normalisation.params) if unknown[:, i].any()]
+        if not names:
+            return
+        share, diffusion = self.normalisation.cosmic_share, self.diffusion
+        needed = [name for name in names if name in (share.omega_m, share.omega_b)]
+        if needed:
+            raise EmulatorError(
+                f"params: {', '.join(needed)} cannot be unknown: it sets the baryon fraction"
+            )
+        together = bool((unknown.all(1) | ~unknown.any(1)).all())
+        if diffusion.drop_each_param == 0.0 and not (diffusion.drop_params > 0 and together):
+            raise EmulatorError(
+                f"params: {', '.join(names)} unknown, but the model was never trained without "
+                "single parameters; train it with diffusion.drop_each_param > 0"
+            )
 
     @property
     def facts(self) -> TrainingFacts:

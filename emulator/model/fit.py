@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from emulator.config import ChannelConfig, ModelConfig
+from emulator.config import Channel
 from emulator.config.documents import shorten_error
 from emulator.data.maps import Maps, read_maps
 from emulator.io import DataError, EmulatorError
+from emulator.model.field_transform import network_channels, raw_features
 from emulator.model.normalisation import (
     CONDITION_FLOOR_MSUNH,
     Normalisation,
     ParameterScale,
 )
-from emulator.model.transforms import network_channels, raw_features
 from emulator.readers.parameter_table import canonical_name
 
 
@@ -50,7 +50,10 @@ class RunningMoments:
 
 
 def fit_normalisation(
-    paths: Sequence[Path], model: ModelConfig, context_factors: Sequence[int]
+    paths: Sequence[Path],
+    channels: Sequence[Channel],
+    params: Sequence[str],
+    context_factors: Sequence[int],
 ) -> Normalisation:
     """Stream over the maps of the training split and collect all statistics.
 
@@ -58,8 +61,8 @@ def fit_normalisation(
     ----------
     paths
         ``maps/{simulation}.h5`` of the training split only.
-    model
-        Channels and parameter names.
+    channels, params
+        What the model draws, and names of the parameters that condition it.
     context_factors
         Context windows in units of the cutout.
 
@@ -69,7 +72,7 @@ def fit_normalisation(
         If a map lacks a parameter that the model is conditioned on, or the statistics are none that
         anything can be normalised by.
     """
-    names = network_channels(model.channels)
+    names = network_channels(channels)
     targets = RunningMoments(len(names))
     fields = ["condition", *(f"context_{factor}" for factor in context_factors)]
     conditions = RunningMoments(len(fields))
@@ -80,18 +83,18 @@ def fit_normalisation(
         for name, values in cosmologies.items():
             values.add(round(float(maps.attrs[name]), 6))
         for projection in range(maps.n_projections):
-            _add_targets(targets, maps, projection, model.channels)
+            _add_targets(targets, maps, projection, channels)
             pyramid = [maps.maps[projection, maps.species_index("dmo")]]
             pyramid += [maps.context[factor][projection] for factor in context_factors]
             for index, field in enumerate(pyramid):
                 values_msunh = np.asarray(field, np.float64) + CONDITION_FLOOR_MSUNH
                 conditions.add(index, np.log(values_msunh))
-        ranges = {name: _range(maps.param_ranges, name, path) for name in model.params}
+        ranges = {name: _range(maps.param_ranges, name, path) for name in params}
     target_mean, target_std = targets.result(names)
     condition_mean, condition_std = conditions.result(fields)
     # validated as if it had been read: what cannot be is said here, not where it is used
     fitted = {
-        "channels": model.channels,
+        "channels": tuple(channels),
         "target_mean": target_mean,
         "target_std": target_std,
         "condition_floor_msunh": CONDITION_FLOOR_MSUNH,
@@ -100,15 +103,15 @@ def fit_normalisation(
         "context_factors": tuple(context_factors),
         "params": ranges,
         "cosmic_share": {
-            "omega_m": _density_source("Omega_m", cosmologies["omega_m"], model.params),
-            "omega_b": _density_source("Omega_b", cosmologies["omega_b"], model.params),
+            "omega_m": _density_source("Omega_m", cosmologies["omega_m"], params),
+            "omega_b": _density_source("Omega_b", cosmologies["omega_b"], params),
         },
     }
     return Normalisation.parse(fitted, f"statistics of {len(paths)} training simulations")
 
 
 def _add_targets(
-    targets: RunningMoments, maps: Maps, projection: int, channels: Sequence[ChannelConfig]
+    targets: RunningMoments, maps: Maps, projection: int, channels: Sequence[Channel]
 ) -> None:
     """Add what the network would see of one projection; memory is that of a few maps."""
     species = [

@@ -1,16 +1,22 @@
 """What the model knows of its training data: statistics and parameter ranges; plain JSON."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
+from torch import Tensor
 
-from emulator.config import ChannelConfig
+from emulator.config import Channel
 from emulator.config.documents import shorten_error
+from emulator.fields import FIELDS
 from emulator.io import DataError, EmulatorError, read_json, write_json
+from emulator.model.transforms import TRANSFORMS
 
 _LARGEST = 1.0e4
 
@@ -36,16 +42,12 @@ class ParameterScale(BaseModel):
             raise ValueError("a logarithmic range needs a minimum above zero")
         return self
 
-    def scale(self, value: float) -> float:
+    def scale(self, values: Tensor) -> Tensor:
         """Map ``[minimum, maximum]`` to [-1, 1]; values outside map outside, unknown to unknown."""
-        low, high, here = self.minimum, self.maximum, value
-        if np.isnan(value):
-            return float("nan")
+        low, high = self.minimum, self.maximum
         if self.log:
-            if value <= 0:
-                raise EmulatorError(f"a log-scaled parameter must be positive, got {value}")
-            low, high, here = np.log(low), np.log(high), np.log(here)
-        return float(2 * (here - low) / (high - low) - 1)
+            low, high, values = math.log(low), math.log(high), values.log()
+        return 2 * (values - low) / (high - low) - 1
 
 
 class CosmicShare(BaseModel):
@@ -63,14 +65,6 @@ class CosmicShare(BaseModel):
             raise ValueError("densities need 0 < omega_b <= omega_m")
         return self
 
-    def baryon_fraction(self, params: Mapping[str, float]) -> float:
-        """Omega_b / Omega_m at these parameters."""
-        values = [
-            float(params[source]) if isinstance(source, str) else source
-            for source in (self.omega_b, self.omega_m)
-        ]
-        return values[0] / values[1]
-
 
 class Normalisation(BaseModel):
     """What the model needs to know about its training data.
@@ -80,7 +74,7 @@ class Normalisation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: tuple[ChannelConfig, ...]
+    channels: tuple[Channel, ...]
     target_mean: tuple[FiniteFloat, ...]
     target_std: tuple[FiniteFloat, ...]
     condition_floor_msunh: FiniteFloat
@@ -90,9 +84,18 @@ class Normalisation(BaseModel):
     params: dict[str, ParameterScale]
     cosmic_share: CosmicShare
 
+    @model_validator(mode="before")
+    @classmethod
+    def _channels_of_old_bundles(cls, value: Any) -> Any:
+        """Before fields had rows of their own, a channel was a name of the table."""
+        channels = value.get("channels") if isinstance(value, dict) else None
+        if not isinstance(channels, Sequence) or isinstance(channels, str):
+            return value
+        return {**value, "channels": [_with_its_field(channel) for channel in channels]}
+
     @model_validator(mode="after")
     def _statistics_are_possible(self) -> "Normalisation":
-        n_channels = sum(2 if channel.transform == "hurdle" else 1 for channel in self.channels)
+        n_channels = sum(len(TRANSFORMS[channel.transform].suffixes) for channel in self.channels)
         lengths = {"target": n_channels, "condition": 1 + len(self.context_factors)}
         for kind, length in lengths.items():
             mean, std = getattr(self, f"{kind}_mean"), getattr(self, f"{kind}_std")
@@ -114,22 +117,15 @@ class Normalisation(BaseModel):
             raise ValueError(f"cosmic_share names {unknown}, which are no parameters")
         return self
 
-    def encode_params(self, params: Mapping[str, float]) -> np.ndarray:
-        """Scale parameters by name.
+    def order_params(self, params: Mapping[str, float]) -> NDArray[np.float64]:
+        """Physical values of the model's parameters, ``(param,)`` in its order.
 
-        Parameters
-        ----------
-        params
-            Physical values; additional names are ignored.
-
-        Returns
-        -------
-        ``(param,)`` float32 in the order of ``self.params``.
+        Additional names are ignored.
 
         Raises
         ------
         EmulatorError
-            If a parameter of the model is missing.
+            If a parameter of the model is missing, or no logarithm can be taken of one.
         """
         missing = [name for name in self.params if name not in params]
         if missing:
@@ -137,9 +133,36 @@ class Normalisation(BaseModel):
                 f"parameters {missing} are missing; the model needs {list(self.params)}, "
                 f"got {sorted(params)}"
             )
-        return np.array(
-            [scale.scale(float(params[name])) for name, scale in self.params.items()], np.float32
+        values = np.array([float(params[name]) for name in self.params])
+        self.require_positive(values[None])
+        return values
+
+    def require_positive(self, table: NDArray[np.float64]) -> None:
+        """Refuse values ``(row, param)`` of zero or less where a parameter is scaled by its log."""
+        for index, (name, scale) in enumerate(self.params.items()):
+            if scale.log and (table[:, index] <= 0).any():
+                raise EmulatorError(
+                    f"params: {name} is scaled by its logarithm and must be positive, got "
+                    f"{np.nanmin(table[:, index]):g}"
+                )
+
+    def scale_params(self, params: Tensor) -> Tensor:
+        """Physical values ``(batch, param)`` to about [-1, 1]; unknown ones stay NaN."""
+        scales = self.params.values()
+        columns = [scale.scale(params[:, index]) for index, scale in enumerate(scales)]
+        return torch.stack(columns, dim=1) if columns else params
+
+    def baryon_fraction(self, params: Tensor) -> Tensor:
+        """Omega_b / Omega_m ``(batch,)`` at physical parameters ``(batch, param)``."""
+        names = list(self.params)
+        share = self.cosmic_share
+        omega_b, omega_m = (
+            params[:, names.index(source)]
+            if isinstance(source, str)
+            else torch.full_like(params[:, 0] if names else params.sum(1), source)
+            for source in (share.omega_b, share.omega_m)
         )
+        return omega_b / omega_m
 
     def write(self, path: str | Path) -> None:
         """Write as JSON, atomically."""
@@ -157,3 +180,10 @@ class Normalisation(BaseModel):
             return cls.model_validate(value)
         except ValidationError as error:
             raise DataError(source, "a normalisation", shorten_error(error)) from error
+
+
+def _with_its_field(channel: Any) -> Any:
+    if not isinstance(channel, dict) or "field" in channel:
+        return channel
+    named = {("floor" if k == "floor_msunh" else k): v for k, v in channel.items() if k != "name"}
+    return {"field": FIELDS.get(str(channel.get("name"))), **named}

@@ -5,7 +5,7 @@ A block is what the file holds: its precision and its units, unchecked but for s
 that a particle passes through memory once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.io import DataError, dataset_of, h5py_errors, names_in, open_hdf5
+from emulator.readers.properties import read_property
 from emulator.readers.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Block(NamedTuple):
 
     ``position`` ``(n, 3)`` in units of which ``box_size`` make the box, ``mass`` ``(n,)`` in units
     of ``mass_msunh``; ``where`` names file and group, ``start`` is the first particle's number.
+    ``weight`` ``(n,)`` is deposited in place of the mass, which still sets how wide a cloud is.
     """
 
     position: NDArray[Any]
@@ -37,6 +39,7 @@ class Block(NamedTuple):
     mass_msunh: float
     where: str
     start: int = 0
+    weight: NDArray[np.float64] | None = None
 
     def place(self, dataset: str) -> str:
         """Name a dataset of this block in a message."""
@@ -80,8 +83,11 @@ def parts_of(snapshot: Snapshot, particle_type: int, select: Selection = "all") 
     ]
 
 
-def read_blocks(part: Part, block_particles: int) -> Iterator[Block]:
+def read_blocks(part: Part, block_particles: int, *, mean_of: str | None = None) -> Iterator[Block]:
     """Yield the particles of a part, at most ``block_particles`` at a time.
+
+    With ``mean_of`` their weight is the mass times that property
+    (:mod:`~emulator.readers.properties`).
 
     Raises
     ------
@@ -118,10 +124,16 @@ def read_blocks(part: Part, block_particles: int) -> Iterator[Block]:
             return
         for start in range(part.start, part.stop, block_particles):
             stop = min(start + block_particles, part.stop)
-            x, m = position.read(start, stop), mass.read(start, stop)
+            x, m, weight = position.read(start, stop), mass.read(start, stop), None
+            if mean_of is not None:
+                rows = np.s_[start:stop]
+                weight = m * read_property(group, mean_of, rows, count, where)
             if time is not None:
                 is_star = time.read(start, stop) > 0
-                x, m = _keep(is_star if part.select == "stars" else ~is_star, x, m)
+                chosen = is_star if part.select == "stars" else ~is_star
+                # copies: equal masses share one buffer
+                x, m = x[chosen], m[chosen]
+                weight = None if weight is None else weight[chosen]
             yield Block(
                 x,
                 m,
@@ -129,14 +141,20 @@ def read_blocks(part: Part, block_particles: int) -> Iterator[Block]:
                 unit,
                 where,
                 start,
+                weight,
             )
 
 
 def mass_of(snapshot: Snapshot, particle_type: int) -> float:
     """Mass of all particles of a type [Msun/h]; raises as :func:`read_blocks`."""
+    return mass_of_parts(parts_of(snapshot, particle_type))
+
+
+def mass_of_parts(parts: Iterable[Part]) -> float:
+    """Mass of the particles of some parts [Msun/h]; raises as :func:`read_blocks`."""
     return sum(
         float(block.mass.sum(dtype=np.float64)) * block.mass_msunh
-        for part in parts_of(snapshot, particle_type)
+        for part in parts
         for block in read_blocks(part, _BLOCK)
     )
 
@@ -179,10 +197,3 @@ class _Constant:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         return self.values[: stop - start]
-
-
-def _keep(
-    chosen: NDArray[np.bool_], position: NDArray[Any], mass: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Compress the chosen particles to the front of copies (equal masses share one buffer)."""
-    return position[chosen], mass[chosen]

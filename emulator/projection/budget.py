@@ -7,6 +7,7 @@ another unit, a missing file, or fields in another order break one of the two.
 
 from collections.abc import Mapping
 
+from emulator.fields import CONDITION, Field, summands
 from emulator.io import DataError
 
 
@@ -43,7 +44,7 @@ def require_same_matter_content(
 
 
 def require_cosmic_shares(
-    masses: Mapping[str, float],
+    masses: Mapping[Field, float],
     dmo_msunh: float,
     baryon_fraction: float,
     where: str,
@@ -55,7 +56,7 @@ def require_cosmic_shares(
     Parameters
     ----------
     masses
-        ``dm_hydro`` and, as far as they are known, ``gas, stars`` [Msun/h].
+        Of fields that have a share, as far as they are known [Msun/h].
     dmo_msunh, where, tolerance
         As in :func:`require_same_matter_content`.
     baryon_fraction
@@ -67,25 +68,30 @@ def require_cosmic_shares(
         Another share of dark matter, baryons that exceed theirs, or more stars than gas: other
         channels, or other units.
     """
-    expected = {"dm_hydro": 1.0 - baryon_fraction, "gas": baryon_fraction, "stars": baryon_fraction}
-    for name, share in expected.items():
-        if name not in masses:
+    expected = {"dark_matter": 1.0 - baryon_fraction, "baryons": baryon_fraction}
+    listed = _shares({field.name: mass for field, mass in masses.items()}, dmo_msunh)
+    for field, mass in masses.items():
+        if field.share is None:
             continue
-        found = masses[name] / dmo_msunh if dmo_msunh > 0 else float("nan")
-        is_exact = name == "dm_hydro"
+        found, share = mass / dmo_msunh if dmo_msunh > 0 else float("nan"), expected[field.share]
+        is_exact = field.share == "dark_matter"
         fits = found <= share + tolerance and (not is_exact or found >= share - tolerance)
         if not fits:
             raise DataError(
                 where,
-                f"{name} of {'' if is_exact else 'at most '}{share:.4g} of the matter to "
+                f"{field.name} of {'' if is_exact else 'at most '}{share:.4g} of the matter to "
                 f"{tolerance:.0%} (Omega_b / Omega_m = {baryon_fraction:.4g})",
-                f"{found:.4g} ({_shares(masses, dmo_msunh)})",
+                f"{found:.4g} ({listed})",
                 "Fields in another order or unit, or another Omega_b than the run's?",
             )
 
-    if "gas" in masses and masses.get("stars", 0.0) > masses["gas"]:
+    baryons = [field for field in masses if field.share == "baryons"]
+    sparse = {field.label: masses[field] for field in baryons if field.sparse}
+    diffuse = {field.label: masses[field] for field in baryons if not field.sparse}
+    if diffuse and sum(sparse.values()) > sum(diffuse.values()):
+        names = f"{' and '.join(sparse)} than in {' and '.join(diffuse)}"
         raise DataError(
-            where, "less mass in stars than in gas", _shares(masses, dmo_msunh),
+            where, f"less mass in {names}", listed,
             "Are the two in each other's place, or is gas missing?",
         )  # fmt: skip
 
@@ -95,3 +101,33 @@ def _shares(masses: Mapping[str, float], dmo_msunh: float) -> str:
         f"{name} {mass / dmo_msunh if dmo_msunh > 0 else float('nan'):.4g}"
         for name, mass in masses.items()
     )
+
+
+def require_shares_of_matter(
+    masses: Mapping[Field, float],
+    baryon_fraction: float,
+    where: str,
+    *,
+    shares: float,
+    content: float,
+) -> None:
+    """Both checks on fields that were not made from particles here.
+
+    Parameters
+    ----------
+    masses
+        Of the condition and of fields, in one unit; means are no masses and are left out.
+    baryon_fraction, where
+        As in :func:`require_cosmic_shares`.
+    shares, content
+        Tolerances of the shares, and of the sum where the fields are all matter.
+    """
+    dmo = masses[CONDITION]
+    fields = [field for field in masses if field is not CONDITION]
+    own = {field: masses[field] for field in fields if field.adds_up}
+    # shares first: fields in another order add up all the same
+    require_cosmic_shares(own, dmo, baryon_fraction, where, tolerance=shares)
+    summed = summands(fields)
+    if summed:
+        matter = {field.name: mass for field, mass in own.items() if field.name in summed}
+        require_same_matter_content(matter, dmo, where, tolerance=content)

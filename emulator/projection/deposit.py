@@ -95,7 +95,7 @@ def deposit_maps(
 
     Returns
     -------
-    Mass of the particles [Msun/h].
+    Mass of the particles [Msun/h], or the sum of their weights.
 
     Raises
     ------
@@ -115,9 +115,10 @@ def deposit_maps(
         half_width = np.empty(len(block.mass), np.float32)
         cells = len(mesh) / block.box_size
         kernels.tent_half_width(position, block.mass, block.mass_msunh, cells, mesh, n, half_width)
+    weight = block.mass if block.weight is None else block.weight
     by_axis = grids.reshape(len(axes), -1, *grids.shape[1:])
     for axis, slabs in zip(axes, by_axis, strict=True):
-        particles = (position, block.mass, block.mass_msunh, scale, axis)
+        particles = (position, weight, block.mass_msunh, scale, axis)
         if kernel == "cic":
             kernels.cic_planes(*particles, slabs)
         else:
@@ -144,7 +145,7 @@ def deposit_mesh(
 
 
 def _sound(block: Block) -> tuple[float, NDArray[Any]]:
-    """Mass, and positions in ``[0, box)``: the block's own unless some must be wrapped."""
+    """Total, and positions in ``[0, box)``: the block's own unless some must be wrapped."""
     position, box = block.position, block.box_size
     total, n_bad = _sum(block.mass)
     if n_bad or not np.isfinite(total):
@@ -168,6 +169,8 @@ def _sound(block: Block) -> tuple[float, NDArray[Any]]:
         position = np.mod(position, box, dtype=np.float64)
         # a tiny negative coordinate rounds to exactly the box size
         position[position >= box] = 0.0
+    if block.weight is not None:
+        total = float(block.weight.sum())
     return total * block.mass_msunh, position
 
 

@@ -1,20 +1,20 @@
-r"""Projection: a pair of snapshots to the mass maps of four species.
+r"""Projection: the particles of a pair of snapshots to maps of fields.
 
 A map is the mass in each pixel column through a slab of the box, ``M_ij = \sum_p m_p W_ij(x_p)``,
 so that its sum is the mass of the particles. Memory is bounded by the grids (float64, and a density
 mesh of at most 256^3), once a worker, plus one block of particles, whatever the snapshot.
 
-Left out: tracers and, unless asked for, black holes; the model's baryons are gas and stars.
+Tracers are left out and, unless a field asks for them, black holes.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.fields import Field
 from emulator.io import DataError
 from emulator.projection.blocks import Part, parts_of, read_blocks
 from emulator.projection.deposit import (
@@ -31,12 +31,19 @@ from emulator.readers.snapshots import BLACK_HOLES, DARK_MATTER, GAS, STARS, Sna
 
 FloatArray = NDArray[np.float64]
 
+PARTICLE_TYPES = {
+    "dark_matter": DARK_MATTER,
+    "gas": GAS,
+    "stars": STARS,
+    "black_holes": BLACK_HOLES,
+}
+"""Number of the particle type that a kind is stored as."""
+
 MASS_TOLERANCE = 1.0e-6
 """Largest relative difference between the mass of a map and of its particles."""
 
 
-@dataclass(frozen=True)
-class SpeciesMap:
+class SpeciesMap(NamedTuple):
     """Maps ``(projection, y, x)`` [Msun/h per pixel] and masses of particles and map [Msun/h].
 
     ``mass_map_msunh`` is the mean over the three axes.
@@ -53,83 +60,103 @@ def projection_labels(slabs: int) -> tuple[str, ...]:
     return names if slabs == 1 else tuple(f"{name}{s}" for name in names for s in range(slabs))
 
 
-def project_pair(
-    dmo: Snapshot,
-    hydro: Snapshot,
+def parts_by_kind(
+    hydro: Snapshot, *, wind: Literal["gas", "stars"], black_holes: Literal["ignore", "stars"]
+) -> dict[str, list[Part]]:
+    """Particles of a hydrodynamic run by kind.
+
+    Parameters
+    ----------
+    hydro
+        The snapshot.
+    wind, black_holes
+        What wind particles count as (AREPO stores gas that travels in a galactic wind with the
+        stars), and whether black holes count as stars.
+    """
+    gas, holes = parts_of(hydro, GAS), parts_of(hydro, BLACK_HOLES)
+    stars = parts_of(hydro, STARS, "stars" if wind == "gas" else "all")
+    return {
+        "dark_matter": parts_of(hydro, DARK_MATTER),
+        "gas": [*gas, *(parts_of(hydro, STARS, "wind") if wind == "gas" else [])],
+        "stars": [*stars, *(holes if black_holes == "stars" else [])],
+        "black_holes": holes,
+    }
+
+
+def project_field(
+    field: Field,
+    parts: Sequence[Part],
+    where: str,
     *,
     n_pixels: int,
     slabs: int = 1,
     kernel: Kernel,
     block_particles: int,
-    wind: Literal["gas", "stars"] = "gas",
-    black_holes: Literal["ignore", "stars"] = "ignore",
     scheduler: str = "threads",
     workers: int = 1,
-) -> Iterator[tuple[str, SpeciesMap]]:
-    """Project the species ``dmo, dm_hydro, gas, stars``, one after the other.
+) -> SpeciesMap:
+    """Project one field: a mass, or the mass-weighted mean of a property.
 
-    Stars are deposited with CIC where the kernel is adaptive: they sit in the centres of halos,
-    start from no lattice, and are so few that the distance to the next one (the adaptive width) is
-    that between galaxies; a galaxy would be smeared over an empty region and its occupancy lost.
+    Sparse fields are deposited with CIC where the kernel is adaptive: stars sit in the centres of
+    halos, start from no lattice, and are so few that the distance to the next one (the adaptive
+    width) is that between galaxies; a galaxy would be smeared over an empty region and its
+    occupancy lost.
 
     Parameters
     ----------
-    dmo, hydro
-        Snapshots of the same phases, accepted by :mod:`emulator.projection.twins`.
+    field
+        What to project.
+    parts
+        Its particles; of a sparse field possibly none.
+    where
+        The snapshot, for messages.
     n_pixels, slabs
         Pixels a side, and slabs along each axis.
     kernel
         See :mod:`emulator.projection.kernels`.
     block_particles
         Particles read at a time.
-    wind, black_holes
-        What wind particles count as, and whether black holes count as stars.
     scheduler, workers
         See :func:`emulator.projection.workers.sum_over`.
-
-    Yields
-    ------
-    Species and its maps.
 
     Raises
     ------
     DataError
-        A species without particles (stars may have none), or a map that does not hold the mass of
-        its particles to 1e-6.
+        No particles, a map that does not hold the mass of its particles to 1e-6, or a mean where
+        there is no particle.
     """
-    # AREPO stores gas that travels in a galactic wind with the stars
-    wind_parts = parts_of(hydro, STARS, "wind") if wind == "gas" else []
-    holes = parts_of(hydro, BLACK_HOLES) if black_holes == "stars" else []
-    stars = parts_of(hydro, STARS, "stars" if wind == "gas" else "all")
-    sources = {
-        "dmo": parts_of(dmo, DARK_MATTER),
-        "dm_hydro": parts_of(hydro, DARK_MATTER),
-        "gas": [*parts_of(hydro, GAS), *wind_parts],
-        "stars": [*stars, *holes],
-    }
-    numbers = {"dmo": DARK_MATTER, "dm_hydro": DARK_MATTER, "gas": GAS, "stars": STARS}
-    for species, parts in sources.items():
-        path = (dmo if species == "dmo" else hydro).paths[0]
-        where = f"{path}:PartType{numbers[species]}"
-        if not parts and species != "stars":
-            raise DataError(where, f"particles ({species})", "none")
-        result = project_species(
-            parts,
-            n_pixels=n_pixels,
-            slabs=slabs,
-            kernel="cic" if species == "stars" and kernel == "adaptive" else kernel,
-            block_particles=block_particles,
-            scheduler=scheduler,
-            workers=workers,
+    if not parts and not field.sparse:
+        raise DataError(where, f"particles ({field.name})", "none")
+    project = partial(
+        project_species,
+        parts,
+        n_pixels=n_pixels,
+        slabs=slabs,
+        kernel="cic" if field.sparse and kernel == "adaptive" else kernel,
+        block_particles=block_particles,
+        scheduler=scheduler,
+        workers=workers,
+    )
+    mass = project()
+    difference = abs(mass.mass_map_msunh - mass.mass_particles_msunh)
+    if not difference <= MASS_TOLERANCE * mass.mass_particles_msunh:
+        raise DataError(
+            where,
+            f"maps of {field.name} that hold {mass.mass_particles_msunh:.9e} Msun/h",
+            f"{mass.mass_map_msunh:.9e}",
         )
-        difference = abs(result.mass_map_msunh - result.mass_particles_msunh)
-        if not difference <= MASS_TOLERANCE * result.mass_particles_msunh:
-            raise DataError(
-                where,
-                f"maps of {species} that hold {result.mass_particles_msunh:.9e} Msun/h",
-                f"{result.mass_map_msunh:.9e}",
-            )
-        yield species, result
+    if field.mean_of is None:
+        return mass
+    n_empty = int((mass.maps <= 0).sum())
+    if n_empty:
+        raise DataError(
+            where,
+            f"particles in every pixel, for the mean of {field.mean_of} ({field.name})",
+            f"{n_empty} of {mass.maps.size} pixels without",
+            "Use data.deposit: adaptive, or fewer data.n_pixels.",
+        )
+    weighted = project(mean_of=field.mean_of).maps
+    return mass._replace(maps=weighted / mass.maps)
 
 
 def project_species(
@@ -140,6 +167,7 @@ def project_species(
     kernel: Kernel,
     block_particles: int,
     axes: Sequence[int] = AXES,
+    mean_of: str | None = None,
     scheduler: str = "threads",
     workers: int = 1,
 ) -> SpeciesMap:
@@ -152,6 +180,8 @@ def project_species(
     n_pixels, slabs, kernel, axes
         Pixels a side, slabs along each axis, kernel, axes to project along. The adaptive kernel
         takes two passes over the files: density, then deposit.
+    mean_of
+        Weigh the masses by this property of the particles.
     block_particles, scheduler, workers
         As :func:`project_pair`.
     """
@@ -160,7 +190,7 @@ def project_species(
     if kernel == "adaptive":
         side = mesh_side(sum(len(part) for part in parts))
         mesh, _ = share(partial(_mesh_of, block_particles), (side,) * 3, np.float32)
-    task = partial(_maps_of, block_particles, kernel, tuple(axes), mesh)
+    task = partial(_maps_of, block_particles, kernel, tuple(axes), mesh, mean_of)
     grids, total = share(task, padded_shape(len(axes) * slabs, n_pixels), np.float64)
     maps = without_ghosts(grids)
     return SpeciesMap(maps, total, float(maps.sum() / len(axes)))
@@ -175,8 +205,9 @@ def _maps_of(
     kernel: Kernel,
     axes: tuple[int, ...],
     mesh: NDArray[np.float32] | None,
+    mean_of: str | None,
     part: Part,
     grids: NDArray[Any],
 ) -> float:
-    blocks = read_blocks(part, block_particles)
+    blocks = read_blocks(part, block_particles, mean_of=mean_of)
     return sum(deposit_maps(block, grids, kernel, axes=axes, mesh=mesh) for block in blocks)

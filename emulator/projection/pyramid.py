@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.fields import SPECIES
+from emulator.fields import CONDITION, Field
 
 
 def block_mean(maps: NDArray[Any], factor: int) -> NDArray[Any]:
@@ -27,7 +27,14 @@ def context_pyramid(
     return {f: block_mean(dmo.astype(np.float64), f).astype(np.float32) for f in factors}
 
 
-def mean_masses(fields: NDArray[np.float32]) -> dict[str, float]:
-    """Attributes ``mass_map_{species}``: mass of a map, mean over projections [Msun/h]."""
-    masses = fields.sum(axis=(2, 3), dtype=np.float64).mean(axis=0)
-    return {f"mass_map_{name}": float(mass) for name, mass in zip(SPECIES, masses, strict=True)}
+def mean_masses(values: NDArray[np.float32], fields: Sequence[Field]) -> dict[str, float]:
+    """Attributes ``mass_map_{field}``: mass of a map, mean over projections [Msun/h].
+
+    ``values`` ``(projection, 1 + field, y, x)`` begin with the DMO field; means have no mass.
+    """
+    masses = values.sum(axis=(2, 3), dtype=np.float64).mean(axis=0)
+    return {
+        f"mass_map_{field.name}": float(mass)
+        for field, mass in zip((CONDITION, *fields), masses, strict=True)
+        if field.adds_up
+    }

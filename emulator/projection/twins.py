@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.fields import FIELDS
 from emulator.io import DataError
 from emulator.projection.blocks import mass_of
 from emulator.projection.budget import require_cosmic_shares, require_same_matter_content
@@ -181,7 +182,8 @@ def require_hydro_matter(
         found["black_holes"] = mass_of(hydro, BLACK_HOLES)
     where = str(hydro.paths[0])
     require_same_matter_content(found, dmo, where, tolerance=_MASS_AGREEMENT)
-    require_cosmic_shares(found, dmo, baryon_fraction, where, tolerance=_SHARE_AGREEMENT)
+    rows = {FIELDS[name]: mass for name, mass in found.items() if name in FIELDS}
+    require_cosmic_shares(rows, dmo, baryon_fraction, where, tolerance=_SHARE_AGREEMENT)
 
 
 def require_same_phases(dmo: NDArray[Any], dm_hydro: NDArray[Any], where: str) -> None:

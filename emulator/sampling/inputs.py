@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 
+from emulator.data.condition import Condition
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps
+from emulator.fields import Field
 from emulator.io import DataError, EmulatorError
 from emulator.model.card import Grid
 from emulator.model.normalisation import Normalisation
-from emulator.suites.ready_windows import require_mean_density
+from emulator.suites.window_checks import require_mean_density
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,24 +23,14 @@ if TYPE_CHECKING:
 Policy = Literal["raise", "warn"]
 
 
-class Inputs(NamedTuple):
-    """Windows to sample: masses in Msun/h per pixel, parameters in physical units."""
+class Observed(NamedTuple):
+    """What is known of the fields that are drawn."""
 
-    condition: np.ndarray  # (sample, y, x)
-    large_scale: np.ndarray  # (sample, level, y, x)
-    params: np.ndarray  # (sample, param)
-    observed: np.ndarray | None = None  # (sample, channel, y, x), NaN where nothing is known
-    observation_noise: float = 0.02  # in units of the normalised fields
-
-    def with_observed(self, observed: np.ndarray, n_channels: int, noise: float) -> "Inputs":
-        """Add what is known of the fields; anything that is not NaN must be a mass."""
-        if noise <= 0:
-            raise EmulatorError(f"observation_noise: expected a positive number, got {noise}")
-        values = check_fields(observed, self, n_channels, "observed", unknown=True)
-        return self._replace(observed=values, observation_noise=noise)
+    values: np.ndarray  # (sample, channel, y, x), NaN where nothing is known
+    noise: float  # standard deviation, in units of the normalised fields
 
 
-def prepare_inputs(
+def prepare_condition(
     condition: "np.ndarray | xr.Dataset",
     params: Any,
     normalisation: Normalisation,
@@ -46,7 +39,7 @@ def prepare_inputs(
     large_scale: np.ndarray | None = None,
     centres: Sequence[tuple[int, int]] | None = None,
     out_of_range: Policy = "raise",
-) -> Inputs:
+) -> Condition:
     """Check and shape conditions, context and parameters.
 
     Parameters
@@ -108,14 +101,16 @@ def prepare_inputs(
             raise EmulatorError(f"{name}: expected finite masses >= 0, got NaN, inf or negative")
     table = _parameter_table(params, normalisation, len(fields))
     _check_range(table, normalisation, out_of_range)
-    inputs = Inputs(fields, context, table)
-    _check_density(box, inputs, normalisation, grid, out_of_range)
-    return inputs
+    normalisation.require_positive(table)
+    arrays = (fields, context, np.ascontiguousarray(table, np.float64))
+    prepared = Condition(*(torch.from_numpy(np.array(array)) for array in arrays))
+    _check_density(box, prepared, normalisation, grid, out_of_range)
+    return prepared
 
 
 def _check_density(
     box: np.ndarray | None,
-    inputs: Inputs,
+    condition: Condition,
     normalisation: Normalisation,
     grid: Grid,
     policy: Policy,
@@ -123,14 +118,14 @@ def _check_density(
     """Masses in another unit show in their mean, which the universe knows."""
     names = list(normalisation.params)
     source = normalisation.cosmic_share.omega_m
+    params = condition.params.numpy()
     omega_m = (
-        inputs.params[:, names.index(source)]
-        if isinstance(source, str)
-        else np.full(len(inputs.params), source)
+        params[:, names.index(source)] if isinstance(source, str) else np.full(len(params), source)
     )
     if np.isnan(omega_m).any():
         return  # refused elsewhere, as the baryon fraction needs it
-    widest = inputs.large_scale[:, -1] if inputs.large_scale.shape[1] else inputs.condition
+    has_context = condition.context.shape[1] > 0
+    widest = (condition.context[:, -1] if has_context else condition.field).numpy()
     is_box = box is not None and math.isclose(
         len(box) * grid.pixel_mpch, grid.depth_mpch, rel_tol=1e-6
     )
@@ -150,20 +145,39 @@ def _check_density(
             warnings.warn(str(error), stacklevel=4)
 
 
-def check_fields(
-    fields: np.ndarray, inputs: Inputs, n_channels: int, name: str, *, unknown: bool = False
+def check_values(
+    values: np.ndarray,
+    condition: Condition,
+    fields: Sequence[Field],
+    name: str,
+    *,
+    unknown: bool = False,
 ) -> np.ndarray:
-    """Masses ``(sample, channel, y, x)`` as float32, or an error; NaN only where it may be."""
-    values = np.asarray(fields, np.float32)
-    n_samples, *window = inputs.condition.shape
-    expected = (n_samples, n_channels, *window)
-    if values.shape != expected:
-        raise EmulatorError(f"{name}: expected shape {expected}, got {values.shape}")
-    known = values[~np.isnan(values)] if unknown else values
-    if not np.isfinite(known).all() or (known < 0).any():
-        allowed = " (or NaN where unknown)" if unknown else ""
-        raise EmulatorError(f"{name}: expected finite masses >= 0{allowed}, got others")
-    return values
+    """Values ``(sample, channel, y, x)`` as float32, or an error; NaN only where it may be."""
+    checked = np.asarray(values, np.float32)
+    n_samples, *window = condition.field.shape
+    expected = (n_samples, len(fields), *window)
+    if checked.shape != expected:
+        raise EmulatorError(f"{name}: expected shape {expected}, got {checked.shape}")
+    allowed = " (or NaN where unknown)" if unknown else ""
+    for index, field in enumerate(fields):
+        own = checked[:, index]
+        known = own[~np.isnan(own)] if unknown else own
+        if not np.isfinite(known).all() or (not field.signed and (known < 0).any()):
+            kind = "finite values" if field.signed else "finite values >= 0"
+            raise EmulatorError(
+                f"{name}: expected {kind}{allowed} of {field.name} [{field.unit}], got others"
+            )
+    return checked
+
+
+def check_observed(
+    observed: np.ndarray, condition: Condition, fields: Sequence[Field], noise: float
+) -> Observed:
+    """What is known of the fields; anything that is not NaN must be a value of its field."""
+    if noise <= 0:
+        raise EmulatorError(f"observation_noise: expected a positive number, got {noise}")
+    return Observed(check_values(observed, condition, fields, "observed", unknown=True), noise)
 
 
 def _variable(dataset: "xr.Dataset", name: str) -> np.ndarray:

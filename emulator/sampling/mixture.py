@@ -5,17 +5,21 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import logsumexp, softmax
 
 from emulator.config import SamplingConfig
+from emulator.data.condition import Condition
 from emulator.io import EmulatorError
+from emulator.model.card import ModelCard
+from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
-from emulator.sampling.inputs import Policy
+from emulator.sampling.inputs import Observed
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-class Mixture:
+class Mixture(BaseEmulator):
     """Models that were trained alike from different seeds.
 
     A member of the mixture is a member of one of its models. Nothing is averaged: the ensemble
@@ -45,55 +49,39 @@ class Mixture:
             raise EmulatorError(f"{', '.join(models)}: seeds must differ, got {seeds}")
 
     @property
-    def channels(self) -> list[str]:
-        """Names of the fields that are drawn."""
-        return self.models[0].channels
+    def card(self) -> ModelCard:
+        """What the models were trained on, and how: the card of the first."""
+        return self.models[0].card
 
-    @property
-    def params(self) -> list[str]:
-        """Names of the conditioning parameters, in the order of arrays."""
-        return self.models[0].params
-
-    def sample(
+    def _ensemble(
         self,
-        condition: "np.ndarray | xr.Dataset",
-        params: Any,
-        *,
-        large_scale: np.ndarray | None = None,
-        centres: Sequence[tuple[int, int]] | None = None,
-        n_members: int = 8,
-        first_member: int = 0,
-        seed: int = 0,
-        out_of_range: Policy = "raise",
-        observed: np.ndarray | None = None,
-        observation_noise: float = 0.02,
-        sampling: SamplingConfig | None = None,
-        progress: bool = False,
+        condition: Condition,
+        observed: Observed | None,
+        members: Sequence[int],
+        seed: int,
+        options: SamplingConfig,
+        progress: bool,
     ) -> "xr.Dataset":
-        """Draw an ensemble whose members are dealt to the models in turn.
-
-        Member ``k`` of ``n`` models is member ``k // n`` of model ``k % n``, whichever others are
-        drawn beside it. Arguments, result and errors are those of :meth:`Emulator.sample`.
-        """
-        if n_members < 1:
-            raise ValueError(f"n_members must be at least 1, got {n_members}")
-        n_models = len(self.models)
-        members = range(first_member, first_member + n_members)
-        parts = []
+        n_models, parts = len(self.models), []
         for place, model in enumerate(self.models):
             own = [k // n_models for k in members if k % n_models == place]
-            if not own:
-                continue
-            part = model.sample(
-                condition, params,
-                large_scale=large_scale, centres=centres, n_members=len(own), first_member=own[0],
-                seed=seed, out_of_range=out_of_range, observed=observed,
-                observation_noise=observation_noise, sampling=sampling, progress=progress,
-            )  # fmt: skip
-            parts.append(part.assign_coords(member=[k * n_models + place for k in own]))
+            if own:
+                part = model._ensemble(condition, observed, own, seed, options, progress)
+                parts.append(part.assign_coords(member=[k * n_models + place for k in own]))
         joined = join_members(parts)
         numbers = np.concatenate([part["member"].values for part in parts])
         return joined.assign_coords(member=numbers).sortby("member")
+
+    def _log_density(
+        self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int
+    ) -> "xr.Dataset":
+        parts = [m._log_density(values, condition, n_steps, n_probes, seed) for m in self.models]
+        nats = np.stack([part["log_likelihood"].values for part in parts])
+        errors = np.stack([part["standard_error"].values for part in parts])
+        weights = softmax(nats, axis=0)
+        mean = logsumexp(nats, axis=0) - np.log(len(parts))
+        error = np.sqrt((weights**2 * errors**2).sum(axis=0))
+        return parts[0].copy(data={"log_likelihood": mean, "standard_error": error})
 
 
 def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":

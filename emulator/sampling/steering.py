@@ -1,7 +1,6 @@
 """From a model and the options of sampling to a denoiser, a solver and a grid of gammas."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,24 +10,16 @@ from emulator.diffusion.guidance import classifier_free
 from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.path import Path
 from emulator.diffusion.schedule import Schedule
-from emulator.diffusion.solvers import Solver, Spacing, build_solver, gamma_grid
+from emulator.diffusion.solvers import Solver, build_solver, build_spacing, gamma_grid
 from emulator.io import EmulatorError
-from emulator.model.build import bind_condition, build_parameterization, denoiser
-
-
-class Given(NamedTuple):
-    """What a batch is conditioned on, as the network and the transforms see it."""
-
-    fields: Tensor  # (batch, 1 + level, y, x), normalised
-    params: Tensor  # (batch, param), scaled; 0 where unknown
-    known: Tensor  # (batch, param), 1 where known
-    condition: Tensor  # (batch, y, x) [Msun/h per pixel]
-    baryon_fraction: Tensor  # (batch,)
+from emulator.model.build import build_parameterization
+from emulator.model.conditional import bind_condition, denoiser
+from emulator.model.field_transform import Encoded
 
 
 def steered_denoiser(
     network: Callable[..., Tensor],
-    given: Given,
+    given: Encoded,
     diffusion: DiffusionConfig,
     options: SamplingConfig,
 ) -> Denoiser:
@@ -40,7 +31,7 @@ def steered_denoiser(
         If guidance drops what the model was always trained with.
     """
     parameterization = build_parameterization(diffusion)
-    bound = bind_condition(network, given.fields, given.params, diffusion, known=given.known)
+    bound = bind_condition(network, given, diffusion)
     conditional = denoiser(bound, parameterization)
     if options.guidance_scale == 1.0:
         return conditional
@@ -54,10 +45,9 @@ def steered_denoiser(
             )
     without = bind_condition(
         network,
-        given.fields,
-        given.params,
+        given,
         diffusion,
-        known=given.known * ("params" not in options.guidance_drops),
+        keep_params=torch.zeros_like(given.known) if "params" in options.guidance_drops else None,
         keep_context=nothing if "context" in options.guidance_drops else None,
     )
     interval = {} if options.guidance_interval is None else {"interval": options.guidance_interval}
@@ -70,16 +60,8 @@ def plan(
     diffusion: DiffusionConfig, schedule: Schedule, options: SamplingConfig
 ) -> tuple[Solver, list[float]]:
     """Solver and grid of gammas that the options ask for."""
-    solver = build_solver(
-        options.solver,
-        eta=options.eta,
-        churn=options.churn,
-        path=Path(diffusion.path),
-        centre=options.centre,
-        corrections=options.corrections,
-        langevin_step=options.langevin_step,
-    )
+    solver = build_solver(options.solver, path=Path(diffusion.path))
     start = schedule.gamma_max if options.gamma_start is None else options.gamma_start
     end = schedule.gamma_min if options.gamma_end is None else options.gamma_end
-    spacing = Spacing(options.spacing, rho=options.rho, centre=options.centre, schedule=schedule)
+    spacing = build_spacing(options.spacing, schedule)
     return solver, gamma_grid(start, end, solver.nodes(options.n_steps), spacing)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.fields import SPECIES
+from emulator.fields import CONDITION, Field, dump_fields
 from emulator.io import checked_values, write_dataset
 from emulator.units import Unit
 
@@ -26,8 +26,10 @@ class FullMaps:
 
     Attributes
     ----------
+    values
+        ``(projection, species, y, x)`` float32 in the units of the fields; the DMO field first.
     fields
-        ``(projection, species, y, x)`` float32 [Msun/h per pixel], species as in ``SPECIES``.
+        Rows of the fields behind it, in order.
     projections
         A label each.
     context
@@ -43,7 +45,8 @@ class FullMaps:
         Of ready windows: number of the projection that each halo is the middle of.
     """
 
-    fields: NDArray[np.float32]
+    values: NDArray[np.float32]
+    fields: tuple[Field, ...]
     projections: tuple[str, ...]
     context: Mapping[int, NDArray[np.float32]]
     halos: "Halos"
@@ -61,17 +64,18 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
     """Write a maps file, atomically; ``attrs`` are all of its attributes."""
     import xarray as xr
 
+    species = (CONDITION, *maps.fields)
     mass = {"units": str(Unit.MASS_PER_PIXEL)}
     length = {"units": str(Unit.LENGTH)}
-    centres = (np.arange(maps.fields.shape[-1]) + 0.5) * attrs["pixel_mpch"]
+    centres = (np.arange(maps.values.shape[-1]) + 0.5) * attrs["pixel_mpch"]
     label = {"units": str(Unit.DIMENSIONLESS)}
     of_halos = {} if maps.halo_projection is None else {"halo_projection": maps.halo_projection}
     dataset = xr.Dataset(
         {
             "maps": (
                 ("projection", "species", "y", "x"),
-                checked_values(maps.fields, f"{output}:maps"),
-                {**mass, "long_name": "projected mass"},
+                _checked(maps, str(output)),
+                {"units": "of each species: see unit", "long_name": "projected fields"},
             ),
             "halo_position": (("halo", "axis"), maps.halos.position_mpch, length),
             "halo_m200c": ("halo", maps.halos.m200c_msunh, {"units": str(Unit.MASS)}),
@@ -88,13 +92,21 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
         },
         coords={
             "projection": ("projection", list(maps.projections), label),
-            "species": ("species", list(SPECIES), label),
+            "species": ("species", [field.name for field in species], label),
+            "unit": ("species", [field.unit for field in species], label),
             "y": ("y", centres, length),
             "x": ("x", centres, length),
         },
-        attrs=dict(attrs),
+        attrs=dict(attrs) | {"fields": dump_fields(maps.fields)},
     )
     write_dataset(dataset, output, encoding=_encoding(dataset))
+
+
+def _checked(maps: FullMaps, output: str) -> NDArray[np.float32]:
+    """Values: finite, and of zero or more where their field is not signed."""
+    for index, field in enumerate((CONDITION, *maps.fields)):
+        checked_values(maps.values[:, index], f"{output}:maps ({field.name})", signed=field.signed)
+    return maps.values
 
 
 def _encoding(dataset: "xr.Dataset") -> dict[str, dict[str, Any]]:

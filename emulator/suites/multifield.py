@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.config import DataConfig, MultifieldSuite
-from emulator.fields import SPECIES
+from emulator.fields import CONDITION, Field
 from emulator.io import DataError, checked_values, is_archive, open_arrays
-from emulator.projection.budget import require_cosmic_shares, require_same_matter_content
+from emulator.projection.budget import require_shares_of_matter
 from emulator.projection.pyramid import context_pyramid, mean_masses
 from emulator.readers.catalogs import Halos
 from emulator.readers.parameter_table import canonical_name, read_table
@@ -31,7 +31,12 @@ from emulator.readers.parameters import (
     read_ranges,
     require_possible_parameters,
 )
+from emulator.suites.base import Probe
+from emulator.suites.existing import ExistingSuite
+from emulator.suites.findings import Inspection
 from emulator.suites.full_maps import FullMaps, below
+from emulator.suites.table_checks import inspect_parameters
+from emulator.suites.timing import probe_reading
 from emulator.units import CRITICAL_DENSITY
 
 TOLERANCE = 0.1
@@ -39,88 +44,110 @@ TOLERANCE = 0.1
 maps and the mean matter density, and between the fields' mass and that of their twin."""
 
 
-def read_multifield(
-    suite: MultifieldSuite, data_config: DataConfig, root: str | Path, simulation: str
-) -> FullMaps:
-    """Read the maps of one simulation.
+class Multifield(ExistingSuite):
+    """Ready maps: one array a field and set."""
 
-    Parameters
-    ----------
-    suite
-        Names of the files, maps a simulation, geometry and cosmology.
-    data_config
-        Pixels (those of the files: nothing is resampled) and context factors.
-    root
-        Folder above the files.
-    simulation
-        Name, e.g. ``"LH_12"``: the number after the last underscore counts simulations in the file.
+    config: MultifieldSuite
 
-    Returns
-    -------
-    FullMaps
-        Periodic maps [Msun/h per pixel].
+    def inputs(self, simulation: str) -> list[Path]:
+        """Arrays of all fields with a file, and the tables; see :meth:`Suite.inputs`."""
+        kinds = (*self.config.maps, "parameters", "ranges")
+        return [self.config.path(kind, self.root, simulation) for kind in kinds]
 
-    Raises
-    ------
-    DataError
-        A missing, damaged or foreign file, another number of pixels or of maps than expected,
-        values that are negative or not finite, DMO maps whose mean is not that of the universe in
-        the parameter table, fields that are not their shares of it, or parameters that a table
-        without names gives and no range allows.
-    """
-    if data_config.slabs != 1:
-        raise DataError(
-            f"suite {suite.name}", "data.slabs: 1 (ready maps are slabs)", f"{data_config.slabs}"
+    def n_projections(self, data: DataConfig) -> int:
+        """Maps of a simulation."""
+        return self.config.maps_per_simulation
+
+    def read_maps(
+        self, data: DataConfig, simulation: str, *, redraw: int = 0, workers: int = 1
+    ) -> FullMaps:
+        """Read the maps of one simulation: the number after the last underscore counts them.
+
+        See :meth:`Suite.read_maps`. Refused are also another number of pixels or of maps than
+        expected (nothing is resampled), DMO maps whose mean is not that of the universe in the
+        parameter table, fields that are not their shares of it, and parameters that a table without
+        names gives and no range allows.
+        """
+        config = self.config
+        if data.slabs != 1:
+            raise DataError(
+                f"suite {config.name}", "data.slabs: 1 (ready maps are slabs)", f"{data.slabs}"
+            )
+        table = config.path("parameters", self.root, simulation)
+        rows = read_table(table, config.parameter_names)
+        params = parameters_of(rows, simulation)
+        fields = (CONDITION, *data.targets)
+        paths = [config.path(field.name, self.root, simulation) for field in fields]
+        n_maps, first = config.maps_per_simulation, _number(simulation)
+        shape = (n_maps * len(rows.rows), data.n_pixels, data.n_pixels)
+        chosen = slice(first * n_maps, (first + 1) * n_maps)
+        values = [
+            _read_field(path, chosen, shape, field)
+            for path, field in zip(paths, fields, strict=True)
+        ]
+        named = {canonical_name(name): value for name, value in params.items()}
+        if "Omega_m" not in named:
+            raise DataError(table, "the parameter Omega_m", f"only {', '.join(params)}")
+        ranges = config.path("ranges", self.root, simulation)
+        if config.parameter_names is not None:
+            known = match_ranges(params, read_ranges(ranges), ranges)
+            require_possible_parameters(params, known, f"{table}:{simulation}")
+        _require_mean_density(values[0], named["Omega_m"], config, paths[0])
+        omega_b = named.get("Omega_b", config.omega_b)
+        sums = {field: float(value.sum()) for field, value in zip(fields, values, strict=True)}
+        require_shares_of_matter(
+            sums, omega_b / named["Omega_m"], str(paths[1]), shares=TOLERANCE, content=TOLERANCE
         )
-    first = _number(simulation) * suite.maps_per_simulation
-    table = suite.path("parameters", root, simulation)
-    rows = read_table(table, suite.parameter_names)
-    params = parameters_of(rows, simulation)
-    shape = (suite.maps_per_simulation * len(rows.rows), *[data_config.n_pixels] * 2)
-    paths = [suite.path(species, root, simulation) for species in SPECIES]
-    chosen = slice(first, first + suite.maps_per_simulation)
-    density = [_read_field(path, chosen, shape) for path in paths]
-    named = {canonical_name(name): value for name, value in params.items()}
-    if "Omega_m" not in named:
-        raise DataError(table, "the parameter Omega_m", f"only {', '.join(params)}")
-    ranges = suite.path("ranges", root, simulation)
-    if suite.parameter_names is not None:
-        known = match_ranges(params, read_ranges(ranges), ranges)
-        require_possible_parameters(params, known, f"{table}:{simulation}")
-    _require_mean_density(density[0], named["Omega_m"], suite, paths[0])
-    omega_b = named.get("Omega_b", suite.omega_b)
-    masses = dict(zip(SPECIES[1:], (float(field.sum()) for field in density[1:]), strict=True))
-    dmo, where = float(density[0].sum()), str(paths[1])
-    require_cosmic_shares(masses, dmo, omega_b / named["Omega_m"], where, tolerance=TOLERANCE)
-    require_same_matter_content(masses, dmo, where, tolerance=TOLERANCE)
-    pixel = suite.box_size_mpch / data_config.n_pixels
-    fields = np.stack([(field * pixel**2).astype(np.float32) for field in density], axis=1)
-    attrs = {
-        "box_size_mpch": suite.box_size_mpch,
-        "pixel_mpch": pixel,
-        "depth_mpch": suite.depth_mpch,
-        "redshift": suite.redshift,
-        "hubble_h": named.get("h", suite.hubble_h),
-        "omega_m": named["Omega_m"],
-        "omega_b": omega_b,
-        "periodic": 1,
-        **parameter_attrs(params, ranges),
-        **mean_masses(fields),
-    }
-    return FullMaps(
-        fields=fields,
-        projections=tuple(str(i) for i in range(len(fields))),
-        context=context_pyramid(fields[:, 0], data_config.context_factors),
-        halos=Halos(np.empty((0, 3)), np.empty(0), np.empty(0)),
-        attrs=attrs,
-        sources=tuple(below(root, path) for path in paths),
-    )
+        pixel = config.box_size_mpch / data.n_pixels
+        for field, value in zip(fields, values, strict=True):
+            if field.adds_up:
+                value *= pixel**2
+        maps = np.stack([value.astype(np.float32) for value in values], axis=1)
+        return FullMaps(
+            values=maps,
+            fields=data.targets,
+            projections=tuple(str(i) for i in range(len(maps))),
+            context=context_pyramid(maps[:, 0], data.context_factors),
+            halos=Halos(np.empty((0, 3)), np.empty(0), np.empty(0)),
+            attrs={
+                "box_size_mpch": config.box_size_mpch,
+                "pixel_mpch": pixel,
+                "depth_mpch": config.depth_mpch,
+                "redshift": config.redshift,
+                "hubble_h": named.get("h", config.hubble_h),
+                "omega_m": named["Omega_m"],
+                "omega_b": omega_b,
+                "periodic": 1,
+                **parameter_attrs(params, ranges),
+                **mean_masses(maps, data.targets),
+            },
+            sources=tuple(below(self.root, path) for path in paths),
+        )
+
+    def inspect(self, data: DataConfig, simulation: str, *, deep: bool) -> Inspection:
+        """See :meth:`Suite.inspect`."""
+        found = Inspection(simulation)
+        needed = [f.name for f in (CONDITION, *data.targets)]
+        kinds = (*needed, "parameters", "ranges")
+        for path in (self.config.path(kind, self.root, simulation) for kind in kinds):
+            found.require_file(path)
+        inspect_parameters(found, self.config, self.root)
+        if deep and not found.findings:
+            found.attempt("values", lambda: self.read_maps(data, simulation))
+        return found
+
+    def probe(self, data: DataConfig) -> Probe:
+        """Read the first simulation."""
+        return probe_reading(self, data)
 
 
-def _read_field(path: Path, chosen: slice, expected: tuple[int, ...]) -> NDArray[np.float64]:
-    """Surface densities of the chosen maps; only they are read from the file."""
+def _read_field(
+    path: Path, chosen: slice, expected: tuple[int, ...], field: Field
+) -> NDArray[np.float64]:
+    """Surface densities, or means, of the chosen maps; only they are read from the file."""
     with open_arrays(path, mmap_mode="r") as array:
-        return _chosen(array, path, chosen, expected)
+        values = _chosen(array, path, chosen, expected)
+    return checked_values(values, f"{path}[{chosen.start}]", signed=field.signed)
 
 
 def _chosen(
@@ -144,7 +171,7 @@ def _chosen(
             f"{expected[0]} maps (suite.maps_per_simulation times the rows of the parameter table)",
             f"{len(array)}",
         )
-    return checked_values(array[chosen].astype(np.float64), f"{path}[{chosen.start}]")
+    return np.asarray(array[chosen], np.float64)
 
 
 def _require_mean_density(
@@ -170,3 +197,6 @@ def _number(simulation: str) -> int:
             f"simulation {simulation!r}", "a name that ends in its number in the file", digits
         )
     return int(digits)
+
+
+SUITE = Multifield

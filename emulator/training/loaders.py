@@ -10,6 +10,7 @@ from emulator.config import ExperimentConfig
 from emulator.data.dataset import Batch, StepSampler, WindowDataset
 from emulator.data.maps import Maps
 from emulator.model.normalisation import Normalisation
+from emulator.model.windows import windows_for
 from emulator.training.state import SIGNALS
 
 VALIDATION_BATCH = 64
@@ -26,9 +27,9 @@ def training_windows(
     world_size: int = 1,
 ) -> WindowDataset:
     """Windows of every step; the share of one process."""
-    return WindowDataset(
-        maps,
+    return windows_for(
         normalisation,
+        maps,
         window=config.data.window,
         batch_size=config.training.batch_size,
         seed=seed,
@@ -74,9 +75,9 @@ def validation_loader(
     config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation
 ) -> DataLoader[Batch]:
     """Fixed windows, the same for every seed, drawn without tilt from a stream of their own."""
-    dataset = WindowDataset(
-        maps,
+    dataset = windows_for(
         normalisation,
+        maps,
         window=config.data.window,
         batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
         seed=VALIDATION_SEED,

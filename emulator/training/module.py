@@ -15,15 +15,14 @@ from emulator.diffusion.parameterization import Network
 from emulator.diffusion.schedule import FixedLinear
 from emulator.diffusion.times import build_times, low_discrepancy_times
 from emulator.model.build import (
-    bind_condition,
     build_parameterization,
     build_schedule,
     build_weight,
     channel_weights,
     data_noises,
-    denoiser,
 )
-from emulator.model.transforms import FieldTransform
+from emulator.model.conditional import bind_condition, denoiser
+from emulator.model.field_transform import Encoded, FieldTransform
 from emulator.networks.backbone import Backbone, ParameterHead
 from emulator.training.ema import build_ema
 from emulator.training.loaders import VALIDATION_SEED
@@ -44,7 +43,7 @@ class Draws(NamedTuple):
     eps: Tensor
     t: Tensor
     importance: Tensor
-    known: Tensor | None
+    keep_params: Tensor | None
     keep_context: Tensor | None
     first: int
     """Row of the step's batch at which this part begins."""
@@ -98,10 +97,10 @@ class EmulatorModule(pl.LightningModule):
         self.weights = torch.tensor(channel_weights(transform.channels))
         self.data_noise = torch.tensor(data_noises(transform.channels, diffusion.data_noise))
 
-    def normalise(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Network's channels of the target, and the condition followed by its context."""
-        x = self.field_transform.transform(batch.target, batch.condition, batch.baryon_fraction)
-        return x, self.field_transform.transform_condition(batch.condition, batch.large_scale)
+    def normalise(self, batch: Batch) -> tuple[Tensor, Encoded]:
+        """Network's channels of the target, and the condition as the network sees it."""
+        x = self.field_transform.transform(batch.target, batch.condition)
+        return x, self.field_transform.encode(batch.condition)
 
     def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """Training loss of each sample."""
@@ -114,10 +113,10 @@ class EmulatorModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Loss of one batch, or of one part of it, and what of it is the objective."""
         draws = self._draw(batch, batch_idx)
-        x, fields = self.normalise(batch)
+        x, given = self.normalise(batch)
         network = bind_condition(
-            self.network, fields, batch.params, self.diffusion,
-            known=draws.known, keep_context=draws.keep_context,
+            self.network, given, self.diffusion,
+            keep_params=draws.keep_params, keep_context=draws.keep_context,
         )  # fmt: skip
         losses = self._loss(network, x, draws.eps, draws.t)
         self._require_finite(losses, draws.first)
@@ -125,7 +124,7 @@ class EmulatorModule(pl.LightningModule):
         objective = (draws.importance * losses).mean()
         loss = objective
         if self.head is not None:
-            loss = loss + self._head_loss(self.head, x, fields, batch.params)
+            loss = loss + self._head_loss(self.head, x, given)
         return {"loss": loss, "objective": objective.detach()}
 
     def _draw(self, batch: Batch, batch_idx: int) -> Draws:
@@ -137,13 +136,13 @@ class EmulatorModule(pl.LightningModule):
         config, trainer = self.training_config, self.trainer
         seed = _step_seed(self.seed, 0, self.global_step)
         torch.manual_seed(seed)
-        whole = len(batch.params) * config.accumulate * trainer.world_size
+        whole = len(batch.target) * config.accumulate * trainer.world_size
         part = batch_idx % config.accumulate
         share = part_of(whole, config.accumulate, part, trainer.world_size, self.global_rank)
         shape = (len(self.weights), *batch.target.shape[2:])
         eps = torch.randn((whole, *shape), device=batch.target.device)[share]
         t, importance = (values[share].to(eps) for values in self.times.draw(whole))
-        n_params = batch.params.shape[1]
+        n_params = batch.condition.params.shape[1]
         dropped = self.diffusion
         known = _known(whole, n_params, dropped.drop_params, dropped.drop_each_param)
         keep = [
@@ -154,9 +153,9 @@ class EmulatorModule(pl.LightningModule):
             torch.manual_seed(_step_seed(self.seed, share.start, self.global_step))
         return Draws(eps, t, importance, keep[0], keep[1], share.start)
 
-    def _head_loss(self, head: ParameterHead, x: Tensor, fields: Tensor, params: Tensor) -> Tensor:
+    def _head_loss(self, head: ParameterHead, x: Tensor, given: Encoded) -> Tensor:
         """Weighted squared error of the parameters that the head reads off the clean fields."""
-        error = head(self.network.features(x, fields)) - params
+        error = head(self.network.features(x, given.fields)) - given.params
         loss = error.square().mean()
         self.log("head_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
         return self.training_config.parameter_head_weight * loss
@@ -179,8 +178,8 @@ class EmulatorModule(pl.LightningModule):
         them, so that the estimates of different schedules compare.
         """
         generator = torch.Generator().manual_seed(_step_seed(VALIDATION_SEED, 1, batch_idx))
-        x, fields = self.normalise(batch)
-        network = bind_condition(self.ema, fields, batch.params, self.diffusion)
+        x, given = self.normalise(batch)
+        network = bind_condition(self.ema, given, self.diffusion)
         eps = torch.randn(x.shape, generator=generator).to(x)
         u = low_discrepancy_times(len(x), generator).to(x)
         loss = self._loss(network, x, eps, u)
@@ -223,13 +222,8 @@ class EmulatorModule(pl.LightningModule):
 
     def _draw_ensemble(self, batch: Batch) -> Tensor:
         """A few members of every window of a batch, from the averaged network."""
-        x, fields = self.normalise(batch)
-        network = bind_condition(
-            self.ema,
-            fields.repeat_interleave(MEMBERS, 0),
-            batch.params.repeat_interleave(MEMBERS, 0),
-            self.diffusion,
-        )
+        x, given = self.normalise(batch)
+        network = bind_condition(self.ema, given.repeat(MEMBERS), self.diffusion)
         return draw_ensemble(
             denoiser(network, self.parameterization),
             self.field_transform,

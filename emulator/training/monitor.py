@@ -19,7 +19,7 @@ from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.solvers import build_solver, gamma_grid, solve
 from emulator.metrics.calibration import spread_and_skill, spread_skill_ratio
 from emulator.metrics.power_spectrum import power_spectrum
-from emulator.model.transforms import FieldTransform
+from emulator.model.field_transform import FieldTransform
 
 BIN_EDGES = (-math.inf, -8.0, -5.0, -2.0, 1.0, 4.0, 7.0, math.inf)
 """Bins of gamma in which the error of the data estimate is kept."""
@@ -82,14 +82,11 @@ def draw_ensemble(
     ``denoiser`` takes ``batch * MEMBERS`` rows, the members of a window next to each other.
     """
     generator = torch.Generator().manual_seed(seed)
-    n_rows = len(batch.condition) * MEMBERS
-    z = torch.randn((n_rows, *shape), generator=generator).to(batch.condition.device)
+    n_rows = len(batch.target) * MEMBERS
+    z = torch.randn((n_rows, *shape), generator=generator).to(batch.target.device)
     gammas = gamma_grid(gamma_max, GAMMA_END, EVALUATIONS)
     x = solve(build_solver("unipc3"), denoiser, z, gammas, lambda: z)
-    condition = batch.condition.repeat_interleave(MEMBERS, 0)
-    masses = transform.inverse_transform(
-        x, condition, batch.baryon_fraction.repeat_interleave(MEMBERS, 0)
-    )
+    masses = transform.inverse_transform(x, batch.condition.repeat(MEMBERS))
     return masses.unflatten(0, (-1, MEMBERS))
 
 

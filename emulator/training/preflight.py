@@ -100,8 +100,8 @@ def measure_modes(dataset: WindowDataset, module: EmulatorModule) -> ModeStatist
     first, n_steps = 2**31, -(-MODE_WINDOWS // dataset.batch_size)  # steps that no training has
     parts = range(first * dataset.accumulate, (first + n_steps) * dataset.accumulate)
     pairs = [module.normalise(dataset[part]) for part in parts]
-    x, fields = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    return fit_modes(x, fields[:, 0])
+    x = torch.cat([x for x, _ in pairs])
+    return fit_modes(x, torch.cat([given.fields[:, 0] for _, given in pairs]))
 
 
 def check_noise_end(modes: ModeStatistics, module: EmulatorModule, channels: Sequence[str]) -> None:

@@ -20,8 +20,8 @@ from emulator.metadata import fingerprint, provenance
 from emulator.model.build import build_network
 from emulator.model.bundle import write_bundle
 from emulator.model.card import ModelCard
+from emulator.model.field_transform import FieldTransform, network_channels
 from emulator.model.normalisation import Normalisation
-from emulator.model.transforms import FieldTransform, network_channels
 from emulator.training.history import History, ProgressLine, StopEarly
 from emulator.training.loaders import training_loader, training_windows, validation_loader
 from emulator.training.module import EmulatorModule, NonFiniteLossError

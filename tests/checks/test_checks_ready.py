@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from emulator.cli import app
-from emulator.suites.samples import write_sample
+from emulator.suites.window_files import write_window
 
 NAMES = list(multifield_files.NAMES)
 SPLIT = {"validation_fraction": 0.3, "test_fraction": 0.2, "test_sets": ["CV"]}
@@ -79,7 +79,7 @@ def windows(tmp_path):
     for seed, (name, count) in enumerate(counts):
         for i in range(count):
             sample = window_files.make_sample(10 * seed + i, params=(0.3, 1.0), factors=(2,))
-            write_sample(tmp_path / name.split("_")[0] / name / f"halo_{i}.npz", sample)
+            write_window(tmp_path / name.split("_")[0] / name / f"halo_{i}.npz", sample)
     (tmp_path / "ranges.csv").write_text(
         "ParamName,LogFlag,FiducialVal,MinVal,MaxVal\nOmega_m,0,0.3,0.1,0.5\nA_SN1,1,1,0.25,4\n"
     )

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from emulator.cli import app
 from emulator.config import parse_config, read_config
 from emulator.cost.predict import JOB_SECONDS, StageCost, predict
-from emulator.cost.probe import probe_embedded, probe_network
+from emulator.cost.probe import probe_network
 from emulator.cost.requests import Request, evaluations
 from emulator.cost.table import to_json, to_text
 
@@ -66,11 +66,9 @@ def test_small_jobs_are_told_their_blocks(prediction):
 
 
 def test_probes_time_what_the_stages_run(prediction):
-    speed = probe_embedded(TEST)
-    assert speed.simulate_seconds.keys() == {"SB", "CV"}
     simulate = next(c for c in prediction.stages if c.stage == "simulate")
-    total = 4 * speed.simulate_seconds["SB"] + speed.simulate_seconds["CV"]
-    assert 0.2 < simulate.seconds / total < 5
+    assert simulate.seconds > 0
+    assert any("a run of each set" in note and "(SB)" in note for note in prediction.notes)
     network = probe_network(TEST)
     assert network.training_flop_per_second > 0
     assert network.sampling_flop_per_second > 0

@@ -36,7 +36,7 @@ from emulator.readers.parameters import parameters_of, read_ranges
 from emulator.readers.snapshots import open_snapshot
 from emulator.report.inputs import read_history
 from emulator.simulate.simulate import simulate_run, write_tables
-from emulator.suites.samples import read_sample, write_sample
+from emulator.suites.window_files import read_window, write_window
 from emulator.training.state import last_state
 from emulator.validation.evaluate import read_ensemble
 
@@ -92,7 +92,7 @@ def files(tmp_path_factory):
     write_manifest(root / "manifest.json", [ensembles[0]])
     write_tables(SUITE, root / "raw")
     dmo, catalogue, hydro = simulate_run(SUITE, "CV0", root / "raw")
-    write_sample(root / "window.npz", make_sample())
+    write_window(root / "window.npz", make_sample())
     from emulator.io import write_json
 
     write_json(root / "splits.json", {"train": ["SB_0"], "validation": ["SB_1"], "test": ["CV_0"]})
@@ -118,7 +118,7 @@ def files(tmp_path_factory):
         "snapshot": (hydro, read_particles),
         "twin": (dmo, read_particles),
         "catalogue": (catalogue, read_halos),
-        "window": (root / "window.npz", read_sample),
+        "window": (root / "window.npz", read_window),
     }
 
 
@@ -170,7 +170,7 @@ def is_harmless(kind, copy, path):
     """A zip archive has bytes that mean nothing; what is in it is checked by its own sums."""
     if kind != "window":
         return False
-    return all(map(np.array_equal, read_sample(copy), read_sample(path)))
+    return all(map(np.array_equal, read_window(copy), read_window(path)))
 
 
 # ----------------------------------------------------------------------------- files of others

@@ -4,12 +4,13 @@ import fabricated
 import numpy as np
 import pytest
 import torch
+from fitted import fit
 from torch.utils.data import DataLoader
 
 from emulator.config import ModelConfig
-from emulator.data.dataset import StepSampler, WindowDataset, corner_stride, window_weights
+from emulator.data.dataset import StepSampler, corner_stride, window_weights
 from emulator.data.maps import read_maps
-from emulator.model.fit import fit_normalisation
+from emulator.model.windows import windows_for
 
 WINDOW = 16
 
@@ -24,12 +25,12 @@ def paths(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def normalisation(paths):
-    return fit_normalisation(paths, ModelConfig(params=("Omega_m", "A_SN1")), (2, 4))
+    return fit(paths, ModelConfig(params=("Omega_m", "A_SN1")), (2, 4))
 
 
 def dataset(paths, normalisation, *, lazy=False):
     maps = [read_maps(path, lazy=lazy) for path in paths]
-    return WindowDataset(maps, normalisation, window=WINDOW, batch_size=4, seed=5, mass_tilt=1.0)
+    return windows_for(normalisation, maps, window=WINDOW, batch_size=4, seed=5, mass_tilt=1.0)
 
 
 def batches(source, n_workers, first=0, last=6, *, context="fork"):
@@ -43,7 +44,8 @@ def batches(source, n_workers, first=0, last=6, *, context="fork"):
 def assert_equal(some, others):
     assert len(some) == len(others)
     for one, other in zip(some, others, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        flat = [(*batch.condition, batch.target) for batch in (one, other)]
+        assert all(torch.equal(a, b) for a, b in zip(*flat, strict=True))
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -88,12 +90,12 @@ def test_windows_fall_as_their_weights_say(paths, normalisation):
     """Mean mass of drawn windows is that of the weights, whatever the tilt."""
     maps = read_maps(paths[0])
     for tilt in (0.0, 2.0):
-        source = WindowDataset(
-            [maps], normalisation, window=WINDOW, batch_size=2000, seed=1, mass_tilt=tilt
+        source = windows_for(
+            normalisation, [maps], window=WINDOW, batch_size=2000, seed=1, mass_tilt=tilt
         )
         mass = window_weights(maps, WINDOW, 1.0)
         share = window_weights(maps, WINDOW, tilt)
         expected = np.average(mass, weights=share)
-        found = source[0].condition.double().sum((1, 2)).mean()
+        found = source[0].condition.field.double().sum((1, 2)).mean()
         # jitter below the stride averages the masses of neighbouring corners
         assert float(found) == pytest.approx(expected, rel=0.04)

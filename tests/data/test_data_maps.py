@@ -17,11 +17,12 @@ from emulator.projection.blocks import parts_of
 from emulator.projection.pair import project_species
 from emulator.projection.pyramid import block_mean
 from emulator.readers.snapshots import open_snapshot
+from emulator.suites import build_suite
 from emulator.suites.mapmaking import project_simulation
 
 
 def project(root, suite, config, output):
-    project_simulation(suite, config, root, "CV_0", output)
+    project_simulation(build_suite(suite, root), config, "CV_0", output)
     return output
 
 
@@ -185,7 +186,9 @@ def test_lost_mass_is_an_error(tiny_root, tiny_suite, tiny_config, tmp_path, mon
 
 def test_an_unknown_simulation(tiny_root, tiny_suite, tiny_config, tmp_path):
     with pytest.raises(DataError, match="CV_9"):
-        project_simulation(tiny_suite, tiny_config, tiny_root, "CV_9", tmp_path / "out.h5")
+        project_simulation(
+            build_suite(tiny_suite, tiny_root), tiny_config, "CV_9", tmp_path / "out.h5"
+        )
 
 
 def change_attr(name, value):

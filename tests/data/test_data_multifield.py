@@ -3,16 +3,16 @@
 import multifield_files as files
 import numpy as np
 import pytest
+from fitted import fit
 
 from emulator.config import DataConfig, ModelConfig
-from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
 from emulator.fields import SPECIES
 from emulator.io import DataError
-from emulator.model.fit import fit_normalisation
+from emulator.model.windows import windows_for
 from emulator.projection.pyramid import block_mean
+from emulator.suites import build_suite
 from emulator.suites.mapmaking import project_simulation
-from emulator.suites.multifield import read_multifield
 from emulator.units import CRITICAL_DENSITY
 
 DATA = DataConfig(n_pixels=files.N_PIXELS, window=8, context_factors=(2, 4))
@@ -34,22 +34,22 @@ def written(root, suite):
 
 
 def test_masses_are_surface_density_times_pixel_area(root, suite, written):
-    maps = read_multifield(suite, DATA, root, "LH_3")
+    maps = build_suite(suite, root).read_maps(DATA, "LH_3")
     area = (25.0 / files.N_PIXELS) ** 2
-    assert maps.fields.shape == (3, 4, 32, 32)
-    assert maps.fields.dtype == np.float32
-    np.testing.assert_allclose(maps.fields, written["LH"][9:12] * area, rtol=1e-6)
+    assert maps.values.shape == (3, 4, 32, 32)
+    assert maps.values.dtype == np.float32
+    np.testing.assert_allclose(maps.values, written["LH"][9:12] * area, rtol=1e-6)
     # the mass of a slab of this universe
     expected = 0.36 * CRITICAL_DENSITY * 25.0**2 * 5.0
     assert maps.attrs["mass_map_dmo"] == pytest.approx(expected, rel=1e-5)
     assert maps.projections == ("0", "1", "2")
     for factor in (2, 4):
-        by_hand = block_mean(maps.fields[:, 0].astype(float), factor)
+        by_hand = block_mean(maps.values[:, 0].astype(float), factor)
         np.testing.assert_allclose(maps.context[factor], by_hand, rtol=1e-6)
 
 
 def test_attributes_of_the_maps_file(root, suite, written, tmp_path):
-    project_simulation(suite, DATA, root, "LH_1", tmp_path / "LH_1.h5")
+    project_simulation(build_suite(suite, root), DATA, "LH_1", tmp_path / "LH_1.h5")
     maps = read_maps(tmp_path / "LH_1.h5")
     expected = {
         "set": "LH", "simulation": "LH_1", "run": "LH_1", "suite": "IllustrisTNG", "periodic": 1,
@@ -69,22 +69,22 @@ def test_attributes_of_the_maps_file(root, suite, written, tmp_path):
 def test_from_files_to_a_batch(root, suite, written, tmp_path):
     paths = [tmp_path / f"LH_{i}.h5" for i in range(5)]
     for path in paths:
-        project_simulation(suite, DATA, root, path.stem, path)
+        project_simulation(build_suite(suite, root), DATA, path.stem, path)
     model = ModelConfig()
-    normalisation = fit_normalisation(paths, model, DATA.context_factors)
+    normalisation = fit(paths, model, DATA.context_factors)
     assert normalisation.cosmic_share.omega_m == "Omega_m"
     assert normalisation.cosmic_share.omega_b == 0.049
     area = (25.0 / files.N_PIXELS) ** 2
     logs = np.log(written["LH"][:, 0].astype(float) * area + 1e8)
     assert normalisation.condition_mean[0] == pytest.approx(logs.mean(), rel=1e-6)
     assert normalisation.condition_std[0] == pytest.approx(logs.std(), rel=1e-5)
-    dataset = WindowDataset(
-        [read_maps(path) for path in paths], normalisation, window=8, batch_size=64, seed=0
+    dataset = windows_for(
+        normalisation, [read_maps(path) for path in paths], window=8, batch_size=64, seed=0
     )
     batch = dataset[0]
     assert batch.target.shape == (64, 3, 8, 8)
     masses = written["LH"][:, 0].ravel() * np.float32(area)
-    values = batch.condition.numpy().ravel()
+    values = batch.condition.field.numpy().ravel()
     nearest = np.sort(masses)[np.searchsorted(np.sort(masses), values).clip(0, masses.size - 1)]
     np.testing.assert_allclose(values, nearest, rtol=1e-5)
 
@@ -141,17 +141,17 @@ def as_archive(root, suite):
 def test_what_is_wrong_is_named(root, suite, written, damage, words):
     damage(root, suite)
     with pytest.raises(DataError) as error:
-        read_multifield(suite, DATA, root, "LH_1")
+        build_suite(suite, root).read_maps(DATA, "LH_1")
     for word in words:
         assert word in str(error.value)
 
 
 def test_configs_that_do_not_fit(root, suite, written):
     with pytest.raises(DataError, match=r"data\.slabs: 1"):
-        read_multifield(suite, DATA.model_copy(update={"slabs": 2}), root, "LH_0")
+        build_suite(suite, root).read_maps(DATA.model_copy(update={"slabs": 2}), "LH_0")
     named = files.make_suite(root, sets={"LH": ("LH_a",)})
     with pytest.raises(DataError, match="LH_a"):
-        read_multifield(named, DATA, root, "LH_a")
+        build_suite(named, root).read_maps(DATA, "LH_a")
     other = files.make_suite(root, parameter_names=("A", *files.NAMES[1:]))
     with pytest.raises(DataError, match="the parameter Omega_m"):
-        read_multifield(other, DATA, root, "LH_0")
+        build_suite(other, root).read_maps(DATA, "LH_0")

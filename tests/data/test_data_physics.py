@@ -6,19 +6,24 @@ import pytest
 from data_samples import write_tiny_root
 from window_files import BOX, FACTORS, N, make_sample
 
-from emulator.config import DataConfig, SamplesSuite
+from emulator.config import DataConfig, WindowsSuite
 from emulator.data.maps import read_maps
+from emulator.fields import FIELDS
 from emulator.io import DataError
 from emulator.projection.budget import require_cosmic_shares, require_same_matter_content
 from emulator.suites.mapmaking import project_simulation
-from emulator.suites.samples import read_samples, write_sample
+from emulator.suites.window_files import write_window
 
 MASSES = {"dm_hydro": 0.84, "gas": 0.15, "stars": 0.01}
 
 
+def by_field(masses):
+    return {FIELDS[name]: mass for name, mass in masses.items()}
+
+
 def test_shares_that_can_be():
     require_same_matter_content(MASSES, 1.0, "f", tolerance=0.01)
-    require_cosmic_shares(MASSES, 1.0, 0.16, "f", tolerance=0.01)
+    require_cosmic_shares(by_field(MASSES), 1.0, 0.16, "f", tolerance=0.01)
     with_holes = MASSES | {"gas": 0.148, "black_holes": 0.002}
     require_same_matter_content(with_holes, 1.0, "f", tolerance=0.001)
 
@@ -50,7 +55,7 @@ def test_matter_that_is_lost_or_gained(change):
 )
 def test_shares_of_other_fields_or_another_universe(change, fraction, word):
     with pytest.raises(DataError, match=word):
-        require_cosmic_shares(MASSES | change, 1.0, fraction, "f", tolerance=0.02)
+        require_cosmic_shares(by_field(MASSES | change), 1.0, fraction, "f", tolerance=0.02)
 
 
 # --------------------------------------------------------------------------------- snapshots
@@ -88,7 +93,7 @@ def test_the_stage_weighs_a_hydrodynamic_run(tmp_path, tiny_suite, tiny_config, 
     with h5py.File(tiny_suite.path("dmo_snapshot", root, "CV_0"), "r+") as handle:
         handle["Header"].attrs["OmegaBaryon"] = 0.0784 if "dm_hydro of" in words else 0.0
     with pytest.raises(DataError, match=words):
-        project_simulation(tiny_suite, tiny_config, root, "CV_0", tmp_path / "out.h5")
+        project_simulation(build_suite(tiny_suite, root), tiny_config, "CV_0", tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
 
 
@@ -105,7 +110,7 @@ def test_black_holes_are_matter_that_no_map_holds(tmp_path, tiny_suite, tiny_con
             handle["Header"].attrs[name] = counts
         handle["PartType5/Coordinates"] = np.full((3, 3), 1000.0)
         handle["PartType5/Masses"] = np.full(3, 0.2 * gas.sum() / 3)
-    project_simulation(tiny_suite, tiny_config, root, "CV_0", tmp_path / "out.h5")
+    project_simulation(build_suite(tiny_suite, root), tiny_config, "CV_0", tmp_path / "out.h5")
     maps = read_maps(tmp_path / "out.h5")
     assert maps.attrs["mass_map_gas"] == pytest.approx(0.8e10 * gas.sum() + 1e10 * 14.7, rel=1e-3)
 
@@ -124,14 +129,14 @@ DATA = DataConfig(n_pixels=64, window=N, context_factors=FACTORS)
 def read(tmp_path, change, data=DATA, **options):
     for i in range(3):
         sample = make_sample(i, params=VALUES)
-        write_sample(tmp_path / f"SB/SB_0/w{i}.npz", sample._replace(**change(sample)))
+        write_window(tmp_path / f"SB/SB_0/w{i}.npz", sample._replace(**change(sample)))
     (tmp_path / "ranges.csv").write_text(RANGES)
     fixed = {
         "name": "W", "root": str(tmp_path), "sets": {"SB": 1}, "parameter_names": NAMES,
         "box_size_mpch": BOX, "depth_mpch": BOX, "ranges": str(tmp_path / "ranges.csv"),
     }  # fmt: skip
-    suite = SamplesSuite(**(fixed | options))
-    return read_samples(suite, data, tmp_path, "SB_0")
+    suite = WindowsSuite(**(fixed | options))
+    return build_suite(suite, tmp_path).read_maps(data, "SB_0")
 
 
 def every(function):
@@ -203,11 +208,11 @@ def test_keys_of_the_halo_may_be_left_out_or_be_arrays_of_one(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **arrays)
     (tmp_path / "ranges.csv").write_text(RANGES)
-    suite = SamplesSuite(
+    suite = WindowsSuite(
         name="W", root=str(tmp_path), sets={"SB": 1}, parameter_names=NAMES, box_size_mpch=BOX,
         depth_mpch=BOX, ranges=str(tmp_path / "ranges.csv"),
     )  # fmt: skip
-    assert read_samples(suite, DATA, tmp_path, "SB_0").halo_projection.tolist() == [1]
+    assert build_suite(suite, tmp_path).read_maps(DATA, "SB_0").halo_projection.tolist() == [1]
 
 
 # ------------------------------------------------------------------------- ready maps, embedded
@@ -225,28 +230,24 @@ def test_keys_of_the_halo_may_be_left_out_or_be_arrays_of_one(tmp_path):
 def test_ready_maps_hold_the_matter_of_their_twin(tmp_path, field, factor, words):
     import multifield_files as files
 
-    from emulator.suites.multifield import read_multifield
-
     suite = files.make_suite(tmp_path)
     files.write_multifield(tmp_path, suite)
     data = DataConfig(n_pixels=files.N_PIXELS, window=8, context_factors=(2,))
-    read_multifield(suite, data, tmp_path, "LH_1")
+    build_suite(suite, tmp_path).read_maps(data, "LH_1")
     path = suite.path(field, tmp_path, "LH_1")
     np.save(path, np.load(path) * np.float32(factor))
     with pytest.raises(DataError, match=words):
-        read_multifield(suite, data, tmp_path, "LH_1")
+        build_suite(suite, tmp_path).read_maps(data, "LH_1")
 
 
 def test_a_table_without_names_whose_columns_are_swapped(tmp_path):
     import multifield_files as files
 
-    from emulator.suites.multifield import read_multifield
-
     suite = files.make_suite(tmp_path, parameter_names=("sigma_8", "Omega_m", *files.NAMES[2:]))
     files.write_multifield(tmp_path, suite)
     data = DataConfig(n_pixels=files.N_PIXELS, window=8, context_factors=(2,))
     with pytest.raises(DataError, match="parameter_names in their order"):
-        read_multifield(suite, data, tmp_path, "LH_1")
+        build_suite(suite, tmp_path).read_maps(data, "LH_1")
 
 
 def test_a_table_that_contradicts_the_snapshots_of_the_embedded_suite(tmp_path):
@@ -266,4 +267,4 @@ def test_a_table_that_contradicts_the_snapshots_of_the_embedded_suite(tmp_path):
     table.write_text(f"{header}\n{' '.join(cells)}\n")
     data = DataConfig(n_pixels=16, window=4, context_factors=(2,))
     with pytest.raises(DataError, match=r"CV_0:A_SN2: expected 1 as .*snapshot_090"):
-        project_simulation(suite, data, tmp_path, "CV_0", tmp_path / "out.h5")
+        project_simulation(build_suite(suite, tmp_path), data, "CV_0", tmp_path / "out.h5")

@@ -3,9 +3,15 @@ import numpy as np
 import pytest
 from data_samples import BOX_KPCH, write_snapshot
 
+from emulator.fields import TARGETS, find_fields
 from emulator.io import DataError, EmulatorError
 from emulator.projection.blocks import parts_of
-from emulator.projection.pair import project_pair, project_species, projection_labels
+from emulator.projection.pair import (
+    parts_by_kind,
+    project_field,
+    project_species,
+    projection_labels,
+)
 from emulator.projection.twins import (
     require_halos_on_peaks,
     require_mean_density,
@@ -138,16 +144,18 @@ def pair(folder, rng, *, particle_mass=None, **header):
 )
 def test_what_wind_and_black_holes_count_as(tmp_path, rng, wind, holes, stars, extra_gas):
     dmo, hydro = pair(tmp_path, rng)
-    maps = dict(
-        project_pair(
-            dmo, hydro, n_pixels=8, kernel="cic", block_particles=99, wind=wind, black_holes=holes
-        )
-    )
+    kinds = parts_by_kind(hydro, wind=wind, black_holes=holes)
+    options = {"n_pixels": 8, "kernel": "cic", "block_particles": 99}
+    maps = {
+        field.name: project_field(field, kinds[field.particles[0]], "hydro", **options)
+        for field in find_fields(TARGETS)
+    }
     gas = 0.15 * MATTER + extra_gas * 1e10
     assert maps["stars"].mass_map_msunh == pytest.approx(stars * 1e10, rel=1e-9)
     assert maps["gas"].mass_map_msunh == pytest.approx(gas, rel=1e-6)
     assert maps["dm_hydro"].mass_map_msunh == pytest.approx(0.84 * MATTER, rel=1e-9)
-    assert maps["dmo"].mass_map_msunh == pytest.approx(MATTER, rel=1e-9)
+    own = project_species(parts_of(dmo, DARK_MATTER), **options)
+    assert own.mass_map_msunh == pytest.approx(MATTER, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from emulator.config import FilesSuite, SamplesSuite, SplitConfig
-from emulator.data.splits import redraws_of, sampled_simulations, split_runs
+from emulator.config import SnapshotsSuite, SplitConfig, WindowsSuite
+from emulator.data.splits import split_runs
 from emulator.io import DataError
-from emulator.suites.runs import runs_of
+from emulator.suites import build_suite
 
 SETS = {"LH": 6, "CV": 2, "1P": ["1P_p1_n1", "1P_p1_1"], "BE": 3}
 SEEDS = {
@@ -21,7 +21,7 @@ def suite(tmp_path):
         rows = ["#Name Omega_m" + " seed" * seeds]
         rows += [f"{name} 0.3" + f" {seed}" * seeds for name, seed in SEEDS.items()]
         (tmp_path / "table.txt").write_text("\n".join(rows) + "\n")
-        return FilesSuite(
+        return SnapshotsSuite(
             name="M", root=str(tmp_path), sets=SETS, layout={"parameters": "table.txt"}, **options
         )
 
@@ -29,7 +29,7 @@ def suite(tmp_path):
 
 
 def test_equal_seeds_are_one_run_across_sets(suite, tmp_path):
-    runs = runs_of(suite(), tmp_path)
+    runs = build_suite(suite(), tmp_path).runs
     assert runs["LH_1"] == ("LH_1", "LH_3")
     assert runs["CV_0"] == ("CV_0", "1P_p1_n1", "1P_p1_1")
     assert runs["CV_1"] == ("CV_1", "BE_0", "BE_1", "BE_2")
@@ -38,7 +38,7 @@ def test_equal_seeds_are_one_run_across_sets(suite, tmp_path):
 
 
 def test_no_split_separates_them(suite, tmp_path):
-    runs = runs_of(suite(), tmp_path)
+    runs = build_suite(suite(), tmp_path).runs
     for seed in range(20):
         splits = split_runs(runs, SplitConfig(seed=seed, test_sets=("CV",), test_fraction=0.3))
         home = {name: split for split, names in splits.items() for name in names}
@@ -50,19 +50,19 @@ def test_no_split_separates_them(suite, tmp_path):
 
 
 def test_what_the_config_says_goes_first(suite, tmp_path):
-    own = runs_of(suite(phases="own"), tmp_path)
+    own = build_suite(suite(phases="own"), tmp_path).runs
     assert all(members == (run,) for run, members in own.items())
-    labelled = runs_of(suite(phases={"1P": "one", "LH_0": "one"}), tmp_path)
+    labelled = build_suite(suite(phases={"1P": "one", "LH_0": "one"}), tmp_path).runs
     assert labelled["LH_0"] == ("LH_0", "1P_p1_n1", "1P_p1_1")
     assert labelled["CV_0"] == ("CV_0",)
     assert labelled["LH_1"] == ("LH_1", "LH_3")  # by their seed, as ever
 
 
 def test_without_seeds_every_simulation_is_a_run(suite, tmp_path):
-    runs = runs_of(suite(seeds=False), tmp_path)
+    runs = build_suite(suite(seeds=False), tmp_path).runs
     assert len(runs) == len(SEEDS)
-    windows = SamplesSuite(name="W", root=str(tmp_path), sets={"SB": 3})
-    assert runs_of(windows, tmp_path) == {f"SB_{i}": (f"SB_{i}",) for i in range(3)}
+    windows = WindowsSuite(name="W", root=str(tmp_path), sets={"SB": 3})
+    assert build_suite(windows, tmp_path).runs == {f"SB_{i}": (f"SB_{i}",) for i in range(3)}
 
 
 def test_a_table_without_a_simulation_is_no_table_of_the_suite(suite, tmp_path):
@@ -70,21 +70,20 @@ def test_a_table_without_a_simulation_is_no_table_of_the_suite(suite, tmp_path):
     table = tmp_path / "table.txt"
     table.write_text(table.read_text().replace("LH_3 ", "LH_9 "))
     with pytest.raises(DataError, match="row for simulation 'LH_3'"):
-        runs_of(made, tmp_path)
+        _ = build_suite(made, tmp_path).runs
     table.unlink()
     with pytest.raises(DataError, match="no such file"):
-        runs_of(made, tmp_path)
+        _ = build_suite(made, tmp_path).runs
 
 
 def test_a_set_of_butterflies_is_dropped_by_nobody(suite, tmp_path):
     """It is sampled like all others, unless the config says that it re-draws a truth."""
-    plain, told = suite(), suite(redraw_sets=("BE",))
-    runs = runs_of(plain, tmp_path)
-    members = runs["CV_1"]
-    assert sampled_simulations(members, plain) == list(members)
-    assert redraws_of("CV_1", runs, plain) == []
-    assert sampled_simulations(members, told) == ["CV_1"]
-    assert redraws_of("CV_1", runs, told) == ["BE_0", "BE_1", "BE_2"]
+    plain, told = (build_suite(made, tmp_path) for made in (suite(), suite(redraw_sets=("BE",))))
+    members = plain.runs["CV_1"]
+    assert plain.sampled(members) == list(members)
+    assert plain.redraws_of("CV_1") == []
+    assert told.sampled(members) == ["CV_1"]
+    assert told.redraws_of("CV_1") == ["BE_0", "BE_1", "BE_2"]
 
 
 def test_redrawn_truths_are_those_of_the_same_parameters(tmp_path):

@@ -6,20 +6,21 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from fitted import fit
 from typer.testing import CliRunner
 from window_files import BOX, FACTORS, N, make_sample
 
 from emulator.cli import app
-from emulator.config import DataConfig, ModelConfig, SamplesSuite
+from emulator.config import DataConfig, ModelConfig, WindowsSuite
 from emulator.data.cutouts import extract
-from emulator.data.dataset import WindowDataset
-from emulator.data.export import export_ensemble, export_samples
+from emulator.data.export import export_ensemble, export_windows
 from emulator.data.maps import read_maps
 from emulator.io import DataError, write_dataset
-from emulator.model.fit import fit_normalisation
+from emulator.model.windows import windows_for
 from emulator.readers.halo_tables import radius_200c
+from emulator.suites import build_suite
 from emulator.suites.mapmaking import project_simulation
-from emulator.suites.samples import Sample, read_sample, read_samples, write_sample
+from emulator.suites.window_files import ReadyWindow, read_window, write_window
 from emulator.units import CRITICAL_DENSITY
 
 NAMES = ("Omega_m", "A_SN1")
@@ -28,7 +29,7 @@ RANGES = "ParamName,LogFlag,FiducialVal,MinVal,MaxVal\nOmega0,0,0.3,0.1,0.5\nASN
 
 
 def assert_same(one, other):
-    for key, a, b in zip(Sample._fields, one, other, strict=True):
+    for key, a, b in zip(ReadyWindow._fields, one, other, strict=True):
         assert a.dtype == b.dtype == np.float32, key
         np.testing.assert_array_equal(a, b, err_msg=key)
 
@@ -40,7 +41,7 @@ def root(tmp_path):
     for name, count in (("SB_0", 3), ("CV_0", 2)):
         for i in range(count):
             path = folder / name.split("_")[0] / name / f"halo_{i}.npz"
-            write_sample(path, make_sample(10 * count + i))
+            write_window(path, make_sample(10 * count + i))
     (folder / "ranges.csv").write_text(RANGES)
     return folder
 
@@ -50,7 +51,7 @@ def suite(root, **changes):
         "name": "BIND", "root": str(root), "sets": {"SB": 1, "CV": 1}, "parameter_names": NAMES,
         "box_size_mpch": BOX, "depth_mpch": BOX, "ranges": str(root / "ranges.csv"),
     }  # fmt: skip
-    return SamplesSuite(**(options | changes))
+    return WindowsSuite(**(options | changes))
 
 
 # ------------------------------------------------------------------------------------ one file
@@ -58,12 +59,12 @@ def suite(root, **changes):
 
 def test_a_sample_round_trips_bit_for_bit(tmp_path):
     sample = make_sample()
-    write_sample(tmp_path / "a.npz", sample)
-    assert_same(read_sample(tmp_path / "a.npz"), sample)
+    write_window(tmp_path / "a.npz", sample)
+    assert_same(read_window(tmp_path / "a.npz"), sample)
     with np.load(tmp_path / "a.npz") as archive:
-        assert sorted(archive) == sorted(Sample._fields)
+        assert sorted(archive) == sorted(ReadyWindow._fields)
     content = (tmp_path / "a.npz").read_bytes()
-    write_sample(tmp_path / "a.npz", read_sample(tmp_path / "a.npz"))
+    write_window(tmp_path / "a.npz", read_window(tmp_path / "a.npz"))
     assert (tmp_path / "a.npz").read_bytes() == content
 
 
@@ -92,10 +93,10 @@ def rewritten(path, **changes):
 )
 def test_a_bad_sample_is_refused_by_file_and_key(tmp_path, changes, words):
     path = tmp_path / "a.npz"
-    write_sample(path, make_sample())
+    write_window(path, make_sample())
     rewritten(path, **changes)
     with pytest.raises(DataError) as error:
-        read_sample(path)
+        read_window(path)
     for word in words:
         assert word in str(error.value)
 
@@ -103,12 +104,12 @@ def test_a_bad_sample_is_refused_by_file_and_key(tmp_path, changes, words):
 def test_damaged_files_are_named(tmp_path):
     path = tmp_path / "a.npz"
     with pytest.raises(DataError, match=r"a\.npz: .*no such file"):
-        read_sample(path)
-    write_sample(path, make_sample())
+        read_window(path)
+    write_window(path, make_sample())
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"a\.npz: expected readable arrays"):
-        read_sample(path)
+        read_window(path)
     path.write_bytes(content)
     with zipfile.ZipFile(path) as archive:
         start = archive.getinfo("target.npy").header_offset + 300
@@ -116,16 +117,16 @@ def test_damaged_files_are_named(tmp_path):
     flipped[start] ^= 0xFF
     path.write_bytes(flipped)
     with pytest.raises(DataError, match=r"a\.npz:target: expected readable arrays"):
-        read_sample(path)
+        read_window(path)
     np.save(path.with_suffix(".npy"), np.ones(3))
     path.with_suffix(".npy").rename(path)
     with pytest.raises(DataError, match="single array"):
-        read_sample(path)
+        read_window(path)
 
 
 def test_a_bad_sample_is_not_written(tmp_path):
     with pytest.raises(DataError, match=r"b\.npz:condition"):
-        write_sample(tmp_path / "b.npz", make_sample(condition=np.full((N, N), np.nan)))
+        write_window(tmp_path / "b.npz", make_sample(condition=np.full((N, N), np.nan)))
     assert not list(tmp_path.iterdir())
 
 
@@ -133,7 +134,7 @@ def test_a_bad_sample_is_not_written(tmp_path):
 
 
 def test_windows_become_projections(root, tmp_path):
-    project_simulation(suite(root), DATA, root, "SB_0", tmp_path / "SB_0.h5")
+    project_simulation(build_suite(suite(root), root), DATA, "SB_0", tmp_path / "SB_0.h5")
     maps = read_maps(tmp_path / "SB_0.h5")
     assert not maps.periodic
     assert maps.projections == ("halo_0", "halo_1", "halo_2")
@@ -141,7 +142,7 @@ def test_windows_become_projections(root, tmp_path):
     assert maps.params == pytest.approx({"Omega_m": 0.3, "A_SN1": 0.0125}, rel=1e-7)
     assert maps.attrs["omega_m"] == pytest.approx(0.3, rel=1e-7)
     for p in range(3):
-        sample = read_sample(root / f"SB/SB_0/halo_{p}.npz")
+        sample = read_window(root / f"SB/SB_0/halo_{p}.npz")
         cut = extract(
             maps, p, (8, 8), window=N, context_factors=FACTORS,
             species=["dm_hydro", "gas", "stars"],
@@ -153,8 +154,8 @@ def test_windows_become_projections(root, tmp_path):
 
 
 def test_windows_go_out_as_they_came_in(root, tmp_path):
-    project_simulation(suite(root), DATA, root, "SB_0", tmp_path / "SB_0.h5")
-    files = export_samples(
+    project_simulation(build_suite(suite(root), root), DATA, "SB_0", tmp_path / "SB_0.h5")
+    files = export_windows(
         tmp_path / "SB_0.h5", tmp_path / "out", window=N, context_factors=FACTORS,
         mass_threshold_msunh=0.0,
     )  # fmt: skip
@@ -164,19 +165,19 @@ def test_windows_go_out_as_they_came_in(root, tmp_path):
 
 
 def test_windows_train(root, tmp_path):
-    project_simulation(suite(root), DATA, root, "SB_0", tmp_path / "SB_0.h5")
+    project_simulation(build_suite(suite(root), root), DATA, "SB_0", tmp_path / "SB_0.h5")
     paths = [tmp_path / "SB_0.h5"]
-    normalisation = fit_normalisation(paths, ModelConfig(params=("A_SN1",)), FACTORS)
-    samples = [read_sample(root / f"SB/SB_0/halo_{p}.npz") for p in range(3)]
+    normalisation = fit(paths, ModelConfig(params=("A_SN1",)), FACTORS)
+    samples = [read_window(root / f"SB/SB_0/halo_{p}.npz") for p in range(3)]
     for i in range(2):
         logs = np.log(np.stack([s.large_scale[i] for s in samples]).astype(float) + 1e8)
         assert normalisation.condition_mean[1 + i] == pytest.approx(logs.mean(), rel=1e-6)
-    batch = WindowDataset(
-        [read_maps(paths[0])], normalisation, window=N, batch_size=64, seed=0, mass_tilt=0.5
+    batch = windows_for(
+        normalisation, [read_maps(paths[0])], window=N, batch_size=64, seed=0, mass_tilt=0.5
     )[3]
     seen = {
         next(i for i, s in enumerate(samples) if np.isin(c, s.condition).all())
-        for c in batch.condition.numpy()
+        for c in batch.condition.field.numpy()
     }
     assert seen == {0, 1, 2}
 
@@ -189,14 +190,14 @@ def test_windows_train(root, tmp_path):
         ({}, {"parameter_names": None}, {}, "parameter_names"),
         ({}, {"parameter_names": ("Omega_m",)}, {}, r"halo_0\.npz:params: expected 1 values"),
         ({"params": (0.3, 0.02)}, {}, {}, r"halo_1\.npz:params: expected those of .*halo_0\.npz"),
-        ({}, {"samples": "{set}/x/*.npz"}, {}, r"SB/x/\*\.npz: expected samples"),
+        ({}, {"samples": "{set}/x/*.npz"}, {}, r"SB/x/\*\.npz: expected windows"),
     ],
 )
 def test_samples_that_do_not_fit(root, change, options, data, message):
     if change:
-        write_sample(root / "SB/SB_0/halo_1.npz", make_sample(31, **change))
+        write_window(root / "SB/SB_0/halo_1.npz", make_sample(31, **change))
     with pytest.raises(DataError, match=message):
-        read_samples(suite(root, **options), DATA.model_copy(update=data), root, "SB_0")
+        build_suite(suite(root, **options), root).read_maps(DATA.model_copy(update=data), "SB_0")
 
 
 def test_radius_holds_200_times_the_critical_density():
@@ -225,12 +226,12 @@ def test_halos_are_exported_where_they_are(maps_path, tmp_path, projection, pixe
         dataset = file.load()
     dataset["halo_position"][0] = position
     write_dataset(dataset, maps_path)
-    files = export_samples(
+    files = export_windows(
         maps_path, tmp_path / "out", window=N, context_factors=FACTORS,
         mass_threshold_msunh=1e12, projection=projection,
     )  # fmt: skip
     assert [file.name for file in files] == ["CV_0_00000.npz"]
-    sample = read_sample(files[0])
+    sample = read_window(files[0])
     fields = dataset["maps"].sel(projection=projection).values
     shift = tuple(N // 2 - p for p in pixel)
     rolled = np.roll(fields, shift, axis=(-2, -1))[..., :N, :N]
@@ -239,7 +240,7 @@ def test_halos_are_exported_where_they_are(maps_path, tmp_path, projection, pixe
     np.testing.assert_allclose(sample.halo_center, position, rtol=1e-6)
     np.testing.assert_allclose(sample.params, [0.3, 0.0125], rtol=1e-6)
     assert sample.halo_mass == np.float32(1e13)
-    nothing = export_samples(
+    nothing = export_windows(
         maps_path, tmp_path / "none", window=N, context_factors=FACTORS, mass_threshold_msunh=1e15
     )
     assert nothing == []
@@ -252,10 +253,10 @@ def test_the_slab_that_holds_the_halo_is_exported(maps_path, tmp_path):
     dataset["halo_position"][0] = [1.0, 1.0, 9.0]
     write_dataset(dataset, maps_path)
     options = {"window": N, "context_factors": FACTORS, "mass_threshold_msunh": 0.0}
-    (file,) = export_samples(maps_path, tmp_path, **options)
-    assert read_sample(file).condition[N // 2, N // 2] == dataset["maps"].values[2, 0, 5, 5]
+    (file,) = export_windows(maps_path, tmp_path, **options)
+    assert read_window(file).condition[N // 2, N // 2] == dataset["maps"].values[2, 0, 5, 5]
     with pytest.raises(DataError, match="axis 'x', got only z0, z1, z2"):
-        export_samples(maps_path, tmp_path, projection="x", **options)
+        export_windows(maps_path, tmp_path, projection="x", **options)
 
 
 def test_maps_without_halos_are_not_exported(maps_path, tmp_path):
@@ -263,7 +264,7 @@ def test_maps_without_halos_are_not_exported(maps_path, tmp_path):
         dataset = file.load().isel(halo=slice(0))
     write_dataset(dataset, maps_path)
     with pytest.raises(DataError, match="expected halos, got none"):
-        export_samples(
+        export_windows(
             maps_path, tmp_path, window=N, context_factors=FACTORS, mass_threshold_msunh=0.0
         )
 
@@ -287,7 +288,7 @@ def test_an_ensemble_is_exported_member_by_member(ensemble, tmp_path):
     ]
     for index, file in enumerate(files):
         i, k = divmod(index, 3)
-        sample = read_sample(file)
+        sample = read_window(file)
         np.testing.assert_array_equal(sample.target, ensemble["fields"].values[i, k])
         np.testing.assert_array_equal(sample.condition, ensemble["condition"].values[i])
         np.testing.assert_array_equal(sample.large_scale, ensemble["large_scale"].values[i])

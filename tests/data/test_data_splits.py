@@ -3,7 +3,8 @@
 import pytest
 
 from emulator.config import ConfigError, DesignConfig, EmbeddedSuite, SplitConfig
-from emulator.data.splits import redraws_of, sampled_simulations, split_runs
+from emulator.data.splits import split_runs
+from emulator.suites import build_suite
 
 SUITE = EmbeddedSuite(design=DesignConfig(sb_runs=20, sb_per_run=3, cv_runs=4, be_draws=2))
 
@@ -34,7 +35,7 @@ def test_a_suite_without_runs_for_training_is_refused():
 
 
 def test_redraws_belong_to_their_run():
-    runs = SUITE.runs()
-    assert redraws_of("CV_1", runs, SUITE) == ["BE_2", "BE_3"]
-    assert redraws_of("SB_0", runs, SUITE) == []
-    assert sampled_simulations(runs["CV1"], SUITE) == ["CV_1"]
+    suite = build_suite(SUITE, "nowhere")
+    assert suite.redraws_of("CV_1") == ["BE_2", "BE_3"]
+    assert suite.redraws_of("SB_0") == []
+    assert suite.sampled(suite.runs["CV1"]) == ["CV_1"]

@@ -4,6 +4,7 @@ import pytest
 
 from analysis.benchmarks.gaussian_field import build_field, run_exactly
 from analysis.benchmarks.solvers import NFES, TOLERANCE, Row, errors
+from emulator.config.solvers import AdamsMoultonConfig, LogisticSpacing
 from emulator.diffusion.path import Path
 from emulator.diffusion.solvers import Spacing, build_solver, gamma_grid
 
@@ -54,7 +55,8 @@ def test_ancestral_sampling_does_not_get_there_in_a_thousand():
 @pytest.mark.parametrize(("name", "centre"), [("abm2", 0.0), ("abm2", 1.0), ("abm4", 0.5)])
 def test_sixteen_evaluations_are_enough_from_pure_noise(name, centre, field):
     """Power and response within 1 % on every k, from gamma_max 13 and N(0, I)."""
-    solver, spacing = build_solver(name, centre=centre), Spacing("logistic", centre=centre)
+    solver = build_solver(AdamsMoultonConfig(name=name, centre=centre))
+    spacing = Spacing(LogisticSpacing(name="logistic", centre=centre))
     end = -8.0 if centre == 0.0 else -13.3
     outcome = run_exactly(FIELDS[field], solver, gamma_grid(13.0, end, 16, spacing))
     assert outcome.evaluations == 16
@@ -64,7 +66,8 @@ def test_sixteen_evaluations_are_enough_from_pure_noise(name, centre, field):
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_twelve_are_enough_around_the_centre_of_the_data(field):
-    solver, spacing = build_solver("abm2", centre=1.0), Spacing("logistic", centre=1.0)
+    solver = build_solver(AdamsMoultonConfig(name="abm2", centre=1.0))
+    spacing = Spacing(LogisticSpacing(name="logistic", centre=1.0))
     outcome = run_exactly(FIELDS[field], solver, gamma_grid(13.0, -13.3, 12, spacing))
     assert max(outcome.power_error, outcome.response_error) < 0.01
 

@@ -14,7 +14,7 @@ from emulator.diffusion.guidance import (
 )
 from emulator.diffusion.parameterization import Prediction
 from emulator.diffusion.process import alpha_sigma
-from emulator.diffusion.solvers import Spacing, build_solver, gamma_grid, solve
+from emulator.diffusion.solvers import build_solver, build_spacing, gamma_grid, solve
 
 SIDE, N = 6, 36
 
@@ -117,7 +117,7 @@ def test_a_nonlinear_measurement_is_met():
     target = torch.full((batch, 1), 1.6).double()
     guided = reconstruction_guided(PRIOR, measure, target, noise_std=0.01)
     z = torch.randn(batch, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(2)).double()
-    gammas = gamma_grid(13.0, -10.0, 32, Spacing("logistic"))
+    gammas = gamma_grid(13.0, -10.0, 32, build_spacing("logistic"))
     with torch.no_grad():
         plain = solve(build_solver("abm2"), PRIOR, z, gammas, lambda: z)
         draws = solve(build_solver("abm2"), guided, z, gammas, lambda: z)

@@ -24,6 +24,25 @@ def test_perfect_output_is_read_back_as_data_and_noise(kind, gamma):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_determinant_is_that_of_the_row(kind):
+    gamma = torch.linspace(-15.0, 15.0, 31).double()
+    alpha, sigma = alpha_sigma(gamma)
+    p, q, determinant = kind.row(alpha, sigma)
+    torch.testing.assert_close(determinant, sigma * p - alpha * q, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_v_is_read_without_rounding(dtype):
+    """As a rotation turns back: the coefficients are the amplitudes, bit by bit."""
+    gamma = torch.linspace(-15.0, 15.0, 31, dtype=dtype)
+    alpha, sigma = alpha_sigma(gamma)
+    for found, expected in zip(
+        Parameterization("v").reading(gamma), (alpha, -sigma, sigma, alpha), strict=True
+    ):
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("gamma", [-15.0, 15.0])
 def test_single_precision_is_enough_where_it_can_be(kind, gamma):
     """At gamma +-15 in float32; only dividing by alpha (eps) or sigma (x) amplifies rounding."""

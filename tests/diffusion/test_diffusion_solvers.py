@@ -9,6 +9,12 @@ import torch
 from scipy.integrate import quad
 
 from analysis.benchmarks.gaussian_field import GaussianField, run_exactly
+from emulator.config.solvers import (
+    DDIMConfig,
+    EulerConfig,
+    LogisticSpacing,
+    PredictorCorrectorConfig,
+)
 from emulator.diffusion.distributions import HyperbolicSecant, Truncated
 from emulator.diffusion.parameterization import Prediction
 from emulator.diffusion.path import Path
@@ -18,11 +24,13 @@ from emulator.diffusion.solvers import (
     NonFiniteError,
     Spacing,
     build_solver,
+    build_spacing,
     gamma_grid,
     solve,
 )
 from emulator.diffusion.solvers.coefficients import polynomial_weights
 from emulator.diffusion.solvers.multistep import DataForm, FlowForm, Multistep
+from emulator.diffusion.solvers.single_step import DDIM, Heun, PredictorCorrector
 
 STOCHASTIC = {"ancestral", "sde-dpm++2m", "pc"}
 FIELD = GaussianField(torch.tensor([0.25, 1.0, 20.0]).double(), torch.zeros(3).double())
@@ -59,7 +67,7 @@ def test_order_of_convergence(name, order):
     A corrector adds one order to its predictor. Adams-Bashforth-Moulton starts with one step of
     second order, which limits it to third; the exponential forms start where nothing happens yet.
     """
-    spacing = Spacing("logistic") if name.startswith("abm") else None
+    spacing = build_spacing("logistic") if name.startswith("abm") else None
     alpha, sigma = amplitudes(-7.0)
     exact = (alpha * FIELD.power) ** 2 / (alpha**2 * FIELD.power + sigma**2)
 
@@ -134,7 +142,7 @@ def test_ancestral_is_the_published_step():
     eps_hat, c = bimodal(z, torch.full((64,), t).double()).eps, -math.expm1(s - t)
     expected = alpha_s / alpha_t * (z - sigma_t * c * eps_hat) + sigma_s * math.sqrt(c) * kick
     expected = bimodal(expected, torch.full((64,), s).double()).x
-    for solver in (build_solver("ancestral"), build_solver("ddim", eta=1.0)):
+    for solver in (build_solver("ancestral"), build_solver(DDIMConfig(name="ddim", eta=1.0))):
         torch.testing.assert_close(run(solver, [t, s], noise=lambda: kick), expected)
 
 
@@ -182,7 +190,7 @@ def test_churn_is_algorithm_2_of_edm():
     y = y + (sigma_s - raised) * slope
     gamma = torch.full((64,), s).double()
     expected = bimodal(y * amplitudes(s)[0], gamma).x
-    solver = build_solver("euler", churn=churn)
+    solver = build_solver(EulerConfig(name="euler", churn=churn))
     torch.testing.assert_close(run(solver, [t, s], noise=lambda: kick), expected)
 
 
@@ -244,7 +252,7 @@ def test_dpm_solver_is_its_published_step():
 
 def test_langevin_steps_keep_the_marginal():
     """At one noise level, many corrections of any start: the marginal, to delta/2."""
-    solver = build_solver("pc", corrections=200, langevin_step=0.1)
+    solver = build_solver(PredictorCorrectorConfig(name="pc", corrections=200, langevin_step=0.1))
     generator = torch.Generator().manual_seed(0)
     seen = []
 
@@ -327,15 +335,15 @@ def test_flow_form_is_the_flow():
 
 def test_spacings_are_what_their_names_say():
     n, ends = 9, (12.0, -7.0)
-    karras = gamma_grid(*ends, n, Spacing("karras"))
+    karras = gamma_grid(*ends, n, build_spacing("karras"))
     low, high = (math.exp(g / 2) ** (1 / 7) for g in reversed(ends))
     for i, gamma in enumerate(karras):  # equation 5 of EDM
         assert math.exp(gamma / 2) == pytest.approx((high + i / (n - 1) * (low - high)) ** 7)
-    flow = np.array(gamma_grid(*ends, n, Spacing("logistic", centre=1.0)))
+    flow = np.array(gamma_grid(*ends, n, Spacing(LogisticSpacing(name="logistic", centre=1.0))))
     times = 1 / (1 + np.exp(-(flow - 1.0) / 2))
     np.testing.assert_allclose(np.diff(times), np.diff(times)[0])
     schedule = Truncated(HyperbolicSecant(), ends[1], ends[0])
-    uniform = gamma_grid(*ends, n, Spacing("t", schedule=schedule))
+    uniform = gamma_grid(*ends, n, build_spacing("t", schedule))
     expected = schedule.gamma(torch.linspace(1.0, 0.0, n, dtype=torch.float64))
     np.testing.assert_allclose(uniform, expected, atol=2e-3)
     for grid in (karras, list(flow), uniform, gamma_grid(*ends, n)):
@@ -356,12 +364,13 @@ def test_one_evaluation_is_the_posterior_mean_at_the_start():
         (lambda: gamma_grid(-8.0, 13.0, 20), "gamma_end < gamma_start"),
         (lambda: gamma_grid(13.0, -8.0, 0), "n_nodes >= 1"),
         (lambda: gamma_grid(math.inf, -8.0, 5), "both finite"),
-        (lambda: gamma_grid(13.0, -8.0, 5, Spacing("t")), "schedule of the model"),
+        (lambda: gamma_grid(13.0, -8.0, 5, build_spacing("t")), "schedule of the model"),
         (lambda: build_solver("ddim").nodes(0), "at least one network evaluation, got 0"),
         (lambda: build_solver("dpm"), r"unknown solver 'dpm'; there are ancestral, ddim"),
-        (lambda: build_solver("ddim", eta=1.5), "eta must lie in"),
-        (lambda: build_solver("heun", churn=0.5), "churn must lie in"),
-        (lambda: build_solver("pc", langevin_step=1.0), "langevin_step"),
+        (lambda: build_spacing("log"), r"unknown spacing 'log'; there are gamma, t"),
+        (lambda: DDIM(eta=1.5), "eta must lie in"),
+        (lambda: Heun(churn=0.5), "churn must lie in"),
+        (lambda: PredictorCorrector(langevin_step=1.0), "langevin_step"),
         (lambda: Multistep(DataForm(), order=0), "order must be at least 1"),
     ],
 )

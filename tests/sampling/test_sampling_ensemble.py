@@ -7,16 +7,18 @@ import torch
 import xarray as xr
 from untrained import FACTORS, PARAMS, WINDOW, build_emulator
 
-from emulator.config import DataConfig, SamplesSuite, SamplingConfig
+from emulator.config import DataConfig, SamplingConfig, WindowsSuite
 from emulator.data.cutouts import extract
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError, write_dataset
 from emulator.model.card import Grid
-from emulator.model.transforms import FieldTransform
+from emulator.model.field_transform import FieldTransform
+from emulator.model.windows import windows_for
 from emulator.sampling.held_out import cut_windows, draw_members
-from emulator.sampling.inputs import prepare_inputs
+from emulator.sampling.inputs import prepare_condition
 from emulator.sampling.noise import MemberNoise, member_key
+from emulator.suites import build_suite
 from emulator.suites.mapmaking import project_simulation
 
 FEW = SamplingConfig(n_steps=4, windows_per_simulation=5, n_members=3)
@@ -90,7 +92,7 @@ def test_masses_that_cannot_be_are_refused(folder, box):
     std = (normalisation.target_std[0], 60.0, *normalisation.target_std[2:])
     normalisation = normalisation.model_copy(update={"target_std": std})
     broken.transform = FieldTransform(normalisation)
-    with pytest.raises(EmulatorError, match=r"masses that cannot be: .*sample 0 member 0 \(gas\)"):
+    with pytest.raises(EmulatorError, match=r"values that cannot be: .*sample 0 member 0 \(gas\)"):
         draw(broken, box, CENTRES[:1], n_members=1)
 
 
@@ -157,8 +159,8 @@ def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkey
     monkeypatch.setattr(dataset, "extract", recorded)
     simulations = [read_maps(path, lazy=True) for path in sorted(folder.glob("*.h5"))]
     normalisation = emulator.card.normalisation
-    batch = WindowDataset(simulations, normalisation, window=WINDOW, batch_size=40, seed=0)[7]
-    fields = [field.numpy() for field in (batch.condition, batch.large_scale, batch.target)]
+    batch = windows_for(normalisation, simulations, window=WINDOW, batch_size=40, seed=0)[7]
+    fields = [field.numpy() for field in (*batch.condition[:2], batch.target)]
     edge = WINDOW // 2
     assert any(not edge <= c <= 64 - edge for _, _, centre, _ in places for c in centre)
     for i, (maps, *place) in enumerate(places):
@@ -175,29 +177,29 @@ def test_training_sampling_and_brute_force_cut_the_same(emulator, folder, monkey
             np.testing.assert_array_equal(field, expected)
     grid = Grid(pixel_mpch=fabricated.PIXEL, window=WINDOW, depth_mpch=12.8, redshift=0.0)
     for centre in CENTRES:
-        inputs = prepare_inputs(maps.maps[0, 0], PARAMS, normalisation, grid, centres=[centre])
-        for field, expected in zip(inputs[:2], brute_force(maps, 0, centre)[:2], strict=True):
+        given = prepare_condition(maps.maps[0, 0], PARAMS, normalisation, grid, centres=[centre])
+        for field, expected in zip(given[:2], brute_force(maps, 0, centre)[:2], strict=True):
             np.testing.assert_array_equal(field[0], expected)
 
 
 def test_ready_windows_are_sampled_once_each(emulator, folder, tmp_path):
-    from emulator.suites.samples import Sample, write_sample
+    from emulator.suites.window_files import ReadyWindow, write_window
 
     maps = read_maps(folder / "CV_0.h5")
     for i, centre in enumerate(CENTRES):
         condition, large_scale, target = brute_force(maps, i, centre)
         params = np.array(list(PARAMS.values()), np.float32)
-        sample = Sample(condition, target, large_scale, params, np.float32(1e11), np.ones(3))
-        write_sample(tmp_path / f"CV/CV_0/{i}.npz", sample)
+        sample = ReadyWindow(condition, target, large_scale, params, np.float32(1e11), np.ones(3))
+        write_window(tmp_path / f"CV/CV_0/{i}.npz", sample)
     (tmp_path / "ranges.csv").write_text(
         "ParamName,LogFlag,FiducialVal,MinVal,MaxVal\nOmega_m,0,0.3,0,1\nA_SN1,0,0.01,0,1\n"
     )
-    suite = SamplesSuite(
+    suite = WindowsSuite(
         name="S", root=".", sets={"CV": 1}, parameter_names=tuple(PARAMS), box_size_mpch=12.8,
         depth_mpch=12.8, ranges=str(tmp_path / "ranges.csv"),
     )  # fmt: skip
     data = DataConfig(n_pixels=64, window=WINDOW, context_factors=FACTORS)
-    project_simulation(suite, data, tmp_path, "CV_0", tmp_path / "CV_0.h5")
+    project_simulation(build_suite(suite, tmp_path), data, "CV_0", tmp_path / "CV_0.h5")
     drawn = draw_held_out(emulator, tmp_path / "CV_0.h5", [], FEW, split="test")
     assert drawn.projection_label.values.tolist() == ["0", "1", "2"]
     for i, centre in enumerate(CENTRES):

@@ -11,6 +11,7 @@ import emulator as package
 from emulator.config import SamplingConfig
 from emulator.io import EmulatorError
 from emulator.sampling import growth
+from emulator.sampling.ensemble import Emulator
 from emulator.sampling.growth import grow_ensemble
 from emulator.sampling.mixture import Mixture
 
@@ -88,7 +89,8 @@ def test_members_of_different_models_are_independent(folder, box):
 
 def test_models_that_were_trained_otherwise_do_not_mix(models, folder):
     other = build_emulator(folder, seed=4)
-    other.card = other.card.model_copy(update={"training": {"precision": "bf16", "seed": 4}})
+    card = other.card.model_copy(update={"training": {"precision": "bf16", "seed": 4}})
+    other = Emulator(card, other.network, device="cpu")
     with pytest.raises(EmulatorError, match="b and a were not trained alike"):
         Mixture({"a": models[0], "b": other})
     with pytest.raises(EmulatorError, match="seeds must differ"):

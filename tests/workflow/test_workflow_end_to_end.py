@@ -11,8 +11,9 @@ import xarray as xr
 import emulator
 from emulator.config import EmbeddedSuite, read_config
 from emulator.cost.requests import requests
-from emulator.data.splits import sampled_simulations, split_runs
+from emulator.data.splits import split_runs
 from emulator.io import read_json
+from emulator.suites import build_suite
 
 pytestmark = pytest.mark.workflow
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def planned(done):
 def test_products_are_there(finished):
     results = finished[0] / "results/test"
     splits = read_json(results / "splits.json")
-    for name in sampled_simulations(splits["test"], EmbeddedSuite()):
+    for name in build_suite(EmbeddedSuite(), "nowhere").sampled(splits["test"]):
         ensemble = xr.load_dataset(results / f"ensembles/test/{name}.nc", engine="h5netcdf")
         assert ensemble.fields.dims == ("sample", "member", "channel", "y", "x")
         assert ensemble.fields.attrs["units"] == "Msun/h per pixel"

@@ -9,7 +9,7 @@ import yaml
 from window_files import BOX, N, make_sample
 
 from emulator.io import read_json
-from emulator.suites.samples import write_sample
+from emulator.suites.window_files import write_window
 
 pytestmark = pytest.mark.workflow
 
@@ -25,7 +25,7 @@ def suite(tmp_path):
     root = tmp_path / ROOT_NAME
     for seed, name in enumerate(NAMES):
         for i in range(3):
-            write_sample(root / "SB" / name / f"w {i}.npz", make_sample(10 * seed + i))
+            write_window(root / "SB" / name / f"w {i}.npz", make_sample(10 * seed + i))
     (root / "ranges.csv").write_text(
         "ParamName,MinVal,MaxVal,FiducialVal,LogFlag\nOmega_m,.1,.5,.3,0\nA_SN1,0,1,.01,0\n"
     )

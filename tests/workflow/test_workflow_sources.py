@@ -10,10 +10,10 @@ import torch
 import yaml
 
 from emulator.config import parse_config, read_config
-from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
 from emulator.io import read_json
 from emulator.model.normalisation import Normalisation
+from emulator.model.windows import windows_for
 from emulator.readers.parameter_table import canonical_name, read_table
 from emulator.readers.parameters import match_ranges, parameters_of, read_ranges
 
@@ -70,9 +70,9 @@ def test_ready_maps_from_files_to_a_batch(tmp_path, workflow):
     folder = tmp_path / "data/processed/camels_multifield/maps"
     maps = [read_maps(folder / f"{name}.h5", lazy=True) for name in names]
     normalisation = Normalisation.read(results / "normalisation.json")
-    batch = WindowDataset(maps, normalisation, window=8, batch_size=4, seed=0)[0]
-    assert batch.params.shape == (4, 6)
-    assert all(torch.isfinite(values).all() for values in batch)
+    batch = windows_for(normalisation, maps, window=8, batch_size=4, seed=0)[0]
+    assert batch.condition.params.shape == (4, 6)
+    assert all(torch.isfinite(values).all() for values in (*batch.condition, batch.target))
     # a command that fails is a job that fails, whatever stands behind its pipe
     density = np.load(field)
     density[0, 0, 0] = np.nan

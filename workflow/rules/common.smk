@@ -7,29 +7,25 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate as validate_schema
 
-from emulator.config import blocks_of, parse_config, raw_folder, read_document, stage_yaml
+from emulator.config import blocks_of, parse_config, read_document, stage_yaml
 from emulator.cost.requests import DAY, requests
-from emulator.readers.gadget import first_chunk
-from emulator.suites.runs import runs_of
-from emulator.data.splits import sampled_simulations, split_runs
+from emulator.data.splits import split_runs
 from emulator.io import DataError, EmulatorError
 from emulator.manifest import check_manifest
-from emulator.simulate.design import fiducial_point
+from emulator.suites import suite_of
 
 try:
     for path in workflow.configfiles:
         read_document(path)  # refuses what Snakemake's own reader takes, a key twice among it
     EXPERIMENT = parse_config(config)
-    EMBEDDED = EXPERIMENT.suite.kind == "embedded"
-    RAW = str(raw_folder(EXPERIMENT.name)) if EMBEDDED else EXPERIMENT.suite.root
-    RUNS = runs_of(EXPERIMENT.suite, RAW)
+    SUITE = suite_of(EXPERIMENT)
+    RAW, RUNS = str(SUITE.root), SUITE.runs
     SPLITS = split_runs(RUNS, EXPERIMENT.data.split)
-    SAMPLED = sampled_simulations(SPLITS["test"], EXPERIMENT.suite)
+    SAMPLED = SUITE.sampled(SPLITS["test"])
     BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
     ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
-    REQUESTS = requests(EXPERIMENT, RUNS)
-    if EMBEDDED:
-        fiducial_point(EXPERIMENT.suite)
+    REQUESTS = requests(EXPERIMENT, SUITE)
+    SUITE.require_possible()
 except EmulatorError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,13 +1,13 @@
 # Snapshots, ready maps or ready windows to maps files: one job a block of runs.
 def sources(wildcards):
     """The embedded suite is tracked by manifests; existing suites by their files."""
-    if EMBEDDED:
+    if SUITE.is_simulated:
         return [f"{RAW}/manifests/{wildcards.block}.json"]
     return [
-        first_chunk(path)
+        path
         for run in BLOCKS[wildcards.block]
         for name in RUNS[run]
-        for path in EXPERIMENT.suite.inputs(RAW, name)
+        for path in SUITE.sources(name)
     ]
 
 

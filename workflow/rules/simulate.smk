@@ -1,5 +1,5 @@
 # The embedded suite: one job a block of runs (a run: an N-body simulation, all its hydro outcomes).
-if EMBEDDED:
+if SUITE.is_simulated:
 
     rule simulate:
         input:

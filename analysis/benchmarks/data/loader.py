@@ -9,9 +9,12 @@ from torch.utils.data import DataLoader
 
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import ChannelConfig
-from emulator.data.dataset import StepSampler, WindowDataset
+from emulator.config.channels import resolve_channels
+from emulator.data.dataset import StepSampler
 from emulator.data.maps import read_maps
+from emulator.fields import TARGETS, find_fields
 from emulator.model.normalisation import CosmicShare, Normalisation, ParameterScale
+from emulator.model.windows import windows_for
 from emulator.projection.pyramid import context_pyramid
 from emulator.readers.catalogs import Halos
 from emulator.suites.full_maps import FullMaps, write_maps
@@ -59,7 +62,8 @@ def write_store(
         "param_ranges": '{"A": {"min": 0, "max": 2, "fiducial": 1, "log": false}}',
     }  # fmt: skip
     maps = FullMaps(
-        fields=fields,
+        values=fields,
+        fields=find_fields(TARGETS),
         projections=("x", "y", "z"),
         context=context_pyramid(fields[:, 0], factors),
         halos=Halos(np.empty((0, 3)), np.empty(0), np.empty(0)),
@@ -72,9 +76,9 @@ def write_store(
 
 def samples_per_second(paths: list[Path], *, lazy: bool, workers: int) -> float:
     """Rate over STEPS batches, after as many that warm the caches."""
-    dataset = WindowDataset(
-        [read_maps(path, lazy=lazy) for path in paths],
+    dataset = windows_for(
         normalisation(),
+        [read_maps(path, lazy=lazy) for path in paths],
         window=WINDOW,
         batch_size=BATCH,
         seed=0,
@@ -96,11 +100,11 @@ def samples_per_second(paths: list[Path], *, lazy: bool, workers: int) -> float:
 
 def normalisation(factors: tuple[int, ...] = FACTORS) -> Normalisation:
     """Statistics that leave the random content as it is."""
-    channels = tuple(
-        ChannelConfig(name=name, transform="log_ratio") for name in ("dm_hydro", "gas", "stars")
-    )
     return Normalisation(
-        channels=channels,
+        channels=resolve_channels(
+            [ChannelConfig(name=name, transform="log_ratio") for name in TARGETS],
+            find_fields(TARGETS),
+        ),
         target_mean=(0.0,) * 3,
         target_std=(1.0,) * 3,
         condition_floor_msunh=1.0,

@@ -7,10 +7,12 @@ from analysis.benchmarks.data.files import write_pair
 from analysis.benchmarks.data.memory import peak_bytes
 from analysis.benchmarks.data.timing import best_seconds
 from analysis.benchmarks.tables import Measurement
+from emulator.fields import CONDITION, TARGETS, find_fields
+from emulator.projection.blocks import parts_of
 from emulator.projection.deposit import Kernel
-from emulator.projection.pair import project_pair
+from emulator.projection.pair import parts_by_kind, project_field
 from emulator.projection.twins import require_pair
-from emulator.readers.snapshots import open_snapshot
+from emulator.readers.snapshots import DARK_MATTER, open_snapshot
 
 N_PIXELS, SIDE = 1024, 256
 
@@ -40,12 +42,16 @@ def project(
     """Project a pair; to 16 pixels if only to compile."""
     dmo, hydro = open_snapshot(dmo_path), open_snapshot(hydro_path)
     require_pair(dmo, hydro)
-    for _ in project_pair(
-        dmo,
-        hydro,
-        n_pixels=16 if warm_up else N_PIXELS,
-        kernel="cic" if warm_up else kernel,
-        block_particles=1_048_576,
-        workers=workers,
-    ):
-        pass
+    kinds = parts_by_kind(hydro, wind="gas", black_holes="ignore")
+    sources = [(CONDITION, parts_of(dmo, DARK_MATTER))]
+    sources += [(field, kinds[field.particles[0]]) for field in find_fields(TARGETS)]
+    for field, parts in sources:
+        project_field(
+            field,
+            parts,
+            str(hydro_path),
+            n_pixels=16 if warm_up else N_PIXELS,
+            kernel="cic" if warm_up else kernel,
+            block_particles=1_048_576,
+            workers=workers,
+        )

@@ -75,12 +75,13 @@ def _halos(suite: EmbeddedSuite, root: Path) -> None:
 def presets() -> Measurement:
     """Wall time of all simulations of a preset, runs shared out between two processes."""
     from emulator.config import read_config
+    from emulator.suites import suite_of
 
     limits = {"test": 10.0, "demo": 150.0}
     bars = []
     for name, limit in limits.items():
         config = CONFIGS / f"{name}.yaml"
-        runs = list(read_config(config).suite.runs())
+        runs = list(suite_of(read_config(config)).runs)
         with tempfile.TemporaryDirectory() as folder:
             shares = [[word for run in runs[i::2] for word in ("--run", run)] for i in (0, 1)]
             command = [sys.executable, "-m", "emulator", "simulate", str(config), "--raw", folder]

@@ -14,7 +14,7 @@ from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import DataConfig, DesignConfig
 from emulator.data.maps import Maps, read_maps
 from emulator.metrics.calibration import interval_coverage, rank_histogram, truth_ranks
-from emulator.simulate.simulate import simulate_run, write_tables
+from emulator.suites import build_suite
 from emulator.suites.mapmaking import project_simulation
 
 N_REDRAWS = 16
@@ -30,17 +30,17 @@ def measure() -> list[Measurement]:
 def redrawn_maps(n_draws: int, n_runs: int) -> list[tuple[Maps, Floats]]:
     """Of each run: maps of one outcome and log10 gas of all, ``(draw, projection, y, x)``."""
     design = DesignConfig(sb_runs=0, cv_runs=n_runs, be_draws=n_draws - 1)
-    suite = DEMO.model_copy(update={"design": design})
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_tables(suite, root)
-        for run, names in suite.runs().items():
-            simulate_run(suite, run, root)
+        suite = build_suite(DEMO.model_copy(update={"design": design}), root)
+        suite.write_tables()
+        for run, names in suite.runs.items():
+            suite.simulate(run)
             maps = []
             for name in names:
                 path = root / f"{name}.h5"
-                project_simulation(suite, DataConfig(), root, name, path)
+                project_simulation(suite, DataConfig(), name, path)
                 maps.append(read_maps(path))
             runs.append((maps[0], np.log10([m.select(["gas"])[:, 0] for m in maps])))
     return runs

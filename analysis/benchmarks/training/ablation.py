@@ -28,7 +28,7 @@ FLAT = {"schedule": "fixed_linear"}
 LOG = [
     {"name": "dm_hydro", "transform": "log"},
     {"name": "gas", "transform": "log"},
-    {"name": "stars", "transform": "hurdle", "floor_msunh": 1e9, "loss_weight": 3.0},
+    {"name": "stars", "transform": "hurdle", "floor": 1e9, "loss_weight": 3.0},
 ]
 NO_HURDLE = [
     {"name": "dm_hydro", "transform": "log_ratio"},
@@ -110,21 +110,22 @@ def _folder(strength: float) -> Path:
 
 def _prepare(strength: float) -> None:
     """Simulate and project what is not there: two minutes for a whole suite."""
-    from emulator.simulate.simulate import simulate_run, write_tables
+    from emulator.suites import build_suite
     from emulator.suites.mapmaking import project_simulation
 
     folder = _folder(strength)
     config = config_of("default: v, logistic, plain")
-    suite = config.suite.model_copy(update={"environment_strength": strength})
-    wanted = {run: names for run, names in suite.runs().items() if run.startswith("SB")}
+    section = config.suite.model_copy(update={"environment_strength": strength})
     with tempfile.TemporaryDirectory() as raw:
+        suite = build_suite(section, raw)
+        wanted = {run: names for run, names in suite.runs.items() if run.startswith("SB")}
         for run, names in wanted.items():
             if all((folder / f"{name}.h5").is_file() for name in names):
                 continue
-            write_tables(suite, Path(raw))
-            simulate_run(suite, run, Path(raw))
+            suite.write_tables()
+            suite.simulate(run)
             for name in names:
-                project_simulation(suite, config.data, Path(raw), name, folder / f"{name}.h5")
+                project_simulation(suite, config.data, name, folder / f"{name}.h5")
 
 
 Scores = dict[str, list[float | None]]
@@ -146,7 +147,9 @@ def _run(job: tuple[str, int]) -> tuple[str, Scores]:
     maps = _folder(config.suite.environment_strength)
     splits = split_runs(config.suite.runs(), config.data.split)
     paths = [maps / f"{name}.h5" for name in splits["train"]]
-    normalisation = fit_normalisation(paths, config.model, config.data.context_factors)
+    normalisation = fit_normalisation(
+        paths, config.channels, config.model.params, config.data.context_factors
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train(config, normalisation, splits, seed=seed, maps_dir=maps, state_dir=folder,

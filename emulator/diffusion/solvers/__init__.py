@@ -22,12 +22,22 @@ name                 step                                                       
 ===================  ================================================================  ==========
 """
 
-from typing import get_args
-
-from emulator.config.names import SolverName
+from emulator.config.solvers import (
+    SOLVERS,
+    AdamsBashforthConfig,
+    AdamsMoultonConfig,
+    AncestralConfig,
+    DDIMConfig,
+    DPMConfig,
+    EulerConfig,
+    PredictorCorrectorConfig,
+    SolverConfig,
+    UniPCConfig,
+    parse_solver,
+)
 from emulator.diffusion.path import VARIANCE_EXPLODING, Path
 from emulator.diffusion.solvers.base import NoiseSource, NonFiniteError, Solver, solve
-from emulator.diffusion.solvers.grid import Spacing, gamma_grid
+from emulator.diffusion.solvers.grid import Spacing, build_spacing, gamma_grid
 from emulator.diffusion.solvers.multistep import (
     DataForm,
     DPMSolver2M,
@@ -36,7 +46,7 @@ from emulator.diffusion.solvers.multistep import (
 )
 from emulator.diffusion.solvers.single_step import DDIM, Euler, Heun, PredictorCorrector
 
-SOLVER_NAMES: tuple[str, ...] = get_args(SolverName)
+SOLVER_NAMES = tuple(SOLVERS.sections)
 
 __all__ = [
     "SOLVER_NAMES",
@@ -45,63 +55,46 @@ __all__ = [
     "Solver",
     "Spacing",
     "build_solver",
+    "build_spacing",
     "gamma_grid",
     "solve",
 ]
 
 
-def build_solver(
-    name: str,
-    *,
-    eta: float = 0.0,
-    churn: float = 0.0,
-    path: Path | None = None,
-    centre: float = 0.0,
-    corrections: int = 1,
-    langevin_step: float = 0.05,
-) -> Solver:
-    """Solver by its name in the config.
+def build_solver(options: SolverConfig | str, *, path: Path | None = None) -> Solver:
+    """Solver by its section of the config, or by its name.
 
     Parameters
     ----------
-    name
-        One of :data:`SOLVER_NAMES`.
-    eta
-        Noise of ``ddim``; 1 is ``ancestral``.
-    churn
-        Noise of ``euler`` and ``heun``.
+    options
+        Section of a solver; a name stands for the section with its defaults.
     path
         Coordinates of ``euler`` and ``heun``; default: variance exploding, as EDM.
-    centre
-        Centre of the flow time of ``abm``, in gamma.
-    corrections, langevin_step
-        Of ``pc``.
 
     Raises
     ------
     ValueError
         For a name that is unknown, with those that exist.
     """
+    if isinstance(options, str):
+        options = parse_solver(options)
     path = path or VARIANCE_EXPLODING
-    match name:
-        case "ancestral":
+    match options:
+        case AncestralConfig():
             return DDIM(eta=1.0)
-        case "ddim":
-            return DDIM(eta=eta)
-        case "euler":
+        case DDIMConfig(eta=eta):
+            return DDIM(eta)
+        case EulerConfig(name="euler", churn=churn):
             return Euler(path, churn)
-        case "heun":
+        case EulerConfig(churn=churn):
             return Heun(path, churn)
-        case "dpm++2m":
-            return DPMSolver2M()
-        case "sde-dpm++2m":
-            return DPMSolver2M(stochastic=True)
-        case "ab2" | "ab3":
+        case DPMConfig(name=name):
+            return DPMSolver2M(stochastic=name == "sde-dpm++2m")
+        case AdamsBashforthConfig(name=name):
             return Multistep(DataForm(), order=int(name[-1]))
-        case "unipc2" | "unipc3":
+        case UniPCConfig(name=name):
             return Multistep(DataForm(), order=int(name[-1]), corrects=True)
-        case "abm2" | "abm3" | "abm4":
+        case AdamsMoultonConfig(name=name, centre=centre):
             return Multistep(FlowForm(centre), order=int(name[-1]), corrects=True)
-        case "pc":
-            return PredictorCorrector(corrections, langevin_step)
-    raise ValueError(f"unknown solver {name!r}; there are {', '.join(SOLVER_NAMES)}")
+        case PredictorCorrectorConfig(corrections=corrections, langevin_step=step):
+            return PredictorCorrector(corrections, step)

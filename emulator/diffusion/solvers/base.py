@@ -61,9 +61,15 @@ class Solver(ABC):
 
     @abstractmethod
     def step(
-        self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
+        self,
+        z: Tensor,
+        gamma: float,
+        gamma_next: float,
+        evaluate: Evaluate,
+        past: Past,
+        noise: NoiseSource,
     ) -> Tensor:
-        """Field at gamma ``s`` from ``z`` at gamma ``t > s``; may append to ``past``."""
+        """Field at ``gamma_next`` from ``z`` at ``gamma > gamma_next``; may append to ``past``."""
 
     def nodes(self, budget: int) -> int:
         """Nodes of the grid that ``budget`` network evaluations pay for; the last costs one.
@@ -116,8 +122,8 @@ def solve(
         return prediction
 
     past: Past = deque(maxlen=max(solver.memory, 1))
-    for t, s in pairwise(gammas):
-        z = solver.step(z, t, s, evaluate, past, noise)
+    for gamma, gamma_next in pairwise(gammas):
+        z = solver.step(z, gamma, gamma_next, evaluate, past, noise)
     return evaluate(z, gammas[-1]).x
 
 

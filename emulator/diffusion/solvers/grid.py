@@ -19,7 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from emulator.config.names import SpacingName
+from emulator.config.solvers import (
+    GammaSpacing,
+    KarrasSpacing,
+    LogisticSpacing,
+    SpacingConfig,
+    TimeSpacing,
+    parse_spacing,
+)
 from emulator.diffusion.schedule import Schedule
 
 
@@ -29,44 +36,38 @@ class Spacing:
 
     Parameters
     ----------
-    name
-        Which.
-    rho
-        Exponent of ``karras``.
-    centre
-        Centre ``c`` of ``logistic``, in gamma.
+    options
+        Which, with its ``rho`` or ``c``.
     schedule
         Schedule of ``t``.
     """
 
-    name: SpacingName = "gamma"
-    rho: float = 7.0
-    centre: float = 0.0
+    options: SpacingConfig
     schedule: Schedule | None = None
 
     def positions(self, gammas: np.ndarray) -> np.ndarray:
         """Where gammas lie on the axis that is divided evenly; increasing."""
-        match self.name:
-            case "gamma":
+        match self.options:
+            case GammaSpacing():
                 return gammas
-            case "karras":
-                return np.exp(0.5 * gammas / self.rho)
-            case "logistic":
-                return 1.0 / (1.0 + np.exp(-0.5 * (gammas - self.centre)))
-            case "t":
+            case KarrasSpacing(rho=rho):
+                return np.exp(0.5 * gammas / rho)
+            case LogisticSpacing(centre=centre):
+                return 1.0 / (1.0 + np.exp(-0.5 * (gammas - centre)))
+            case TimeSpacing():
                 times, levels = self._table()
                 return np.interp(gammas, levels, times)
 
     def gammas(self, positions: np.ndarray) -> np.ndarray:
         """Inverse of :meth:`positions`."""
-        match self.name:
-            case "gamma":
+        match self.options:
+            case GammaSpacing():
                 return positions
-            case "karras":
-                return 2.0 * self.rho * np.log(positions)
-            case "logistic":
-                return self.centre + 2.0 * (np.log(positions) - np.log1p(-positions))
-            case "t":
+            case KarrasSpacing(rho=rho):
+                return 2.0 * rho * np.log(positions)
+            case LogisticSpacing(centre=centre):
+                return centre + 2.0 * (np.log(positions) - np.log1p(-positions))
+            case TimeSpacing():
                 times, levels = self._table()
                 return np.interp(positions, times, levels)
 
@@ -75,6 +76,17 @@ class Spacing:
             raise ValueError("a grid that is uniform in t needs the schedule of the model")
         times = torch.linspace(0.0, 1.0, 4097, dtype=torch.float64)
         return times.numpy(), self.schedule.gamma(times).detach().cpu().numpy()
+
+
+def build_spacing(options: SpacingConfig | str, schedule: Schedule | None = None) -> Spacing:
+    """Spacing by its section of the config, or by its name.
+
+    Raises
+    ------
+    ValueError
+        For a name that is unknown, with those that exist.
+    """
+    return Spacing(parse_spacing(options) if isinstance(options, str) else options, schedule)
 
 
 def gamma_grid(
@@ -95,7 +107,7 @@ def gamma_grid(
             f"expected gamma_end < gamma_start, both finite, and n_nodes >= 1, got {gamma_end}, "
             f"{gamma_start}, {n_nodes}"
         )
-    spacing = spacing or Spacing()
+    spacing = spacing or build_spacing("gamma")
     first, last = spacing.positions(np.array(ends))
     grid = spacing.gammas(np.linspace(first, last, n_nodes)).tolist()
     grid[0] = gamma_start

@@ -41,15 +41,16 @@ class DataForm:
         """Estimate of the data."""
         return x_hat
 
-    def factor(self, t: float, s: float) -> float:
+    def factor(self, gamma: float, gamma_next: float) -> float:
         """Ratio of the noise amplitudes."""
-        return amplitudes(s)[1] / amplitudes(t)[1]
+        return amplitudes(gamma_next)[1] / amplitudes(gamma)[1]
 
-    def weights(self, gammas: Sequence[float], t: float, s: float) -> list[float]:
+    def weights(self, gammas: Sequence[float], gamma: float, gamma_next: float) -> list[float]:
         """Exponential weights; sigma e^lambda is alpha."""
-        nodes = [-0.5 * gamma for gamma in gammas]
-        alpha_s = amplitudes(s)[0]
-        return [alpha_s * w for w in polynomial_weights(nodes, -0.5 * t, -0.5 * s, rate=1.0)]
+        nodes = [-0.5 * passed for passed in gammas]
+        alpha = amplitudes(gamma_next)[0]
+        weights = polynomial_weights(nodes, -0.5 * gamma, -0.5 * gamma_next, rate=1.0)
+        return [alpha * w for w in weights]
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,14 @@ class FlowForm:
         scale = alpha / (u * (1.0 - u))
         return combine((scale * alpha, z), (-scale, x_hat))
 
-    def factor(self, t: float, s: float) -> float:
+    def factor(self, gamma: float, gamma_next: float) -> float:
         """Nothing is solved for."""
         return 1.0
 
-    def weights(self, gammas: Sequence[float], t: float, s: float) -> list[float]:
+    def weights(self, gammas: Sequence[float], gamma: float, gamma_next: float) -> list[float]:
         """Adams' weights in the flow time."""
         return polynomial_weights(
-            [self._time(gamma) for gamma in gammas], self._time(t), self._time(s)
+            [self._time(passed) for passed in gammas], self._time(gamma), self._time(gamma_next)
         )
 
     def _time(self, gamma: float) -> float:
@@ -132,20 +133,26 @@ class Multistep(Solver):
         return self.order
 
     def step(
-        self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
+        self,
+        z: Tensor,
+        gamma: float,
+        gamma_next: float,
+        evaluate: Evaluate,
+        past: Past,
+        noise: NoiseSource,
     ) -> Tensor:
         """Evaluate, correct the step that led here, and take the next."""
-        value = self.form.value(z, evaluate(z, t).x, t)
+        value = self.form.value(z, evaluate(z, gamma).x, gamma)
         if self.corrects and past:
-            z = self._advance(past[-1], [*past, Node(t, z, value)], t)
-        past.append(Node(t, z, value))
-        return self._advance(past[-1], list(past), s)
+            z = self._advance(past[-1], [*past, Node(gamma, z, value)], gamma)
+        past.append(Node(gamma, z, value))
+        return self._advance(past[-1], list(past), gamma_next)
 
-    def _advance(self, last: Node, nodes: Sequence[Node], s: float) -> Tensor:
-        """From the last node passed to ``s``, by the values at ``nodes``."""
-        weights = self.form.weights([node.gamma for node in nodes], last.gamma, s)
+    def _advance(self, last: Node, nodes: Sequence[Node], gamma_next: float) -> Tensor:
+        """From the last node passed to ``gamma_next``, by the values at ``nodes``."""
+        weights = self.form.weights([node.gamma for node in nodes], last.gamma, gamma_next)
         terms = [(w, node.value) for w, node in zip(weights, nodes, strict=True)]
-        return combine((self.form.factor(last.gamma, s), last.z), *terms)
+        return combine((self.form.factor(last.gamma, gamma_next), last.z), *terms)
 
 
 @dataclass(frozen=True)
@@ -185,21 +192,29 @@ class DPMSolver2M(Solver):
         return 1
 
     def step(
-        self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
+        self,
+        z: Tensor,
+        gamma: float,
+        gamma_next: float,
+        evaluate: Evaluate,
+        past: Past,
+        noise: NoiseSource,
     ) -> Tensor:
         """One step of the formula above."""
-        x_hat = evaluate(z, t).x
-        (_, sigma_t), (alpha_s, sigma_s) = amplitudes(t), amplitudes(s)
-        fresh = -math.expm1(s - t)  # of the SDE
-        growth = alpha_s * (fresh if self.stochastic else -math.expm1(0.5 * (s - t)))
-        decay = math.exp(0.5 * (s - t)) if self.stochastic else 1.0
-        terms = [(decay * sigma_s / sigma_t, z)]
+        x_hat = evaluate(z, gamma).x
+        (_, sigma), (alpha_next, sigma_next) = amplitudes(gamma), amplitudes(gamma_next)
+        fall = gamma_next - gamma
+        fresh = -math.expm1(fall)  # of the SDE
+        growth = alpha_next * (fresh if self.stochastic else -math.expm1(0.5 * fall))
+        decay = math.exp(0.5 * fall) if self.stochastic else 1.0
+        terms = [(decay * sigma_next / sigma, z)]
         if past:
-            ahead = 0.5 * (t - s) / (past[-1].gamma - t)  # half the ratio of this step to the last
+            # half the ratio of this step to the last
+            ahead = 0.5 * (gamma - gamma_next) / (past[-1].gamma - gamma)
             terms += [(growth * (1.0 + ahead), x_hat), (-growth * ahead, past[-1].value)]
         else:
             terms.append((growth, x_hat))
         if self.stochastic:
-            terms.append((sigma_s * math.sqrt(fresh), noise()))
-        past.append(Node(t, z, x_hat))
+            terms.append((sigma_next * math.sqrt(fresh), noise()))
+        past.append(Node(gamma, z, x_hat))
         return combine(*terms)

@@ -39,19 +39,24 @@ class DDIM(Solver):
             raise ValueError(f"eta must lie in [0, 1], got {self.eta}")
 
     def step(
-        self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
+        self,
+        z: Tensor,
+        gamma: float,
+        gamma_next: float,
+        evaluate: Evaluate,
+        past: Past,
+        noise: NoiseSource,
     ) -> Tensor:
         """One step of the formula above."""
-        read = evaluate(z, t)
-        alpha_s, sigma_s = amplitudes(s)
-        fresh, eta2 = -math.expm1(s - t), self.eta**2
+        read = evaluate(z, gamma)
+        (alpha, sigma), (alpha_next, sigma_next) = amplitudes(gamma), amplitudes(gamma_next)
+        fresh, eta2 = -math.expm1(gamma_next - gamma), self.eta**2
         # 1 - eta^2 c without cancellation where eta = 1
-        kept = (1.0 - eta2) + eta2 * math.exp(s - t)
-        alpha_t, sigma_t = amplitudes(t)
-        share = sigma_s * math.sqrt(kept) / sigma_t
-        terms = [(share, z), (alpha_s - share * alpha_t, read.x)]
+        kept = (1.0 - eta2) + eta2 * math.exp(gamma_next - gamma)
+        share = sigma_next * math.sqrt(kept) / sigma
+        terms = [(share, z), (alpha_next - share * alpha, read.x)]
         if self.eta > 0.0:
-            terms.append((self.eta * sigma_s * math.sqrt(fresh), noise()))
+            terms.append((self.eta * sigma_next * math.sqrt(fresh), noise()))
         return combine(*terms)
 
 
@@ -83,21 +88,27 @@ class Euler(Solver):
             raise ValueError(f"churn must lie in [0, sqrt(2) - 1], got {self.churn}")
 
     def step(
-        self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
+        self,
+        z: Tensor,
+        gamma: float,
+        gamma_next: float,
+        evaluate: Evaluate,
+        past: Past,
+        noise: NoiseSource,
     ) -> Tensor:
         """Churn, then one straight step."""
-        z, t = self.renoise(z, t, noise)
-        here, there = self.path.moment(t), self.path.moment(s)
-        return straight(z, t, here, there, [(here, t, z, evaluate(z, t))])
+        z, gamma = self.renoise(z, gamma, noise)
+        here, there = self.path.moment(gamma), self.path.moment(gamma_next)
+        return straight(z, here, there, [(here, gamma, z, evaluate(z, gamma))])
 
-    def renoise(self, z: Tensor, t: float, noise: NoiseSource) -> tuple[Tensor, float]:
-        """Forward process from ``t`` to the raised noise level."""
+    def renoise(self, z: Tensor, gamma: float, noise: NoiseSource) -> tuple[Tensor, float]:
+        """Forward process from ``gamma`` to the raised noise level."""
         if self.churn == 0.0:
-            return z, t
-        raised = t + 2.0 * math.log1p(self.churn)
-        (alpha_t, _), (alpha, sigma) = amplitudes(t), amplitudes(raised)
-        added = sigma * math.sqrt(-math.expm1(t - raised))
-        return combine((alpha / alpha_t, z), (added, noise())), raised
+            return z, gamma
+        raised = gamma + 2.0 * math.log1p(self.churn)
+        (alpha, _), (alpha_raised, sigma_raised) = amplitudes(gamma), amplitudes(raised)
+        added = sigma_raised * math.sqrt(-math.expm1(gamma - raised))
+        return combine((alpha_raised / alpha, z), (added, noise())), raised
 
 
 @dataclass(frozen=True)
@@ -110,19 +121,25 @@ class Heun(Euler):
         return 2
 
     def step(
-        self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
+        self,
+        z: Tensor,
+        gamma: float,
+        gamma_next: float,
+        evaluate: Evaluate,
+        past: Past,
+        noise: NoiseSource,
     ) -> Tensor:
         """Churn, predict, correct."""
-        z, t = self.renoise(z, t, noise)
-        here, there = self.path.moment(t), self.path.moment(s)
-        first = (here, t, z, evaluate(z, t))
-        guess = straight(z, t, here, there, [first])
-        return straight(z, t, here, there, [first, (there, s, guess, evaluate(guess, s))])
+        z, gamma = self.renoise(z, gamma, noise)
+        here, there = self.path.moment(gamma), self.path.moment(gamma_next)
+        first = (here, gamma, z, evaluate(z, gamma))
+        guess = straight(z, here, there, [first])
+        second = (there, gamma_next, guess, evaluate(guess, gamma_next))
+        return straight(z, here, there, [first, second])
 
 
 def straight(
     z: Tensor,
-    t: float,
     here: Moment,
     there: Moment,
     velocities: list[tuple[Moment, float, Tensor, Prediction]],
@@ -182,13 +199,19 @@ class PredictorCorrector(Solver):
         return 1 + self.corrections
 
     def step(
-        self, z: Tensor, t: float, s: float, evaluate: Evaluate, past: Past, noise: NoiseSource
+        self,
+        z: Tensor,
+        gamma: float,
+        gamma_next: float,
+        evaluate: Evaluate,
+        past: Past,
+        noise: NoiseSource,
     ) -> Tensor:
         """Correct, then predict."""
-        alpha, sigma = amplitudes(t)
+        alpha, sigma = amplitudes(gamma)
         delta = self.langevin_step
         for _ in range(self.corrections):
-            x_hat = evaluate(z, t).x
+            x_hat = evaluate(z, gamma).x
             kicked = (math.sqrt(2.0 * delta) * sigma, noise())
             z = combine((1.0 - delta, z), (delta * alpha, x_hat), kicked)
-        return DDIM(eta=1.0).step(z, t, s, evaluate, past, noise)
+        return DDIM(eta=1.0).step(z, gamma, gamma_next, evaluate, past, noise)

@@ -13,21 +13,23 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.fields import CONDITION, Field
 from emulator.io import DataError
-from emulator.projection.budget import require_cosmic_shares, require_same_matter_content
+from emulator.projection.budget import require_shares_of_matter
 from emulator.projection.pyramid import block_mean
+from emulator.suites.window_files import ReadyWindow
 from emulator.units import CRITICAL_DENSITY
 
 _BOX_AGREEMENT, _SURROUNDINGS = 0.05, 3.0
 _CONTENT, _SHARES = 0.3, 0.2
-_LEAST_CORRELATION = {"dm_hydro": 0.8, "gas": 0.3}
+_LEAST_CORRELATION = {"dark_matter": 0.8, "baryons": 0.3}
 _LEAST_CONTEXT = 0.9
 _COARSE = 8
 _LOOKED_AT = 4
 
 
 def require_sound_windows(
-    fields: Mapping[str, NDArray[np.floating]],
+    fields: Mapping[Field, NDArray[np.floating]],
     context: Mapping[int, NDArray[np.floating]],
     *,
     omega_m: float,
@@ -42,7 +44,7 @@ def require_sound_windows(
     Parameters
     ----------
     fields
-        ``dmo, dm_hydro, gas, stars``, each ``(window, y, x)`` [Msun/h per pixel].
+        The condition and the targets, each ``(window, y, x)`` in its unit.
     context
         Factor -> ``(window, y, x)`` block means of the DMO mass around the same centres.
     omega_m, omega_b
@@ -58,7 +60,7 @@ def require_sound_windows(
         Another unit, fields or levels in another order, or turned targets; each says what it found.
     """
     factor = max(context, default=1)
-    widest = context.get(factor, fields["dmo"])
+    widest = context.get(factor, fields[CONDITION])
     side = widest.shape[-1] * factor * pixel_mpch
     require_mean_density(
         widest,
@@ -70,7 +72,7 @@ def require_sound_windows(
     )
     require_content(fields, omega_b / omega_m, where)
     require_same_structures(fields, where)
-    require_context(fields["dmo"], context, where)
+    require_context(fields[CONDITION], context, where)
 
 
 def require_mean_density(
@@ -123,22 +125,16 @@ def _density_hint(context: NDArray[np.floating], expected: float, area_mpch2: fl
 
 
 def require_content(
-    fields: Mapping[str, NDArray[np.floating]], baryon_fraction: float, where: str
+    fields: Mapping[Field, NDArray[np.floating]], baryon_fraction: float, where: str
 ) -> None:
-    """Check masses and shares of the fields, summed over all windows of a simulation.
-
-    ``fields`` are ``dmo, dm_hydro, gas, stars``, each ``(window, y, x)`` [Msun/h per pixel].
-    """
-    masses = {name: float(field.sum(dtype=np.float64)) for name, field in fields.items()}
-    dmo = masses.pop("dmo")
-    # shares first: fields in another order add up all the same
-    require_cosmic_shares(masses, dmo, baryon_fraction, where, tolerance=_SHARES)
-    require_same_matter_content(masses, dmo, where, tolerance=_CONTENT)
+    """Check masses and shares of the fields, summed over all windows of a simulation."""
+    masses = {field: float(values.sum(dtype=np.float64)) for field, values in fields.items()}
+    require_shares_of_matter(masses, baryon_fraction, where, shares=_SHARES, content=_CONTENT)
 
 
-def require_same_structures(fields: Mapping[str, NDArray[np.floating]], where: str) -> None:
+def require_same_structures(fields: Mapping[Field, NDArray[np.floating]], where: str) -> None:
     """Check that targets show the structures of their condition: turned or shuffled ones do not."""
-    dmo = fields["dmo"]
+    dmo = fields[CONDITION]
     factor = max(1, dmo.shape[-1] // _COARSE)
     side = dmo.shape[-1] // factor * factor
 
@@ -148,13 +144,15 @@ def require_same_structures(fields: Mapping[str, NDArray[np.floating]], where: s
         return coarse / np.where(means > 0, means, 1.0) - 1.0
 
     one = fluctuations(dmo)
-    for name, least in _LEAST_CORRELATION.items():
-        found = _correlation(one, fluctuations(fields[name]))
+    for field, values in fields.items():
+        if field.share is None or field.sparse:
+            continue
+        least, found = _LEAST_CORRELATION[field.share], _correlation(one, fluctuations(values))
         if not found >= least:
             raise DataError(
                 f"{where}:target",
-                f"{name} that follows the structures of its condition (correlation above {least:g} "
-                f"on {side // factor} x {side // factor} pixels)",
+                f"{field.name} that follows the structures of its condition (correlation above "
+                f"{least:g} on {side // factor} x {side // factor} pixels)",
                 f"correlation {found:.2f}",
                 "Were targets turned, flipped or shuffled, but not their conditions?",
             )
@@ -198,6 +196,32 @@ def require_context(
             f"means of {factor} x {factor} pixels (correlation above {_LEAST_CONTEXT:g})",
             f"correlation {found:.2f} (median over windows)",
             "Are the levels in the order of data.context_factors, and turned like the condition?",
+        )
+
+
+def require_halo_in_window(window: ReadyWindow, box_size_mpch: float, where: str) -> None:
+    """Check the halo of a window, if it has one: lighter than the window, and inside the box.
+
+    Raises
+    ------
+    DataError
+        A mass or a position in another unit.
+    """
+    mass, around = float(window.halo_mass), float(window.condition.sum(dtype=np.float64))
+    if mass > around:
+        raise DataError(
+            f"{where}:halo_mass",
+            f"a halo lighter than its window, {around:.4g} Msun/h",
+            f"{mass:.4g}",
+            "Is it in Msun/h?",
+        )
+    position = window.halo_center
+    if mass > 0 and not ((position >= 0).all() and (position <= box_size_mpch).all()):
+        raise DataError(
+            f"{where}:halo_center",
+            f"a position in [0, {box_size_mpch:g}] Mpc/h",
+            f"{position.tolist()}",
+            "Is it in Mpc/h?",
         )
 
 

@@ -12,9 +12,11 @@ from pydantic import (
     model_validator,
 )
 
-from emulator.config.layout import INPUTS, Layout
+from emulator.config.places import raw_folder
 from emulator.config.section import Section
-from emulator.config.sources import HeaderFacts
+from emulator.config.suites.headers import HeaderFacts
+from emulator.config.suites.layout import INPUTS, Layout
+from emulator.fields import Field as FieldRow
 
 
 class DesignConfig(Section):
@@ -86,6 +88,11 @@ class EmbeddedSuite(Section):
         return HeaderFacts()
 
     @property
+    def parameter_names(self) -> None:
+        """Its tables name their columns."""
+        return None
+
+    @property
     def redraw_sets(self) -> tuple[str, ...]:
         """Sets of re-drawn truths."""
         return ("BE",)
@@ -128,3 +135,13 @@ class EmbeddedSuite(Section):
     def inputs(self, root: str | Path, simulation: str) -> list[Path]:
         """Files that the projection of one simulation reads."""
         return [self.path(kind, root, simulation) for kind in INPUTS]
+
+    def folder(self, name: str) -> Path:
+        """Folder above the files of an experiment."""
+        return raw_folder(name)
+
+    def lacks(self, field: FieldRow) -> str | None:
+        """Why a field cannot be made from its particles, if it cannot: they have masses only."""
+        if field.adds_up and "black_holes" not in field.particles:
+            return None
+        return "the embedded suite makes masses of dark matter, gas and stars, nothing else"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from emulator.io import EmulatorError
@@ -42,6 +43,11 @@ class Inspection:
         except (EmulatorError, OSError) as error:
             self.add(Level.ERROR, subject, str(error))
             return None
+
+    def require_file(self, path: Path) -> None:
+        """Add a finding if a file is not there."""
+        if not path.is_file():
+            self.add(Level.ERROR, "files", f"{path}: expected a file, got no such file")
 
     def add(self, level: Level, subject: str, message: str) -> None:
         """Add a finding."""

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.checks.findings import Inspection, Level
 from emulator.projection.blocks import parts_of
 from emulator.projection.pair import SpeciesMap, project_species
 from emulator.projection.twins import (
@@ -20,6 +19,7 @@ from emulator.projection.twins import (
 )
 from emulator.readers.catalogs import Halos
 from emulator.readers.snapshots import BLACK_HOLES, DARK_MATTER, GAS, STARS, Snapshot
+from emulator.suites.findings import Inspection, Level
 
 COARSE_PIXELS = 64
 """Pixels a side of the maps."""

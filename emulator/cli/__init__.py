@@ -1,0 +1,46 @@
+"""The command line: one command a stage, each a few lines that unpack, call and print.
+
+One file a group of commands; heavy imports are inside them, so that ``--help`` is quick. Folders
+default to those of the workflow: ``data/raw/{name}``, ``data/processed/{name}/maps`` and
+``results/{name}``, with the name of the config.
+"""
+
+import sys
+
+import typer
+
+from emulator.cli.config import cost, schema
+from emulator.cli.ensembles import export, sample
+from emulator.cli.model import fit, info, train
+from emulator.cli.results import report, validate
+from emulator.cli.suite import check, project, simulate
+from emulator.io import EmulatorError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # square brackets in the help are defaults, not markup
+    help="Learn how a dark-matter-only field maps to hydrodynamic ones, and draw ensembles.",
+    epilog="The whole pipeline: snakemake --profile workflow/profiles/local",
+)
+
+bundle = typer.Typer(no_args_is_help=True, help="Look at exported models.")
+app.add_typer(bundle, name="bundle")
+
+# in the order of --help
+COMMANDS = (simulate, project, check, cost, export, fit, train, sample, validate, report, schema)
+for command in COMMANDS:
+    app.command()(command)
+bundle.command()(info)
+
+
+def main() -> None:
+    """Run the command line; a problem that the user can mend is one message and exit code 1."""
+    try:
+        app()
+    except EmulatorError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)

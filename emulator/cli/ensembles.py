@@ -1,0 +1,99 @@
+"""Commands on ensembles: draw them, and write them for other codes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emulator.cli.blocks import each, selected
+from emulator.cli.options import (
+    AS_PATH,
+    Config,
+    Manifest,
+    MapsDir,
+    Raw,
+    Results,
+    Split,
+    maps_of,
+    results_of,
+)
+from emulator.config import ensemble_file, maps_file, read_config
+
+
+def sample(
+    config: Config,
+    simulation: Annotated[
+        list[str] | None, typer.Option(help="Held-out simulation [whole split]; repeatable.")
+    ] = None,
+    split: Split = "test",
+    raw: Raw = None,
+    maps: MapsDir = None,
+    results: Results = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
+    ] = None,
+    manifest: Manifest = None,
+) -> None:
+    """Draw ensembles of held-out simulations (ensembles/SPLIT/SIMULATION.nc).
+
+    Members that the file holds already are kept, if they are of the same model and solver.
+    """
+    from emulator.data.splits import read_splits
+    from emulator.manifest import write_manifest
+    from emulator.model.bundle import bundles_in
+    from emulator.sampling.growth import grow_ensemble
+    from emulator.sampling.loading import load_bundle
+    from emulator.suites import suite_of
+
+    experiment = read_config(config)
+    folder, maps_dir = results_of(experiment, results), maps_of(experiment, maps)
+    members = read_splits(folder / "splits.json")[split]
+    suite = suite_of(experiment, raw)
+    bundles = [path for given in model or [folder / "model"] for path in bundles_in(given)]
+    models, files = [load_bundle(path) for path in bundles], []
+
+    def sample_one(name: str) -> None:
+        redraws = suite.redraws_of(name)
+        files.append(ensemble_file(folder, split, name))
+        n_drawn = grow_ensemble(
+            models,
+            maps_file(maps_dir, name),
+            [maps_file(maps_dir, redraw) for redraw in redraws],
+            experiment.sampling,
+            split=split,
+            path=files[-1],
+        )
+        typer.echo(f"sample {name}: {n_drawn} members a window drawn")
+
+    sampled = suite.sampled(members)
+    each(selected(simulation, sampled, f"{split} simulation"), sample_one)
+    if manifest is not None:
+        write_manifest(manifest, files)
+
+
+def export(
+    source: Annotated[
+        Path, typer.Argument(help="maps/SIMULATION.h5 or ensembles/.../*.nc.", **AS_PATH)
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where the .npz samples are written.", **AS_PATH)],
+    window: Annotated[int, typer.Option(help="Pixels a side (maps).")] = 128,
+    context: Annotated[list[int] | None, typer.Option(help="Context factor; repeatable.")] = None,
+    mass: Annotated[float, typer.Option(help="Least M200c of a halo [Msun/h] (maps).")] = 1e13,
+    axis: Annotated[str, typer.Option(help="Line of sight: x, y or z (maps).")] = "z",
+) -> None:
+    """Write windows of halos, or the members of an ensemble, as .npz samples that BIND reads."""
+    from emulator.data.export import export_ensemble, export_windows
+
+    if source.suffix == ".nc":
+        files = export_ensemble(source, folder)
+    else:
+        files = export_windows(
+            source,
+            folder,
+            window=window,
+            context_factors=context or [2, 4],
+            mass_threshold_msunh=mass,
+            projection=axis,
+        )
+    typer.echo(f"{len(files)} samples in {folder}")

@@ -1,0 +1,80 @@
+"""Commands on a model: fit its statistics, train it, look at it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emulator.cli.options import AS_PATH, Config, MapsDir, Raw, Results, maps_of, results_of
+from emulator.config import bundle_folder, maps_file, read_config
+
+
+def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results = None) -> None:
+    """Split the suite by run and fit the statistics of the training split."""
+    from emulator.data.splits import split_runs
+    from emulator.io import write_json
+    from emulator.model.fit import fit_normalisation
+    from emulator.suites import suite_of
+
+    experiment = read_config(config)
+    folder, output = maps_of(experiment, maps), results_of(experiment, results)
+    splits = split_runs(suite_of(experiment, raw).runs, experiment.data.split)
+    paths = [maps_file(folder, name) for name in splits["train"]]
+    normalisation = fit_normalisation(
+        paths, experiment.channels, experiment.model.params, experiment.data.context_factors
+    )
+    write_json(output / "splits.json", splits)
+    normalisation.write(output / "normalisation.json")
+    typer.echo(", ".join(f"{len(names)} {split}" for split, names in splits.items()))
+
+
+def train(
+    config: Config,
+    maps: MapsDir = None,
+    results: Results = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(min=0, help="Seed [training.seeds]; repeatable.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder of resume states [RESULTS/.state].", **AS_PATH)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the bundles seed_N [RESULTS/model].", **AS_PATH)
+    ] = None,
+) -> None:
+    """Train a model for each seed, or go on training it, and export the bundles."""
+    from emulator.data.splits import read_splits
+    from emulator.model.normalisation import Normalisation
+    from emulator.training.trainer import train as train_model
+
+    experiment = read_config(config)
+    folder = results_of(experiment, results)
+    normalisation = Normalisation.read(folder / "normalisation.json")
+    splits = read_splits(folder / "splits.json")
+    for number in seed or experiment.training.seeds:
+        train_model(
+            experiment,
+            normalisation,
+            splits,
+            seed=number,
+            maps_dir=maps_of(experiment, maps),
+            state_dir=state or folder / ".state",
+            output=bundle_folder(output or folder / "model", number),
+        )
+
+
+def info(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="A bundle, or a folder of bundles: results/NAME/model.", **AS_PATH),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card.")] = False,
+) -> None:
+    """Say what a bundle holds: network, channels, parameters, grid, training, provenance."""
+    from emulator.model.bundle import bundles_in, describe, read_bundle
+
+    for path in bundles_in(folder):
+        card, network = read_bundle(path)
+        typer.echo(
+            card.model_dump_json(indent=2) if as_json else f"{path}\n{describe(card, network)}"
+        )

@@ -1,0 +1,185 @@
+"""What every trained model can do, one or several: draw, and tell how likely fields are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emulator.config import SamplingConfig
+from emulator.data.condition import Condition
+from emulator.fields import Field
+from emulator.model.card import ModelCard
+from emulator.sampling.inputs import (
+    Observed,
+    Policy,
+    check_observed,
+    check_values,
+    prepare_condition,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class BaseEmulator(ABC):
+    """Draws fields of a hydrodynamic run for dark-matter-only ones."""
+
+    @property
+    @abstractmethod
+    def card(self) -> ModelCard:
+        """What the model was trained on, and how; of the first of several."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Rows of the fields that are drawn."""
+        return tuple(channel.field for channel in self.card.normalisation.channels)
+
+    @property
+    def channels(self) -> list[str]:
+        """Names of the fields that are drawn."""
+        return [field.name for field in self.fields]
+
+    @property
+    def params(self) -> list[str]:
+        """Names of the conditioning parameters, in the order of arrays."""
+        return list(self.card.normalisation.params)
+
+    def sample(
+        self,
+        condition: "np.ndarray | xr.Dataset",
+        params: Any,
+        *,
+        large_scale: np.ndarray | None = None,
+        centres: Sequence[tuple[int, int]] | None = None,
+        n_members: int = 8,
+        first_member: int = 0,
+        seed: int = 0,
+        out_of_range: Policy = "raise",
+        observed: np.ndarray | None = None,
+        observation_noise: float = 0.02,
+        sampling: SamplingConfig | None = None,
+        progress: bool = False,
+    ) -> "xr.Dataset":
+        """Draw an ensemble for every window.
+
+        Parameters
+        ----------
+        condition, params, large_scale, centres, out_of_range
+            See :func:`emulator.sampling.inputs.prepare_condition`.
+        n_members, first_member, seed
+            How many members, the number of the first, and the seed of the ensemble: member ``k`` is
+            the same whatever is drawn beside it. Of several models, member ``k`` is member
+            ``k // n`` of model ``k % n``.
+        observed
+            Values that are known, ``(sample, channel, y, x)`` in the units of the fields, NaN
+            elsewhere: the members go through them, and the rest is drawn given them.
+        observation_noise
+            Standard deviation of what is known, in units of the normalised fields; not below
+            ``exp(gamma_end / 2)``, where the solver ends.
+        sampling
+            Solver, number of network evaluations, end points in gamma, batch size, guidance.
+        progress
+            Print a progress line on standard error.
+
+        Returns
+        -------
+        Dataset with ``fields (sample, member, channel, y, x)`` in the units of the fields, the
+        conditions, parameters, and the seed of the ensemble; ``model_seed`` and ``model_member``
+        say which model drew a member, and as which of its members.
+
+        Raises
+        ------
+        EmulatorError
+            For inputs that do not fit the model, for guidance by what it was not trained without,
+            and if the network returns NaN or infinity (with evaluation, gamma, sample and member),
+            or a value that no field can have.
+        """
+        prepared = self._prepare(condition, params, large_scale, centres, out_of_range)
+        known = (
+            None
+            if observed is None
+            else check_observed(observed, prepared, self.fields, observation_noise)
+        )
+        if n_members < 1:
+            raise ValueError(f"n_members must be at least 1, got {n_members}")
+        members = range(first_member, first_member + n_members)
+        options = sampling or SamplingConfig()
+        return self._ensemble(prepared, known, members, seed, options, progress)
+
+    def log_likelihood(
+        self,
+        fields: np.ndarray,
+        condition: "np.ndarray | xr.Dataset",
+        params: Any,
+        *,
+        large_scale: np.ndarray | None = None,
+        centres: Sequence[tuple[int, int]] | None = None,
+        out_of_range: Policy = "raise",
+        n_steps: int = 64,
+        n_probes: int = 8,
+        seed: int = 0,
+    ) -> "xr.Dataset":
+        """Log-density of given fields, by the probability-flow ODE.
+
+        Parameters
+        ----------
+        fields
+            ``(sample, channel, y, x)`` in the units of the fields.
+        condition, params, large_scale, centres, out_of_range
+            As in :meth:`sample`.
+        n_steps, n_probes, seed
+            See :func:`emulator.diffusion.likelihood.log_likelihood`.
+
+        Returns
+        -------
+        Dataset with ``log_likelihood (sample)`` [nats] and its ``standard_error`` from the probes.
+        Of several models, the density is the mean of theirs.
+
+        Raises
+        ------
+        EmulatorError
+            For inputs that do not fit the model.
+
+        Notes
+        -----
+        The density is that of the normalised network channels (smoothed by the noise of gamma_min);
+        it differs from that of the fields by a factor of the fields alone. So *differences* between
+        parameters for the same fields are those of the fields, and the values themselves are not.
+        """
+        prepared = self._prepare(condition, params, large_scale, centres, out_of_range)
+        values = check_values(fields, prepared, self.fields, "fields")
+        return self._log_density(values, prepared, n_steps, n_probes, seed)
+
+    def _prepare(
+        self,
+        condition: "np.ndarray | xr.Dataset",
+        params: Any,
+        large_scale: np.ndarray | None,
+        centres: Sequence[tuple[int, int]] | None,
+        out_of_range: Policy,
+    ) -> Condition:
+        prepared = prepare_condition(
+            condition, params, self.card.normalisation, self.card.grid,
+            large_scale=large_scale, centres=centres, out_of_range=out_of_range,
+        )  # fmt: skip
+        self.card.require_trained_without(prepared.params)
+        return prepared
+
+    @abstractmethod
+    def _ensemble(
+        self,
+        condition: Condition,
+        observed: Observed | None,
+        members: Sequence[int],
+        seed: int,
+        options: SamplingConfig,
+        progress: bool,
+    ) -> "xr.Dataset":
+        """Draw members of every window; see :meth:`sample`."""
+
+    @abstractmethod
+    def _log_density(
+        self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int
+    ) -> "xr.Dataset":
+        """Log-density of fields; see :meth:`log_likelihood`."""

@@ -1,0 +1,92 @@
+"""One model and several answer to the same calls."""
+
+import inspect
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from untrained import PARAMS, build_emulator
+
+from emulator.config import SamplingConfig
+from emulator.io import EmulatorError
+from emulator.sampling.base import BaseEmulator
+from emulator.sampling.mixture import Mixture
+
+FEW = SamplingConfig(n_steps=3)
+CENTRES = [(8, 8), (40, 3)]
+
+
+@pytest.fixture(scope="module")
+def models(folder):
+    return [build_emulator(folder, seed=seed) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module", params=["one", "several"])
+def model(request, models):
+    return models[0] if request.param == "one" else Mixture({"a": models[0], "b": models[1]})
+
+
+@pytest.fixture(scope="module")
+def drawn(model, box):
+    return model.sample(box, PARAMS, centres=CENTRES, n_members=3, seed=1, sampling=FEW)
+
+
+def test_it_says_what_it_draws_from_what(model):
+    assert model.channels == ["dm_hydro", "gas", "stars"]
+    assert model.params == list(PARAMS)
+    assert [field.label for field in model.fields] == ["dark matter", "gas", "stars"]
+
+
+def test_members_do_not_depend_on_which_others_are_drawn(model, box, drawn):
+    tail = model.sample(
+        box, PARAMS, centres=CENTRES, n_members=2, first_member=1, seed=1, sampling=FEW
+    )
+    assert tail.member.values.tolist() == [1, 2]
+    np.testing.assert_allclose(tail.fields, drawn.fields.sel(member=[1, 2]), rtol=1e-5)
+
+
+def test_known_values_are_passed_on(model, box, drawn):
+    observed = drawn.fields.values[:, 0]
+    through = model.sample(
+        box, PARAMS, centres=CENTRES, n_members=2, sampling=FEW, observed=observed
+    )
+    assert through.attrs["observed_share"] == 1.0
+
+
+def test_the_density_is_finite_and_has_an_error(model, drawn):
+    density = model.log_likelihood(
+        drawn.fields.values[:, 0], drawn, PARAMS, n_steps=4, n_probes=2, seed=3
+    )
+    assert density.log_likelihood.shape == density.standard_error.shape == (2,)
+    assert np.isfinite(density.log_likelihood).all()
+
+
+def test_the_density_of_several_is_the_mean_of_theirs(models, drawn):
+    fields = drawn.fields.values[:, 0]
+    options = {"n_steps": 4, "n_probes": 2, "seed": 3}
+    mixture = Mixture({"a": models[0], "b": models[1]})
+    each = [m.log_likelihood(fields, drawn, PARAMS, **options).log_likelihood for m in models]
+    found = mixture.log_likelihood(fields, drawn, PARAMS, **options).log_likelihood
+    np.testing.assert_allclose(found, logsumexp(each, axis=0) - np.log(2))
+
+
+def test_misspelt_options_are_refused(model, box):
+    with pytest.raises(TypeError, match="n_member"):
+        model.sample(box, PARAMS, centres=CENTRES, n_member=2)
+
+
+@pytest.mark.parametrize("n_members", [0, -1])
+def test_no_members_are_refused(model, box, n_members):
+    with pytest.raises(ValueError, match="at least 1"):
+        model.sample(box, PARAMS, centres=CENTRES, n_members=n_members)
+
+
+def test_fields_of_another_shape_are_refused(model, drawn):
+    with pytest.raises(EmulatorError, match="fields: expected shape"):
+        model.log_likelihood(drawn.fields.values[:, 0, :2], drawn, PARAMS)
+
+
+def test_neither_has_a_signature_of_its_own(model):
+    for name in ("sample", "log_likelihood"):
+        own = inspect.getattr_static(type(model), name)
+        assert own is inspect.getattr_static(BaseEmulator, name)
