@@ -85,7 +85,10 @@ def _fields_of(path: Path) -> tuple[Field, ...]:
     """What the species of a maps file are."""
     with open_hdf5(path) as handle:
         names = [value.decode() for value in handle["species"][:]]
-        attrs = {"fields": handle.attrs["fields"]} if "fields" in handle.attrs else {}
+        # netCDF4 writers store scalar attributes as arrays of one value.
+        attrs = {
+            key: np.asarray(value).item() for key, value in handle.attrs.items() if key == "fields"
+        }
     try:
         return load_fields(attrs, names)
     except ValueError as error:
