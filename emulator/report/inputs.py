@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from emulator.config import ensemble_file, maps_file
+from emulator.config import ensemble_file, maps_file, read_config
 from emulator.data.splits import read_splits
+from emulator.fields import CONDITION
 from emulator.io import DataError, read_dataset, read_json, read_lines
-from emulator.report.resolution import read_suite
+from emulator.suites import suite_of
 
 N_SHOWN = 3
 
@@ -42,7 +43,7 @@ class Inputs:
     splits: dict[str, tuple[str, ...]] | None
     benchmarks: list[dict[str, Any]]
     predicted: dict[str, dict[str, Any]]
-    suite: dict[str, Any] | None
+    suite_facts: list[tuple[str, str]]
 
 
 def read_inputs(results: Path, maps_dir: Path) -> Inputs:
@@ -76,8 +77,14 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         predicted={row["stage"]: row for row in read_json(cost)["stages"]}
         if cost.is_file()
         else {},
-        suite=read_suite(results),
+        suite_facts=_read_suite(results),
     )
+
+
+def _read_suite(results: Path) -> list[tuple[str, str]]:
+    """What the suite says of itself, if its config is there."""
+    config = results / "config" / "project.yaml"
+    return suite_of(read_config(config)).describe() if config.is_file() else []
 
 
 def choose_windows(paths: list[Path], results: Path) -> list[Shown]:
@@ -108,7 +115,7 @@ def _read_bundles(results: Path, ensemble: xr.Dataset) -> dict[str, Path]:
 def _read_box(path: Path) -> xr.DataArray | None:
     if not path.is_file():
         return None
-    return read_dataset(path)["maps"].sel(species="dmo")
+    return read_dataset(path)["maps"].sel(species=CONDITION.name)
 
 
 def read_history(path: Path) -> dict[str, list[float]] | None:

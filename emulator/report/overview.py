@@ -9,9 +9,11 @@ import numpy as np
 import xarray as xr
 
 from emulator.config import set_of
+from emulator.metrics.registry import metric_of
+from emulator.report.figures.style import fields_of
 from emulator.report.inputs import Inputs
 from emulator.report.page import Section, Table
-from emulator.report.resolution import describe_resolution
+from emulator.report.text import join
 
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplotlib")
 
@@ -29,6 +31,7 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
     ensemble = inputs.shown[0].ensemble
     pixel, side = float(attrs["pixel_mpch"]), ensemble.sizes["x"]
     sets = {set_of(str(name)) for name in inputs.metrics["simulation"].values}
+    drawn = join([field.label for field in fields_of(ensemble).values()])
     facts = [
         ("Held out", f"{table['n_simulations']} simulations ({', '.join(sorted(sets))}) of "
          f"{table['n_runs']} runs with independent phases"),
@@ -39,12 +42,11 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
         ("Solver", f"{ensemble.attrs.get('solver', 'unknown')}, "
          f"{ensemble.attrs.get('n_steps', 'unknown')} network evaluations a member"),
     ]  # fmt: skip
-    if inputs.suite is not None:
-        facts.append(("Gravity", describe_resolution(inputs.suite)))
+    facts += inputs.suite_facts
     return {
         "title": f"Emulator report: {attrs.get('suite', 'suite')}",
         "lead": [
-            "A conditional diffusion model draws the dark matter, gas and stars that a "
+            f"A conditional diffusion model draws the {drawn} that a "
             "hydrodynamic run would have given, from a dark-matter-only (DMO) map, its "
             "surroundings and the parameters. This page compares its draws with simulations "
             "that it has not seen."
@@ -101,13 +103,18 @@ def _models(ensemble: xr.Dataset) -> str:
 def _value(bar: dict[str, Any]) -> str:
     if bar["value"] is None:
         return "undefined"
-    if bar["statistic"] == "spread_skill":
-        return f"{bar['value']:.2f}"
-    return f"{bar['value']:.1%}"
+    return format(bar["value"], _format(bar))
 
 
 def _bar(bar: dict[str, Any]) -> str:
     if bar["comparison"] == "in":
         low, high = bar["threshold"]
         return f"{low:g} to {high:g}"
-    return f"{'≥' if bar['comparison'] == '>=' else '≤'} {bar['threshold']:.0%}"
+    sign = "≥" if bar["comparison"] == ">=" else "≤"
+    return f"{sign} {format(bar['threshold'], '.0%' if _format(bar).endswith('%') else 'g')}"
+
+
+def _format(bar: dict[str, Any]) -> str:
+    """As the metric says whose number is judged; of one that is gone, a plain number."""
+    metric = metric_of(bar["statistic"])
+    return metric.format if metric else ".3g"

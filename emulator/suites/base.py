@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.config import DataConfig, set_of
 from emulator.io import EmulatorError
-from emulator.readers.gadget import first_chunk
-from emulator.suites.findings import Inspection
-from emulator.suites.full_maps import FullMaps
+
+if TYPE_CHECKING:
+    from emulator.suites.findings import Inspection
+    from emulator.suites.full_maps import FullMaps
 
 FLOAT_BYTES = 4
 
@@ -105,12 +106,14 @@ class Suite(ABC):
 
     def sources(self, simulation: str) -> list[Path]:
         """Files that a workflow can watch: of a family of files, the first."""
+        from emulator.readers.gadget import first_chunk
+
         return [first_chunk(path) for path in self.inputs(simulation)]
 
     @abstractmethod
     def read_maps(
         self, data: DataConfig, simulation: str, *, redraw: int = 0, workers: int = 1
-    ) -> FullMaps:
+    ) -> "FullMaps":
         """Make the maps of one simulation.
 
         Parameters
@@ -132,7 +135,7 @@ class Suite(ABC):
         """
 
     @abstractmethod
-    def inspect(self, data: DataConfig, simulation: str, *, deep: bool) -> Inspection:
+    def inspect(self, data: DataConfig, simulation: str, *, deep: bool) -> "Inspection":
         """Open the files of one simulation and check them against each other.
 
         Parameters

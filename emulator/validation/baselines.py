@@ -1,8 +1,7 @@
 r"""What a forecast without a network is worth: the baselines that stand beside the model.
 
-``dmo_share``
-    The DMO map times a constant share: dark matter ``1 - f_b``, stars the mean stellar share ``s``
-    of the training simulations, gas ``f_b - s``; ``f_b = omega_b / omega_m`` of the simulation.
+``dmo_share`` (fields that hold a share of the matter)
+    The DMO map times the share of :mod:`emulator.validation.shares`.
 ``linear_transfer``
     The same shares as means, and fluctuations through a linear filter of the DMO overdensity,
 
@@ -12,16 +11,20 @@ r"""What a forecast without a network is worth: the baselines that stand beside 
 
     fitted on whole periodic maps of the training split in shells of one fundamental mode (a step
     function of ``|k|``) and applied to the whole periodic map of the held-out simulation, before
-    the window is cut. Negative masses are set to zero, which can only help this baseline.
-``empty``, ``climatology`` (stars)
-    Zero mass; and an ensemble of star windows drawn at random from the training simulations. Sparse
-    fields flatter a model that is compared with smooth fields only.
+    the window is cut. A field without a share has its mean in training in place of
+    :math:`w_c \bar m`, and a filter in its own unit. Negative values of fields that are not signed
+    are set to zero, which can only help this baseline.
+``training_mean`` (fields without a share)
+    A constant, the mean of the training simulations.
+``empty``, ``climatology`` (sparse fields)
+    Zero; and an ensemble of windows drawn at random from the training simulations. Sparse fields
+    flatter a model that is compared with smooth fields only.
 
 Not guaranteed: shares follow ``omega_b / omega_m`` but no other parameter.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +36,14 @@ from scipy import fft
 from emulator.config import maps_file
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps, read_maps
-from emulator.io import DataError, open_hdf5, require_attribute
-from emulator.metrics.power_spectrum import fourier_modes, mode_weight, shell_index
+from emulator.fields import CONDITION, Field
+from emulator.io import DataError
+from emulator.metrics.power_spectrum import shell_index
+from emulator.validation.shares import Shares, measure_shares
+from emulator.validation.shell_sums import ShellSums, overdensity
 
 WINDOWS_PER_SIMULATION = 16
-"""Star windows kept of each training simulation for the climatology."""
+"""Windows kept of each training simulation for the climatology."""
 
 
 @dataclass(frozen=True)
@@ -46,131 +52,97 @@ class Baselines:
 
     Attributes
     ----------
-    channels
-        Names, in the order of the ensembles.
-    star_share
-        Mean over training simulations of stellar over DMO mass.
+    fields
+        What is forecast, in the order of the ensembles.
+    shares
+        What part of the matter is in which field.
+    means
+        Mean over training simulations of fields without a share, by name [unit of the field].
     transfer
         ``(channel, shell)`` filter of the DMO overdensity; shell 0 (the mean) is 0.
     n_pixels
         Pixels a side of the maps that it was fitted on.
-    star_windows
-        ``(pool, y, x)`` star windows of the training simulations [Msun/h per pixel].
+    windows
+        ``(pool, sparse channel, y, x)`` windows of the training simulations [unit of each field].
     """
 
-    channels: tuple[str, ...]
-    star_share: float
+    fields: tuple[Field, ...]
+    shares: Shares
+    means: Mapping[str, float]
     transfer: NDArray[np.float64]
     n_pixels: int
-    star_windows: NDArray[np.float32]
+    windows: NDArray[np.float32]
+
+    @property
+    def sparse(self) -> tuple[str, ...]:
+        """Names of the sparse fields."""
+        return _sparse(self.fields)
 
 
-def shares(omega_m: float, omega_b: float, star_share: float) -> dict[str, float]:
-    """Share of the DMO mass in each channel; they sum to one."""
-    baryons = omega_b / omega_m
-    return {"dm_hydro": 1.0 - baryons, "gas": max(baryons - star_share, 0.0), "stars": star_share}
+def _sparse(fields: Sequence[Field]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields if field.sparse)
 
 
 def fit_baselines(
-    train: Sequence[str], maps_dir: Path, *, channels: Sequence[str], window: int, seed: int = 0
+    train: Sequence[str], maps_dir: Path, *, fields: Sequence[Field], window: int, seed: int = 0
 ) -> Baselines:
-    """Fit shares, filter and climatology on the maps of the training split.
+    """Fit shares, means, filter and climatology on the maps of the training split.
 
     Parameters
     ----------
     train
         Names of the training simulations; ``maps_dir/{name}.h5`` is read one at a time.
-    channels
-        Fields to forecast, among ``dm_hydro, gas, stars``.
+    fields
+        What is forecast.
     window
-        Pixels a side of a star window.
+        Pixels a side of a window of the climatology.
     seed
-        Draws the star windows.
+        Draws these windows.
 
     Raises
     ------
     DataError
-        If there is no training simulation, or maps differ in size.
+        If there is no training simulation, or maps differ in size or lack a field.
     """
     if not train:
         raise DataError(maps_dir, "training simulations to fit baselines on", "an empty split")
-    star_share = float(np.mean([_star_share(maps_file(maps_dir, name)) for name in train]))
+    shares = measure_shares([maps_file(maps_dir, name) for name in train], fields)
     rng = np.random.default_rng(seed)
-    cross = auto = None
-    size, windows = 0, []
+    sums: ShellSums | None = None
+    windows = []
     for name in train:
         maps = read_maps(maps_file(maps_dir, name))
-        fields, n_pixels = np.asarray(maps.maps), int(maps.maps.shape[-1])
-        if cross is None or auto is None:
-            size = n_pixels
-            shells = int(shell_index(size).max()) + 1
-            cross, auto = np.zeros((len(channels), shells)), np.zeros(shells)
-        elif n_pixels != size:
-            raise DataError(maps.path, f"{size} pixels a side, as {train[0]}", f"{n_pixels}")
-        _accumulate(maps, fields, channels, star_share, cross, auto)
-        windows.append(_draw_windows(maps, window, rng))
-    if cross is None or auto is None:
+        if sums is None:
+            sums = ShellSums.of(fields, maps.n_pixels)
+        elif maps.n_pixels != sums.n_pixels:
+            raise DataError(
+                maps.path, f"{sums.n_pixels} pixels a side, as {train[0]}", f"{maps.n_pixels}"
+            )
+        sums.add(maps, shares)
+        windows.append(_draw_windows(maps, window, _sparse(fields), rng))
+    if sums is None:
         raise DataError(maps_dir, "maps of the training split", "none")
+    cross, auto = sums.cross, sums.auto
     transfer = np.divide(cross, auto, out=np.zeros_like(cross), where=auto > 0)
     transfer[:, 0] = 0.0
-    return Baselines(tuple(channels), star_share, transfer, size, np.concatenate(windows))
+    means = {name: float(np.mean(values)) for name, values in sums.means.items()}
+    return Baselines(tuple(fields), shares, means, transfer, sums.n_pixels, np.concatenate(windows))
 
 
-def _star_share(path: Path) -> float:
-    with open_hdf5(path) as handle:
-        # netCDF4 writers store scalar attributes as arrays of one value.
-        stars, dmo = (
-            np.asarray(require_attribute(handle.attrs, f"mass_map_{name}", str(path))).item()
-            for name in ("stars", "dmo")
-        )
-    return stars / dmo
-
-
-def _overdensity(dmo: NDArray) -> NDArray[np.float64]:
-    return dmo / dmo.mean(axis=(-2, -1), keepdims=True, dtype=np.float64) - 1.0
-
-
-def _accumulate(
-    maps: Maps,
-    fields: NDArray,
-    channels: Sequence[str],
-    star_share: float,
-    cross: NDArray[np.float64],
-    auto: NDArray[np.float64],
-) -> None:
-    """Add the shell sums of all projections of one simulation."""
-    species = list(maps.species)
-    dmo = fields[:, species.index("dmo")].astype(np.float64)
-    mean = dmo.mean()
-    share = shares(float(maps.attrs["omega_m"]), float(maps.attrs["omega_b"]), star_share)
-    index, weight = shell_index(dmo.shape[-1]).ravel(), mode_weight(dmo.shape[-1])
-    delta = fourier_modes(_overdensity(dmo))
-    auto += np.bincount(index, (weight * (np.abs(delta) ** 2).sum(axis=0)).ravel(), auto.size)
-    for row, name in enumerate(channels):
-        scale = share[name] * mean
-        if scale > 0:
-            modes = fourier_modes(fields[:, species.index(name)] / scale)
-            product = (modes * delta.conj()).real.sum(axis=0)
-            cross[row] += np.bincount(index, (weight * product).ravel(), auto.size)
-
-
-def _draw_windows(maps: Maps, window: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _draw_windows(
+    maps: Maps, window: int, species: Sequence[str], rng: np.random.Generator
+) -> NDArray[np.float32]:
     n_projections, size = maps.maps.shape[0], maps.maps.shape[-1]
     rows = []
-    for _ in range(WINDOWS_PER_SIMULATION):
+    for _ in range(WINDOWS_PER_SIMULATION if species else 0):
         projection, *centre = rng.integers(0, (n_projections, size, size)).tolist()
         # a ready window has one centre
         place = (centre[0], centre[1]) if maps.periodic else (window // 2, window // 2)
         cut = extract(
-            maps,
-            projection,
-            place,
-            window=window,
-            context_factors=(),
-            species=("stars",),
+            maps, projection, place, window=window, context_factors=(), species=tuple(species)
         )
-        rows.append(cut.target[0])
-    return np.stack(rows)
+        rows.append(cut.target)
+    return np.array(rows, np.float32).reshape(len(rows), len(species), window, window)
 
 
 def filter_maps(baselines: Baselines, maps: Maps) -> Maps:
@@ -178,31 +150,34 @@ def filter_maps(baselines: Baselines, maps: Maps) -> Maps:
 
     Returns
     -------
-    A copy of ``maps`` whose channels are the forecast [Msun/h per pixel], not negative; the species
-    ``dmo`` stays.
+    A copy of ``maps`` whose fields are the forecast [unit of each field], not negative unless the
+    field is signed; all other species stay.
 
     Raises
     ------
     DataError
         If the maps do not have the size of the training maps.
     """
-    fields = np.array(maps.maps, dtype=np.float32)
-    species, size = list(maps.species), fields.shape[-1]
+    values = np.array(maps.maps, dtype=np.float32)
+    size = maps.n_pixels
     if size != baselines.n_pixels:
         raise DataError(
             f"{maps.attrs.get('simulation', 'maps')}",
             f"{baselines.n_pixels} pixels a side, as in training",
             f"{size}",
         )
-    dmo = fields[:, species.index("dmo")].astype(np.float64)
-    mean, delta = dmo.mean(), fft.rfft2(_overdensity(dmo), axes=(-2, -1))
-    share = shares(float(maps.attrs["omega_m"]), float(maps.attrs["omega_b"]), baselines.star_share)
-    index = shell_index(size)
-    for row, name in enumerate(baselines.channels):
+    dmo = values[:, maps.species_index(CONDITION.name)].astype(np.float64)
+    mean, delta = dmo.mean(), fft.rfft2(overdensity(dmo), axes=(-2, -1))
+    share, index = baselines.shares.of(maps.attrs), shell_index(size)
+    for row, field in enumerate(baselines.fields):
         fluctuation = fft.irfft2(baselines.transfer[row][index] * delta, s=(size, size))
-        forecast = share[name] * mean * (1.0 + fluctuation)
-        fields[:, species.index(name)] = np.maximum(forecast, 0.0)
-    return dataclasses.replace(maps, maps=fields)
+        if field.share is None:
+            forecast = baselines.means[field.name] + fluctuation
+        else:
+            forecast = share[field.name] * mean * (1.0 + fluctuation)
+        lowest = -np.inf if field.signed else 0.0
+        values[:, maps.species_index(field.name)] = np.maximum(forecast, lowest)
+    return dataclasses.replace(maps, maps=values)
 
 
 def forecast_windows(
@@ -219,27 +194,34 @@ def forecast_windows(
 
     Returns
     -------
-    ``dmo_share, linear_transfer`` for every channel and ``empty`` for stars, each
-    ``(sample, channel, y, x)`` [Msun/h per pixel].
+    ``linear_transfer`` for every channel, ``dmo_share`` and ``training_mean`` for those with and
+    without a share, ``empty`` for sparse ones, each ``(sample, channel, y, x)`` [unit of each
+    field]; those without any channel are left out.
 
     Raises
     ------
     DataError
         If the maps do not hold the windows of the ensemble.
     """
-    share = shares(float(maps.attrs["omega_m"]), float(maps.attrs["omega_b"]), baselines.star_share)
-    weights = xr.DataArray(
-        [share[name] for name in baselines.channels],
-        dims="channel",
-        coords={"channel": list(baselines.channels)},
-    )
     truth = ensemble["truth"].transpose("sample", "channel", "y", "x")
-    dmo_share = (ensemble["condition"] * weights).transpose(*truth.dims)
+    share = baselines.shares.of(maps.attrs)
+    weights = _by_channel({f.name: share[f.name] for f in baselines.fields if f.share is not None})
+    forecasts = {}
+    if weights.size:
+        forecasts["dmo_share"] = (ensemble["condition"] * weights).transpose(*truth.dims)
     linear = truth.copy(data=_cut(filter_maps(baselines, maps), maps, ensemble))
-    forecasts = {"dmo_share": dmo_share, "linear_transfer": linear}
-    if "stars" in baselines.channels:
-        forecasts["empty"] = xr.zeros_like(truth.sel(channel=["stars"]))
+    forecasts["linear_transfer"] = linear
+    if baselines.means:
+        zero = xr.zeros_like(truth.sel(channel=list(baselines.means)), np.float64)
+        forecasts["training_mean"] = zero + _by_channel(baselines.means)
+    if baselines.sparse:
+        forecasts["empty"] = xr.zeros_like(truth.sel(channel=list(baselines.sparse)))
     return forecasts
+
+
+def _by_channel(numbers: Mapping[str, float]) -> xr.DataArray:
+    values = np.array(list(numbers.values()), np.float64)
+    return xr.DataArray(values, dims="channel", coords={"channel": list(numbers)})
 
 
 def _cut(filtered: Maps, maps: Maps, ensemble: xr.Dataset) -> NDArray[np.float32]:
@@ -270,8 +252,17 @@ def _cut(filtered: Maps, maps: Maps, ensemble: xr.Dataset) -> NDArray[np.float32
 def draw_climatology(
     baselines: Baselines, ensemble: xr.Dataset, rng: np.random.Generator
 ) -> xr.DataArray:
-    """Random star windows of the training split as an ensemble ``(sample, member, y, x)``."""
+    """Random windows of the training split as an ensemble of the sparse fields.
+
+    Returns
+    -------
+    ``(sample, member, channel, y, x)`` [unit of each field], all channels of a member from one
+    window.
+    """
     n_samples, n_members = ensemble.sizes["sample"], ensemble.sizes["member"]
-    pool = baselines.star_windows
-    draws = rng.integers(0, len(pool), size=(n_samples, n_members))
-    return xr.DataArray(pool[draws], dims=("sample", "member", "y", "x"))
+    draws = rng.integers(0, len(baselines.windows), size=(n_samples, n_members))
+    return xr.DataArray(
+        baselines.windows[draws],
+        dims=("sample", "member", "channel", "y", "x"),
+        coords={"channel": list(baselines.sparse)},
+    )

@@ -1,8 +1,8 @@
 """Evaluate ensembles of held-out simulations: from ``ensembles/*.nc`` to ``metrics.nc``.
 
-One file is in memory at a time, and of each only what :mod:`emulator.validation.statistics` keeps
-remains. Where a file holds re-drawn truths (``truth_redraw``), these are an *oracle* ensemble: the
-best that any forecast can do.
+One file is in memory at a time, and of each only what the registered metrics keep remains
+(:mod:`emulator.metrics.registry`). Where a file holds re-drawn truths (``truth_redraw``), these are
+an *oracle* ensemble: the best that any forecast can do.
 """
 
 import json
@@ -13,10 +13,13 @@ import numpy as np
 import xarray as xr
 
 from emulator.config import ValidationConfig, maps_file
-from emulator.data.maps import read_maps
-from emulator.io import DataError, read_dataset, require_attribute, write_dataset
+from emulator.data.maps import Maps, read_maps
+from emulator.fields import CONDITION, Field, dump_fields, with_total
+from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
-from emulator.metrics import calibration
+from emulator.metrics import registry
+from emulator.metrics.base import Case
+from emulator.metrics.power_ratio import power_tolerances
 from emulator.progress import Progress
 from emulator.validation import acceptance
 from emulator.validation.baselines import (
@@ -25,65 +28,12 @@ from emulator.validation.baselines import (
     fit_baselines,
     forecast_windows,
 )
-from emulator.validation.models import compare_models
-from emulator.validation.statistics import compute_statistics
-from emulator.validation.summary import summarise
+from emulator.validation.ensembles import fields_of, read_ensemble
+
+__all__ = ["evaluate", "read_ensemble", "validate"]
 
 SEED = 0
 """Seed of random ties, of the climatology and of the bootstrap."""
-
-DIMS = {
-    "fields": ("sample", "member", "channel", "y", "x"),
-    "truth": ("sample", "channel", "y", "x"),
-    "condition": ("sample", "y", "x"),
-    "params": ("sample", "parameter"),
-    "centre": ("sample", "axis"),
-    "projection": ("sample",),
-    "model_seed": ("member",),
-}
-MASSES = ("fields", "truth", "condition")
-
-
-def read_ensemble(path: str | Path) -> xr.Dataset:
-    """Read and check one ensemble file.
-
-    Raises
-    ------
-    DataError
-        For missing variables, NaN, infinite or negative masses, or fewer than 2 members.
-    """
-    ensemble = read_dataset(path)
-    for name, dims in DIMS.items():
-        if name not in ensemble:
-            raise DataError(path, f"variable {name!r}", ", ".join(map(str, ensemble.data_vars)))
-        if set(ensemble[name].dims) != set(dims):
-            raise DataError(f"{path}:{name}", f"dimensions {dims}", f"{ensemble[name].dims}")
-        if name not in MASSES:
-            continue
-        values = ensemble[name].values
-        # A NaN makes the minimum NaN, and every comparison with NaN is false.
-        if not (values.min() >= 0 and values.max() < np.inf):
-            bad = int((~np.isfinite(values) | (values < 0)).sum())
-            raise DataError(
-                f"{path}:{name}",
-                "finite masses >= 0",
-                f"{bad} of {values.size} values that are NaN, infinite or negative",
-                "Sample again; if it persists the model diverged.",
-            )
-        ensemble[name] = ensemble[name].transpose(*dims)
-    n_members = ensemble.sizes["member"]
-    if n_members < calibration.MIN_MEMBERS:
-        raise DataError(
-            path,
-            f"at least {calibration.MIN_MEMBERS} members",
-            f"{n_members}",
-            "Raise sampling.n_members.",
-        )
-    for name in ("simulation", "run", "pixel_mpch"):
-        require_attribute(ensemble.attrs, name, str(path))
-    # Wave numbers follow from it: what files round differently must not make two sets of them.
-    ensemble.attrs["pixel_mpch"] = round(float(ensemble.attrs["pixel_mpch"]), 9)
-    return ensemble
 
 
 def evaluate(
@@ -120,29 +70,30 @@ def evaluate(
             "ensembles", "at least one held-out simulation", "none", "Is the test split empty?"
         )
     progress = Progress("validate", len(ensembles))
-    baselines: Baselines | None = None
-    shape: tuple[object, ...] | None = None
-    rows, first = [], {}
-    for path in sorted(map(Path, ensembles)):
+    paths = sorted(map(Path, ensembles))
+    first = read_ensemble(paths[0])
+    _require_held_out(first, paths[0], splits)
+    fields = fields_of(first, paths[0])
+    config = _resolve(config, fields)
+    baselines = fit_baselines(
+        splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED
+    )
+    first, rows = first.isel(sample=[]), []
+    for path in paths:
         ensemble = read_ensemble(path)
         _require_held_out(ensemble, path, splits)
-        found = _shape(ensemble)
-        if baselines is None or shape is None:
-            shape, first = found, dict(ensemble.attrs)
-            baselines = fit_baselines(
-                splits.get("train", ()),
-                Path(maps_dir),
-                channels=[str(name) for name in ensemble["channel"].values],
-                window=ensemble.sizes["x"],
-                seed=SEED,
-            )
-        elif found != shape:
-            raise DataError(path, f"channels, members, window, pixel {shape}", f"{found}")
-        rows.append(_evaluate_one(ensemble, Path(maps_dir), baselines, config.occupied_msunh))
+        _require_alike(ensemble, first, path)
+        rows.append(_evaluate_one(ensemble, fields, Path(maps_dir), baselines, config))
         progress.advance()
     stats = xr.concat(rows, "simulation", join="outer", coords="minimal", compat="equals")
-    summary = summarise(stats, n_bootstrap=config.n_bootstrap, seed=SEED)
-    return _describe(xr.merge([stats, summary], compat="no_conflicts"), first, config)
+    summary = registry.summarise(stats, fields, n_bootstrap=config.n_bootstrap, seed=SEED)
+    metrics = xr.merge([stats, summary], compat="no_conflicts")
+    return _describe(metrics, first.attrs, fields, config)
+
+
+def _resolve(config: ValidationConfig, fields: Sequence[Field]) -> ValidationConfig:
+    """The config with the bar of every field written out."""
+    return config.model_copy(update={"power_tolerance": power_tolerances(config, fields)})
 
 
 def _require_held_out(
@@ -158,6 +109,18 @@ def _require_held_out(
         )
 
 
+def _require_alike(ensemble: xr.Dataset, first: xr.Dataset, path: Path) -> None:
+    expected, found = _shape(first), _shape(ensemble)
+    if found != expected:
+        raise DataError(path, f"channels, members, window, pixel {expected}", f"{found}")
+    if fields_of(ensemble, path) != fields_of(first, path):
+        raise DataError(
+            f"{path}:fields",
+            f"the fields as {first.attrs['simulation']} declares them",
+            "others of the same names",
+        )
+
+
 def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
     return (
         tuple(str(name) for name in ensemble["channel"].values),
@@ -168,28 +131,34 @@ def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
 
 
 def _evaluate_one(
-    ensemble: xr.Dataset, maps_dir: Path, baselines: Baselines, occupied_msunh: float
+    ensemble: xr.Dataset,
+    fields: tuple[Field, ...],
+    maps_dir: Path,
+    baselines: Baselines,
+    config: ValidationConfig,
 ) -> xr.Dataset:
+    """Everything of one simulation, with the dimension ``simulation``."""
     simulation = str(ensemble.attrs["simulation"])
     maps = read_maps(maps_file(maps_dir, simulation))
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
-    mean_dmo = float(maps.select(["dmo"]).mean(dtype=np.float64))
-    stats = compute_statistics(
-        ensemble.drop_vars([n for n, v in ensemble.coords.items() if v.dims == ("member",)]),
-        mean_dmo_msunh=mean_dmo,
-        occupied_msunh=occupied_msunh,
-        forecasts=forecast_windows(baselines, maps, ensemble),
-        climatology=(
-            draw_climatology(baselines, ensemble, rng)
-            if "stars" in ensemble["channel"].values
-            else None
-        ),
-        rng=rng,
+    mean_dmo = float(maps.select([CONDITION.name]).mean(dtype=np.float64))
+    forecasts = forecast_windows(baselines, maps, ensemble)
+    if baselines.sparse:
+        forecasts["climatology"] = draw_climatology(baselines, ensemble, rng)
+    of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
+    case = Case(
+        ensemble=ensemble.drop_vars(of_members),
+        fields=fields,
+        pixel_mpch=float(ensemble.attrs["pixel_mpch"]),
+        mean_dmo=mean_dmo,
+        scales=_scales(maps, fields, mean_dmo),
+        model_seed=ensemble["model_seed"].values,
+        forecasts=forecasts,
+        config=config,
+        generator=rng,
     )
-    stats = stats.merge(compare_models(ensemble, stats["power_members"], mean_dmo))
-    stats["score_oracle"] = ("channel", _oracle_score(ensemble))
-    stats = stats.assign_coords(
+    stats = registry.compute(case).assign_coords(
         sample=np.arange(ensemble.sizes["sample"]), member=np.arange(ensemble.sizes["member"])
     )
     return stats.expand_dims(simulation=[simulation]).assign_coords(
@@ -197,16 +166,22 @@ def _evaluate_one(
     )
 
 
-def _oracle_score(ensemble: xr.Dataset) -> np.ndarray:
-    """Fair CRPS of the re-drawn truths by channel; NaN with fewer than two of them."""
-    if ensemble.sizes.get("draw", 0) < calibration.MIN_MEMBERS:
-        return np.full(ensemble.sizes["channel"], np.nan)
-    draws = ensemble["truth_redraw"].rename(draw="member")
-    return calibration.crps(draws, ensemble["truth"]).mean(("sample", "y", "x")).values
+def _scales(maps: Maps, fields: Sequence[Field], mean_dmo: float) -> xr.DataArray:
+    """Unit of spectra and variances by channel: mean DMO mass, or the rms of other fields."""
+    names = [field.name for field in fields]
+    values = [mean_dmo if field.adds_up else _rms(maps, field.name) for field in fields]
+    return xr.DataArray(values, dims="channel", coords={"channel": names})
+
+
+def _rms(maps: Maps, name: str) -> float:
+    return float(np.sqrt(np.mean(np.square(maps.select([name]), dtype=np.float64)))) or 1.0
 
 
 def _describe(
-    metrics: xr.Dataset, ensemble_attrs: Mapping[str, object], config: ValidationConfig
+    metrics: xr.Dataset,
+    ensemble_attrs: Mapping[str, object],
+    fields: Sequence[Field],
+    config: ValidationConfig,
 ) -> xr.Dataset:
     copied = ("suite", "pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "split", "notice")
     metrics.attrs = {
@@ -216,11 +191,8 @@ def _describe(
         "seed": SEED,
         "interval": "low and high: 16 and 84 percent of a bootstrap over runs",
         "config": json.dumps(config.model_dump(mode="json")),
+        "fields": dump_fields(with_total(fields)),
         **provenance("validate", simulations=metrics["simulation"].values.astype(str).tolist()),
-    }
-    metrics["score_oracle"].attrs = {
-        "units": metrics["score"].attrs["units"],
-        "long_name": "fair CRPS of the other draws of the same truth",
     }
     return metrics
 

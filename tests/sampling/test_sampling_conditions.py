@@ -172,9 +172,7 @@ def test_empty_pixels_are_masses_too(normalisation):
 def test_fields_of_a_likelihood_are_known_everywhere(emulator, box):
     fields = np.full((1, 3, WINDOW, WINDOW), 1e9)
     fields[0, 1, 2, 3] = np.nan
-    with pytest.raises(
-        EmulatorError, match="fields: expected finite values >= 0 of gas .*, got others"
-    ):
+    with pytest.raises(EmulatorError, match=r"fields: expected finite values >= 0 of gas \["):
         emulator.log_likelihood(fields, box, PARAMS, centres=[(8, 8)], n_steps=1, n_probes=1)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from emulator.data.maps import read_maps
+from emulator.fields import find_fields
 from emulator.io import DataError
 from emulator.metrics.power_spectrum import shell_index
 from emulator.validation.baselines import (
@@ -12,11 +13,17 @@ from emulator.validation.baselines import (
     filter_maps,
     fit_baselines,
     forecast_windows,
-    shares,
 )
+from emulator.validation.shares import Shares
 
 CHANNELS = fabricated.CHANNELS
+FIELDS = find_fields(CHANNELS)
 STAR_SHARE = 0.01
+
+
+def shares(omega_m, omega_b, star_share):
+    measured = {"gas": 0.1, "stars": star_share}
+    return Shares(FIELDS, measured).of({"omega_m": omega_m, "omega_b": omega_b})
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +50,8 @@ def filtered(tmp_path_factory):
 
 def test_filter_and_share_are_recovered_exactly(filtered):
     folder, train, transfer, index = filtered
-    fitted = fit_baselines(train, folder, channels=CHANNELS, window=16)
-    assert fitted.star_share == pytest.approx(STAR_SHARE, rel=1e-5)
+    fitted = fit_baselines(train, folder, fields=FIELDS, window=16)
+    assert fitted.shares.measured["stars"] == pytest.approx(STAR_SHARE, rel=1e-5)
     for row in range(3):
         expected = np.zeros(index.max() + 1)
         expected[index] = transfer[row]
@@ -56,7 +63,7 @@ def test_filter_and_share_are_recovered_exactly(filtered):
 
 def test_windows_are_cut_where_the_ensemble_says(filtered):
     folder, train, *_ = filtered
-    fitted = fit_baselines(train, folder, channels=CHANNELS, window=16)
+    fitted = fit_baselines(train, folder, fields=FIELDS, window=16)
     maps = read_maps(folder / "CV_0.h5")
     ensemble = fabricated.make_ensemble(fabricated.simulations(n_train=2, n_cv=1)[-1])
     forecasts = forecast_windows(fitted, maps, ensemble)
@@ -72,7 +79,7 @@ def test_windows_are_cut_where_the_ensemble_says(filtered):
 
 def test_climatology_draws_training_windows_alone(filtered):
     folder, train, *_ = filtered
-    fitted = fit_baselines(train, folder, channels=CHANNELS, window=16, seed=1)
+    fitted = fit_baselines(train, folder, fields=FIELDS, window=16, seed=1)
     ensemble = fabricated.make_ensemble(fabricated.simulations(n_train=2, n_cv=1)[-1])
     drawn = draw_climatology(fitted, ensemble, np.random.default_rng(0))
     assert drawn.sizes["member"] == ensemble.sizes["member"]
@@ -89,4 +96,4 @@ def test_shares_sum_to_one():
 
 def test_an_empty_training_split_is_an_error(tmp_path):
     with pytest.raises(DataError, match="training simulations"):
-        fit_baselines([], tmp_path, channels=CHANNELS, window=16)
+        fit_baselines([], tmp_path, fields=FIELDS, window=16)

@@ -139,23 +139,3 @@ def test_bad_ensembles_are_refused(tmp_path, calibrated_suite, config, edit, mes
 def test_no_held_out_simulation_is_an_error(calibrated_suite, config):
     with pytest.raises(DataError, match="at least one held-out simulation"):
         evaluate([], *calibrated_suite[1:], config)
-
-
-def test_gas_alone_is_no_total_matter(calibrated_suite, config, tmp_path):
-    """No total, no suppression, no bar of either, and no page that speaks of them."""
-    from emulator.report.build import build_report
-
-    paths, maps_dir, splits = calibrated_suite
-    folder, files = tmp_path / "results", []
-    for path in paths[:3]:
-        files.append(folder / "ensembles/test" / path.name)
-        write_dataset(read_dataset(path).sel(channel=["gas"]), files[-1])
-    outputs = (folder / "metrics.nc", folder / "acceptance.json")
-    validate(files, maps_dir, splits, config, *outputs)
-    metrics = read_dataset(outputs[0])
-    assert metrics["field"].values.tolist() == ["gas"]
-    assert not [name for name in metrics if "suppression" in str(name)]
-    bars = read_json(outputs[1])["bars"]
-    assert {bar["field"] for bar in bars} == {"gas"}
-    build_report(folder, tmp_path / "report.html", maps_dir=maps_dir)
-    assert "total matter" not in (tmp_path / "report.html").read_text()

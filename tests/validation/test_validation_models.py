@@ -6,8 +6,8 @@ import xarray as xr
 
 from emulator.io import write_dataset
 from emulator.metrics import calibration
+from emulator.metrics.models import compare_models
 from emulator.validation.evaluate import evaluate
-from emulator.validation.models import compare_models
 
 N_MODELS, N_MEMBERS, SIDE = 3, 8, 32
 

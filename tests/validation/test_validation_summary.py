@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from emulator.metrics.bootstrap import draw_runs, estimate, resample
 from emulator.units import Unit
-from emulator.validation.summary import draw_runs, estimate, resample
 
 
 def series(values):

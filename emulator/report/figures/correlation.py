@@ -35,6 +35,7 @@ def _panels(
 ) -> Figure:
     fields, k = metrics["field"].values, metrics["k"].values
     rows, columns = style.grid_for(len(fields))
+    known = style.fields_of(metrics)
     figure, axes = style.new_figure(rows, columns, size=(8.2, 2.9 * rows))
     for ax, name in zip(axes.ravel(), fields, strict=False):
         style.wave_number_axis(ax, k, k_range)
@@ -42,7 +43,7 @@ def _panels(
             values = metrics[variable].sel(field=name)
             style.band(ax, k, values, color, label, linestyle=dashes)
         ax.set_ylim(top=1.02)
-        ax.set_title(style.LABELS[str(name)])
+        ax.set_title(known[str(name)].label)
         ax.set_ylabel("$r(k)$")
     axes[0, 0].legend()
     style.hide_unused(axes, len(fields))

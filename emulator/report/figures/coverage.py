@@ -1,21 +1,24 @@
 """Coverage: how often the truth lies inside the ensemble's central intervals."""
 
+import itertools
+
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from emulator.report.figures import style
 
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
 
 def plot_coverage(metrics: xr.Dataset) -> Figure:
     """Empirical against nominal coverage, pixels and window masses, by channel."""
-    nominal = metrics["nominal"].values
+    nominal, known = metrics["nominal"].values, style.fields_of(metrics)
     figure, axes = style.new_figure(1, 2, size=(8.2, 3.8), sharey=True)
     panels = {"coverage": "pixels", "coverage_mass": "mass of a window"}
-    markers = ("o", "s", "^")
     for ax, (variable, title) in zip(axes[0], panels.items(), strict=True):
         ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=1, linestyle="--")
-        for name, marker in zip(metrics["channel"].values, markers, strict=False):
+        for name, marker in zip(metrics["channel"].values, itertools.cycle(MARKERS), strict=False):
             values = metrics[variable].sel(channel=name).values
             ax.errorbar(
                 nominal,
@@ -24,8 +27,8 @@ def plot_coverage(metrics: xr.Dataset) -> Figure:
                 marker=marker,
                 markersize=5,
                 linewidth=1.3,
-                color=style.CHANNEL_COLORS[str(name)],
-                label=style.LABELS[str(name)],
+                color=known[str(name)].color,
+                label=known[str(name)].label,
             )
         ax.set_title(title)
         ax.set_xlabel("nominal share of the interval")

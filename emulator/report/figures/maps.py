@@ -3,12 +3,13 @@
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from emulator.fields import CONDITION, Field
 from emulator.report.figures import style
 
 TITLES = ("DMO (condition)", "truth", "one member", "ensemble mean", "ensemble std")
@@ -26,7 +27,7 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     Parameters
     ----------
     ensemble
-        ``fields, truth, condition`` [Msun/h per pixel]; attr ``pixel_mpch``.
+        ``fields, truth, condition`` [unit of each field]; attr ``pixel_mpch``.
     sample, member
         Which window, which member.
 
@@ -34,9 +35,10 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     -----
     Truth, member and mean of a channel share one logarithmic colour scale (2 to 99.9 % of the
     truth's occupied pixels, at most four decades); pixels below it, empty ones included, take its
-    darkest colour.
+    darkest colour. That of a signed field is linear and symmetric about zero.
     """
     window = ensemble.isel(sample=sample)
+    known = style.fields_of(ensemble)
     channels = [str(name) for name in window["channel"].values]
     side = window.sizes["x"] * float(ensemble.attrs["pixel_mpch"])
     figure = Figure(figsize=(13.5, 2.25 * len(channels) + 0.8))
@@ -46,8 +48,8 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
         len(channels), len(WIDTHS), width_ratios=WIDTHS, wspace=0.06, hspace=0.1, **margins
     )
     for row, name in enumerate(channels):
-        axes = _draw_row(figure, grid, row, window.sel(channel=name), member, side)
-        axes[0].set_ylabel(f"{style.LABELS[name]}\ny [Mpc/h]")
+        axes = _draw_row(figure, grid, row, known[name], window.sel(channel=name), member, side)
+        axes[0].set_ylabel(f"{known[name].label}\ny [Mpc/h]")
         for ax, title in zip(axes, TITLES, strict=True):
             if row == 0:
                 ax.set_title(title)
@@ -59,36 +61,45 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
 
 
 def _draw_row(
-    figure: Figure, grid: GridSpec, row: int, fields: xr.Dataset, member: int, side: float
+    figure: Figure,
+    grid: GridSpec,
+    row: int,
+    field: Field,
+    fields: xr.Dataset,
+    member: int,
+    side: float,
 ) -> list[Axes]:
     """The five panels of one channel with their colour bars."""
-    label = style.LABELS[str(fields["channel"].item())]
     members = fields["fields"].transpose("member", "y", "x").values
     truth, condition = fields["truth"].values, fields["condition"].values
-    std, scale = members.std(axis=0, ddof=1), _scale(truth)
+    std, scale = members.std(axis=0, ddof=1), _scale(truth, signed=field.signed)
+    colors = "coolwarm" if field.signed else "viridis"
     panels = (
-        (condition, _scale(condition), "viridis", "DMO"),
-        (truth, scale, "viridis", ""),
-        (members[member], scale, "viridis", ""),
-        (members.mean(axis=0), scale, "viridis", label),
-        (std, _scale(std), "cividis", f"std of {label}"),
+        (condition, _scale(condition), "viridis", "DMO", CONDITION.unit),
+        (truth, scale, colors, "", ""),
+        (members[member], scale, colors, "", ""),
+        (members.mean(axis=0), scale, colors, field.label, field.unit),
+        (std, _scale(std), "cividis", f"std of {field.label}", field.unit),
     )
     axes = []
-    for place, (values, norm, cmap, what) in enumerate(panels):
+    for place, (values, norm, cmap, what, unit) in enumerate(panels):
         ax = figure.add_subplot(grid[row, PANELS[place]])
         image = _show(ax, values, side, norm, cmap)
         if place > 0:
             ax.tick_params(labelleft=False)
         if place in BARS:
             bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, BARS[place]]))
-            bar.set_label(f"{what}  [Msun/h per pixel]", fontsize=8)
+            bar.set_label(f"{what}  [{unit}]", fontsize=8)
             bar.ax.tick_params(labelsize=8)
             bar.ax.yaxis.set_minor_formatter(NullFormatter())
         axes.append(ax)
     return axes
 
 
-def _scale(values: np.ndarray) -> LogNorm:
+def _scale(values: np.ndarray, *, signed: bool = False) -> Normalize:
+    if signed:
+        highest = float(np.quantile(np.abs(values), 0.999)) or 1.0
+        return Normalize(-highest, highest)
     occupied = values[values > 0]
     if occupied.size == 0:
         return LogNorm(1.0, 10.0)
@@ -97,7 +108,7 @@ def _scale(values: np.ndarray) -> LogNorm:
     return LogNorm(low, max(high, 1.01 * low))
 
 
-def _show(ax: Axes, values: np.ndarray, side: float, norm: LogNorm, cmap: str) -> AxesImage:
+def _show(ax: Axes, values: np.ndarray, side: float, norm: Normalize, cmap: str) -> AxesImage:
     ax.spines[["top", "right"]].set_visible(True)
     # without a tick at the far end the labels of neighbouring panels do not meet
     ticks = [tick for tick in MaxNLocator(nbins=4).tick_values(0, side) if 0 <= tick < 0.9 * side]

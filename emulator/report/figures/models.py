@@ -9,16 +9,17 @@ from emulator.report.figures import style
 
 def plot_models(metrics: xr.Dataset) -> Figure:
     """Left: share of the variance between models. Right: power ratio, one line a model."""
+    known = style.fields_of(metrics)
     channels = [str(name) for name in metrics["channel"].values]
     figure, axes = style.new_figure(1, 2, size=(8.6, 3.4))
     left, right = axes[0]
     for row, name in enumerate(channels):
         value, low, high = metrics["model_share"].sel(channel=name).values
-        left.barh(row, value, color=style.CHANNEL_COLORS[name])
+        left.barh(row, value, color=known[name].color)
         left.plot([low, high], [row, row], color=style.BLACK, linewidth=1.5)
         share = f" {value:.0%}".replace("-0%", "0%")
         left.annotate(share, (np.nanmax([value, high]), row), va="center", fontsize=9)
-    left.set_yticks(range(len(channels)), [style.LABELS[name] for name in channels])
+    left.set_yticks(range(len(channels)), [known[name].label for name in channels])
     left.invert_yaxis()
     left.set_xlim(min(0.0, float(metrics["model_share"].min())), 1.0)
     left.set_xlabel("variance between models / all variance")
@@ -27,8 +28,8 @@ def plot_models(metrics: xr.Dataset) -> Figure:
     for name in channels:
         for seed in ratio["model_seed"].values:
             line = ratio.sel(model_seed=seed, field=name)
-            label = style.LABELS[name] if seed == ratio["model_seed"].values[0] else None
-            right.plot(line["k"], line, color=style.CHANNEL_COLORS[name], linewidth=1, label=label)
+            label = known[name].label if seed == ratio["model_seed"].values[0] else None
+            right.plot(line["k"], line, color=known[name].color, linewidth=1, label=label)
     style.wave_number_axis(right, metrics["k"].values)
     right.set_ylabel("$P_{model} / P_{truth}$")
     right.legend(fontsize=8)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from emulator.report.figures import style
 
 
-def plot_occupancy(metrics: xr.Dataset, channel: str = "stars") -> Figure:
+def plot_occupancy(metrics: xr.Dataset, channel: str) -> Figure:
     """Left: share of occupied pixels. Right: mean mass per pixel. One point a simulation."""
     figure, axes = style.new_figure(1, 2, size=(8.2, 3.8))
     _scatter(
@@ -21,7 +21,7 @@ def plot_occupancy(metrics: xr.Dataset, channel: str = "stars") -> Figure:
         axes[0, 1],
         metrics["mass_truth"].sel(field=channel).values,
         metrics["mass_members"].sel(field=channel).values,
-        "mean mass  [Msun/h per pixel]",
+        f"mean mass  [{style.fields_of(metrics)[channel].unit}]",
     )
     return figure
 

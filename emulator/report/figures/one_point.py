@@ -1,4 +1,4 @@
-"""Distribution of the mass in a pixel, truth and members."""
+"""Distribution of the values of a pixel, truth and members."""
 
 import xarray as xr
 from matplotlib.figure import Figure
@@ -7,9 +7,10 @@ from emulator.report.figures import style
 
 
 def plot_one_point(metrics: xr.Dataset) -> Figure:
-    """Share of pixels per dex of mass, by channel, on a logarithmic axis."""
-    channels, x = metrics["channel"].values, metrics["log_mass"].values
-    figure, axes = style.new_figure(1, len(channels), size=(9.6, 3.2))
+    """Share of pixels per dex, by channel, on a logarithmic axis; signed fields are left out."""
+    known, x = style.fields_of(metrics), metrics["log_mass"].values
+    channels = [name for name in metrics["channel"].values if not known[str(name)].signed]
+    figure, axes = style.new_figure(1, len(channels), size=(style.row_width(len(channels)), 3.2))
     for ax, name in zip(axes[0], channels, strict=True):
         truth = metrics["density_truth"].sel(channel=name)
         members = metrics["density_members"].sel(channel=name)
@@ -20,8 +21,8 @@ def plot_one_point(metrics: xr.Dataset) -> Figure:
         if used.any():
             inside = x[used.values]
             ax.set_xlim(inside[0] - 0.25, inside[-1] + 0.25)
-        ax.set_title(style.LABELS[str(name)])
-        ax.set_xlabel("log10 of Msun/h per pixel")
+        ax.set_title(known[str(name)].label)
+        ax.set_xlabel(f"log10 of {known[str(name)].unit}")
     axes[0, 0].set_ylabel("share of pixels per dex")
     axes[0, 0].legend()
     return figure

@@ -12,13 +12,14 @@ def plot_power(metrics: xr.Dataset) -> Figure:
     """Spectra of every field, mean over windows and runs; bands are the bootstrap over runs."""
     fields, k = metrics["field"].values, metrics["k"].values
     rows, columns = style.grid_for(len(fields))
+    known = style.fields_of(metrics)
     figure, axes = style.new_figure(rows, columns, size=(8.2, 3.1 * rows))
     for ax, name in zip(axes.ravel(), fields, strict=False):
         members, truth = metrics["spectrum_members"], metrics["spectrum_truth"]
         style.band(ax, k, truth.sel(field=name), style.TRUTH, "truth")
         style.band(ax, k, members.sel(field=name), style.MODEL, "members", linestyle="--")
         ax.set_yscale("log")
-        ax.set_title(style.LABELS[str(name)])
+        ax.set_title(known[str(name)].label)
         style.wave_number_axis(ax, k)
         ax.set_ylabel("$P(k)$  [(Mpc/h)$^2$]")
     axes[0, 0].legend()
@@ -32,6 +33,7 @@ def plot_power_ratio(
     """Ratio of member to truth power, summed and median over windows, with the tolerance band."""
     fields, k = metrics["field"].values, metrics["k"].values
     rows, columns = style.grid_for(len(fields))
+    known = style.fields_of(metrics)
     figure, axes = style.new_figure(rows, columns, size=(8.2, 3.1 * rows))
     for ax, name in zip(axes.ravel(), fields, strict=False):
         summed, median = metrics["power_ratio_summed"], metrics["power_ratio_median"]
@@ -45,7 +47,7 @@ def plot_power_ratio(
         ax.axhline(1.0, color=style.BLACK, linewidth=0.8)
         style.band(ax, k, summed.sel(field=name), style.VERMILION, "summed over windows")
         style.band(ax, k, median.sel(field=name), style.BLUE, "median over windows", linestyle="--")
-        ax.set_title(style.LABELS[str(name)])
+        ax.set_title(known[str(name)].label)
         ax.set_ylabel("$P_{member} / P_{truth}$")
         # A band that runs away, as that of a few stars can, must not hide the lines.
         low, high = ax.get_ylim()

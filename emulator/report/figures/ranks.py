@@ -10,7 +10,8 @@ from emulator.report.figures import style
 def plot_ranks(metrics: xr.Dataset) -> Figure:
     """Rank of the truth for pixels (bars) and for the mass of a window (points), by channel."""
     channels, ranks = metrics["channel"].values, metrics["rank"].values
-    figure, axes = style.new_figure(1, len(channels), size=(9.6, 3.1), sharey=True)
+    known, width = style.fields_of(metrics), style.row_width(len(channels))
+    figure, axes = style.new_figure(1, len(channels), size=(width, 3.1), sharey=True)
     for ax, name in zip(axes[0], channels, strict=True):
         pixels = metrics["rank_share"].sel(channel=name).values * len(ranks)
         mass = metrics["rank_share_mass"].sel(channel=name).values * len(ranks)
@@ -26,7 +27,7 @@ def plot_ranks(metrics: xr.Dataset) -> Figure:
             label="mass of a window",
         )
         ax.axhline(1.0, color=style.BLACK, linewidth=1, linestyle="--", label="calibrated")
-        ax.set_title(style.LABELS[str(name)])
+        ax.set_title(known[str(name)].label)
         ax.set_xlabel("rank of the truth")
     axes[0, 0].set_ylabel("share, 1 = flat")
     axes[0, 0].set_ylim(0, 1.35 * axes[0, 0].get_ylim()[1])

@@ -9,6 +9,7 @@ from emulator.report.figures import style
 
 def plot_spread_skill(metrics: xr.Dataset, bar: tuple[float, float]) -> Figure:
     """One point a simulation (grey), the mean over runs with its interval (colour)."""
+    known = style.fields_of(metrics)
     channels = [str(name) for name in metrics["channel"].values]
     n_members = metrics.sizes["member"]
     figure, axes = style.new_figure(1, 1, size=(6.4, 3.2))
@@ -28,12 +29,12 @@ def plot_spread_skill(metrics: xr.Dataset, bar: tuple[float, float]) -> Figure:
             xerr=np.abs(values[1:] - values[:1])[:, None],
             fmt="o",
             markersize=7,
-            color=style.CHANNEL_COLORS[name],
+            color=known[name].color,
             capsize=3,
         )
         label = ax.annotate(f"{values[0]:.2f}", (values[0], row + 0.36), ha="center", fontsize=9)
         label.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
-    ax.set_yticks(range(len(channels)), [style.LABELS[name] for name in channels])
+    ax.set_yticks(range(len(channels)), [known[name].label for name in channels])
     ax.set_ylim(-0.6, len(channels) - 0.45)
     ax.set_xlim(left=0)
     ax.invert_yaxis()

@@ -1,7 +1,8 @@
-"""Looks shared by all figures: palette, names, and what every panel needs.
+"""Looks shared by all figures: palette, fields, and what every panel needs.
 
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; images use cividis
-and viridis, which also print in grey.
+and viridis, which also print in grey. Labels, colours and units of fields are those that the file
+declares (:mod:`emulator.fields`).
 """
 
 from collections.abc import Sequence
@@ -14,20 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from emulator.fields import Field, load_fields
+
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
 
 TRUTH, MODEL, DMO = BLACK, BLUE, GREY
-CHANNEL_COLORS = {"dm_hydro": BLUE, "gas": VERMILION, "stars": ORANGE, "total": BLACK}
-LABELS = {"dm_hydro": "dark matter", "gas": "gas", "stars": "stars", "total": "total matter"}
-FORECASTS = {
-    "model": "model",
-    "dmo_share": "DMO times share",
-    "linear_transfer": "linear transfer function",
-    "empty": "empty map",
-    "climatology": "climatology",
-    "oracle": "re-drawn truth (oracle)",
-}
 K_LABEL = "$k$  [$h$/Mpc]"
 
 # Set once for the process: titles, legends and labels read these when they are made, not drawn.
@@ -53,10 +46,26 @@ def new_figure(
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=sharey)
 
 
+def fields_of(dataset: xr.Dataset) -> dict[str, Field]:
+    """What channels and fields of a file are, by name: as its attribute ``fields`` says."""
+    names = [
+        str(name)
+        for coord in ("channel", "field")
+        if coord in dataset.coords
+        for name in np.atleast_1d(dataset[coord].values)
+    ]
+    return {field.name: field for field in load_fields(dataset.attrs, dict.fromkeys(names))}
+
+
 def grid_for(count: int) -> tuple[int, int]:
     """Rows and columns for a few panels: at most two columns, so that a phone can show them."""
     columns = min(count, 2)
     return -(-count // columns), columns
+
+
+def row_width(count: int) -> float:
+    """Width of a row of panels [inch]: that of three, or more."""
+    return max(9.6, round(3.2 * count, 1))
 
 
 def hide_unused(axes: np.ndarray, used: int) -> None:

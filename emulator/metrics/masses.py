@@ -1,0 +1,73 @@
+"""How much there is, in how many pixels, and how it is distributed over them."""
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+from emulator.fields import Field, with_total
+from emulator.metrics import one_point
+from emulator.metrics.base import Case, Metric
+from emulator.metrics.bootstrap import Resampler
+from emulator.metrics.channels import add_total, common_unit
+
+KINDS = ("truth", "members")
+
+
+class Masses(Metric):
+    """Ratio of total masses, share of occupied pixels, distribution of the values of a pixel.
+
+    Of a field that is no mass, the means stand in for masses; it has no occupancy. A ratio of means
+    says nothing of a signed field and is not defined there.
+    """
+
+    name = "masses"
+    label = "Masses, occupancy and distribution"
+    estimator = "means over pixels; ratio of sums; unbiased for any ensemble size"
+    variables = (
+        "mass_ratio",
+        *(f"occupied_{kind}" for kind in KINDS),
+        *(f"density_{kind}" for kind in KINDS),
+    )
+    panels = ()
+    place = 70.0
+
+    def compute(self, case: Case) -> xr.Dataset:
+        """Means ``(field)``, occupancy ``(channel)`` and distribution ``(channel, log_mass)``."""
+        truth, values = case.ensemble["truth"], case.ensemble["fields"]
+        unit = {"units": common_unit(with_total(case.fields))}
+        averages = {"truth": "sample", "members": ("sample", "member")}
+        stats = {}
+        for kind, maps in (("truth", truth), ("members", values)):
+            mean = one_point.mean_mass(add_total(maps, case.fields)).assign_attrs(unit)
+            occupied = one_point.occupancy(maps, case.config.occupied_msunh)
+            stats[f"mass_{kind}"] = mean.mean(averages[kind])
+            stats[f"occupancy_{kind}"] = _of(
+                occupied.mean(averages[kind]), case.fields, [f.adds_up for f in case.fields]
+            )
+            stats[f"pdf_{kind}"] = one_point.log_mass_pdf(maps)
+        return xr.Dataset(stats)
+
+    def summarise(
+        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+    ) -> dict[str, xr.DataArray]:
+        """Estimates of ratio, occupancy and distribution."""
+        rows = with_total(fields)
+        ratio = one_point.mass_ratio(
+            boot.mean(stats["mass_members"]), boot.mean(stats["mass_truth"])
+        )
+        ratio = _of(ratio, rows, [not field.signed for field in rows])
+        results = {"mass_ratio": boot.estimate(ratio, "total mass, members over truth")}
+        for kind in KINDS:
+            occupancy, pdf = boot.mean(stats[f"occupancy_{kind}"]), boot.mean(stats[f"pdf_{kind}"])
+            results[f"occupied_{kind}"] = boot.estimate(occupancy, "share of occupied pixels")
+            results[f"density_{kind}"] = boot.estimate(pdf, "share of pixels per dex of mass")
+        return results
+
+
+def _of(values: xr.DataArray, fields: Sequence[Field], keep: list[bool]) -> xr.DataArray:
+    """Values of some fields; NaN of the others."""
+    if all(keep):
+        return values
+    name = "field" if "field" in values.dims else "channel"
+    known = xr.DataArray(keep, dims=name, coords={name: [field.name for field in fields]})
+    return values.where(known)

@@ -1,0 +1,142 @@
+"""Power of the members over that of the truth, scale by scale, with the bar of every field."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from emulator.fields import Field, with_total
+from emulator.io import EmulatorError
+from emulator.metrics.base import Bar, Case, Metric
+from emulator.metrics.bootstrap import Resampler, nanmedian
+from emulator.metrics.power_spectrum import power_ratio
+from emulator.metrics.spectra import mean_spectra, window_spectra
+from emulator.units import Unit
+
+if TYPE_CHECKING:
+    from emulator.config import ValidationConfig
+
+STATISTICS = {"summed": "summed over windows", "median": "median over windows"}
+
+
+class PowerRatio(Metric):
+    """``P_member / P_truth``, of sums over windows and as the median over windows.
+
+    Notes
+    -----
+    ``power_ratio_median``: median over windows and members of ``P_member / P_truth`` in each
+    simulation, then over simulations. For a calibrated ensemble the ratio and its inverse have one
+    distribution, so its median is 1 whatever the scatter; windows where both are empty are left
+    out.
+    ``power_ratio_summed``: power summed over windows first, so a few massive halos can dominate.
+    """
+
+    name = "power_ratio"
+    label = "Power spectra"
+    estimator = "spectra of single members; ratio of means and median of ratios, any ensemble size"
+    variables = ("power_ratio_summed", "power_ratio_median", "spectrum_truth", "spectrum_members")
+    panels = ()
+    place = 20.0
+
+    def compute(self, case: Case) -> xr.Dataset:
+        """Mean spectra, and the ratio of every window and member, kept whole for its median."""
+        spectra = case.shared(window_spectra)
+        ratio = power_ratio(spectra["members"], spectra["truth"])
+        return mean_spectra(case, "truth", "members").assign(
+            power_ratio=ratio.transpose("sample", "member", ...).astype(np.float32)
+        )
+
+    def summarise(
+        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+    ) -> dict[str, xr.DataArray]:
+        """Ratios and spectra ``(estimate, field, k)``."""
+        truth = boot.mean(stats["power_truth"])
+        members = boot.mean(stats["power_members"].mean("member"))
+        ratio, dims = stats["power_ratio"], ("simulation", "field", "k")
+        median = xr.DataArray(
+            nanmedian(ratio.stack(draw=("sample", "member")).transpose(*dims, "draw").values),
+            dims=dims,
+            coords={"field": ratio["field"], "k": ratio["k"]},
+        )
+        power = str(Unit.POWER_2D)
+        summed = power_ratio(members, truth)
+        meaning = "median of P_member / P_truth over windows"
+        return {
+            "spectrum_truth": boot.estimate(truth, "power spectrum of the truth", power),
+            "spectrum_members": boot.estimate(members, "mean power spectrum of the members", power),
+            "power_ratio_summed": boot.estimate(summed, "sum P_member / sum P_truth"),
+            "power_ratio_median": boot.estimate(boot.median(median), meaning),
+        }
+
+    def bars(
+        self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]
+    ) -> list[Bar]:
+        """The largest departure from 1 within the range of wave numbers, of each field."""
+        tolerances = power_tolerances(config, fields)
+        return [
+            _power_bar(metrics, field, statistic, tolerances[field.name], config)
+            for field in with_total(fields)
+            if field.name in tolerances
+            for statistic in STATISTICS
+        ]
+
+
+def power_tolerances(config: "ValidationConfig", fields: Sequence[Field]) -> dict[str, float]:
+    """Largest ``|P/P_truth - 1|`` by field: of the config, else of the field's row; total included.
+
+    Raises
+    ------
+    EmulatorError
+        If the config names a field that the experiment does not have.
+    """
+    rows = with_total(fields)
+    names = [field.name for field in rows]
+    unknown = [name for name in config.power_tolerance if name not in names]
+    if unknown:
+        raise EmulatorError(
+            "validation.power_tolerance: expected fields of this experiment "
+            f"({', '.join(names)}), got {', '.join(unknown)}"
+        )
+    bars = {field.name: field.power_tolerance for field in rows} | config.power_tolerance
+    return {name: bar for name, bar in bars.items() if bar is not None}
+
+
+def _power_bar(
+    metrics: xr.Dataset, field: Field, statistic: str, tolerance: float, config: "ValidationConfig"
+) -> Bar:
+    k = metrics["k"].values
+    inside = (k >= config.k_min_hmpc) & (k <= config.k_max_hmpc)
+    if not inside.any():
+        raise EmulatorError(
+            f"validation: no shell of the spectra ({k[0]:.2f} to {k[-1]:.2f} h/Mpc) lies between "
+            f"k_min_hmpc = {config.k_min_hmpc:g} and k_max_hmpc = {config.k_max_hmpc:g}"
+        )
+    ratio = metrics[f"power_ratio_{statistic}"].sel(field=field.name).values[:, inside]
+    error = np.abs(ratio[0] - 1.0)
+    # One wave number without a defined ratio spoils the maximum, as it should.
+    worst = int(np.argmax(np.where(np.isfinite(error), error, np.inf)))
+    at = float(k[inside][worst])
+    text = (
+        f"The power of {field.label} ({STATISTICS[statistic]}) should be within {tolerance:.0%} "
+        f"of the truth for k = {config.k_min_hmpc:g} to {config.k_max_hmpc:g} h/Mpc; the largest "
+        f"departure is at k = {at:.2g} h/Mpc, {_ratio(ratio[:, worst])}."
+    )
+    return Bar(
+        name=f"P/P_truth, {field.label}, {STATISTICS[statistic]}",
+        field=field.name,
+        statistic=f"power_ratio_{statistic}",
+        value=float(error[worst]),
+        comparison="<=",
+        threshold=tolerance,
+        text=text,
+        facts={"k_worst_hmpc": at},
+    )
+
+
+def _ratio(estimates: np.ndarray) -> str:
+    value, low, high = (float(number) for number in estimates)
+    if not np.isfinite(value):
+        return "where the ratio is not defined"
+    interval = f" ({low:.2f} to {high:.2f})" if np.isfinite(low) else ""
+    return f"where the ratio is {value:.2f}{interval}"

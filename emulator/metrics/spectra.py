@@ -1,0 +1,93 @@
+r"""Spectra of one simulation, window by window: what all metrics of wave number are made of.
+
+Masses are in units of the box's mean DMO mass per pixel, so that simulations of different matter
+density compare, and the spectrum of the total is the matter power spectrum. Other fields are in
+units of their root mean square over the box.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from emulator.fields import Field
+from emulator.metrics.base import Case
+from emulator.metrics.calibration import member_pair_power
+from emulator.metrics.channels import add_total, names_with_total
+from emulator.metrics.power_spectrum import Shells, build_shells, fourier_modes, shell_power
+from emulator.units import Unit
+
+DIMS = {"members": ("member", "field", "k"), "dmo": ("k",)}
+
+
+def window_spectra(case: Case) -> xr.Dataset:
+    """Spectra of every window; ask for them by ``case.shared(window_spectra)``.
+
+    Returns
+    -------
+    ``truth, member_truth, member_member, dmo_truth (sample, field, k)``, ``members (sample, member,
+    field, k)`` and ``dmo (sample, k)`` [(Mpc/h)^2]. Cross spectra of members are means over members
+    or pairs of members, unbiased for 2 members or more. Coordinates ``field`` (channels, and their
+    total), ``k`` [h/Mpc] and ``n_modes``.
+    """
+    ensemble = case.ensemble
+    shells = build_shells(ensemble.sizes["x"], case.pixel_mpch)
+    rows = [_one_window(case, i, shells) for i in range(ensemble.sizes["sample"])]
+    attrs = {"units": str(Unit.POWER_2D)}
+    return xr.Dataset(
+        {
+            name: (
+                ("sample", *DIMS.get(name, ("field", "k"))),
+                np.asarray([row[name] for row in rows]),
+                attrs,
+            )
+            for name in rows[0]
+        },
+        coords={
+            "field": names_with_total(case.fields),
+            "k": ("k", shells.k_hmpc, {"units": str(Unit.WAVE_NUMBER), "long_name": "wave number"}),
+            "n_modes": ("k", shells.n_modes, {"units": str(Unit.DIMENSIONLESS)}),
+        },
+    )
+
+
+def mean_spectra(case: Case, *names: str) -> xr.Dataset:
+    """Named spectra of :func:`window_spectra`, mean over windows, as ``power_{name}``."""
+    spectra = case.shared(window_spectra)
+    return xr.Dataset(
+        {f"power_{name}": spectra[name].mean("sample").assign_attrs(spectra[name].attrs)
+         for name in names}
+    )  # fmt: skip
+
+
+def _one_window(case: Case, sample: int, shells: Shells) -> dict[str, np.ndarray]:
+    """Spectra ``(field, k)``; ``members`` have a leading axis, ``dmo`` has no field."""
+    window = case.ensemble.isel(sample=sample)
+    scales = _with_total_scale(case)
+    truth = _modes(window["truth"], case.fields, scales)
+    members = _modes(window["fields"], case.fields, scales)
+    dmo = fourier_modes(window["condition"].values / case.mean_dmo)
+    mean = members.mean(axis=0)
+    power = shell_power(members, members, shells)
+    return {
+        "truth": shell_power(truth, truth, shells),
+        "members": power,
+        "dmo": shell_power(dmo, dmo, shells),
+        "member_truth": shell_power(mean, truth, shells),
+        "member_member": member_pair_power(
+            power.mean(axis=0), shell_power(mean, mean, shells), len(members)
+        ),
+        "dmo_truth": shell_power(np.broadcast_to(dmo, truth.shape), truth, shells),
+    }
+
+
+def _with_total_scale(case: Case) -> np.ndarray:
+    """``(field,)``: the total is a mass, in units of the mean DMO mass."""
+    more = len(names_with_total(case.fields)) - len(case.fields)
+    return np.append(case.scales.values, [case.mean_dmo] * more)
+
+
+def _modes(values: xr.DataArray, fields: Sequence[Field], scales: np.ndarray) -> np.ndarray:
+    maps = add_total(values, fields).transpose(..., "field", "y", "x").values
+    # in the precision of the maps, as a plain number would be
+    return fourier_modes(maps / scales[:, None, None].astype(maps.dtype))

@@ -1,0 +1,36 @@
+"""The parts of the page: which figure stands where, and what its caption says.
+
+Captions say what is shown, what good looks like, and quote the bar. A registered metric without a
+figure here has its own panels in :mod:`emulator.report.sections.others`.
+"""
+
+import json
+
+from emulator.report.inputs import Inputs
+from emulator.report.overview import build_provenance
+from emulator.report.page import Section
+from emulator.report.sections.calibration import calibration_section
+from emulator.report.sections.maps import maps_section
+from emulator.report.sections.masses import masses_section
+from emulator.report.sections.models import models_sections
+from emulator.report.sections.others import other_sections
+from emulator.report.sections.running import cost_section, training_section
+from emulator.report.sections.scores import scores_section
+from emulator.report.sections.spectra import spectra_section
+
+
+def build_sections(inputs: Inputs) -> list[Section]:
+    """All sections in reading order."""
+    config = json.loads(inputs.metrics.attrs["config"])
+    return [
+        maps_section(inputs),
+        spectra_section(inputs.metrics, config),
+        calibration_section(inputs.metrics, config),
+        masses_section(inputs.metrics, config),
+        scores_section(inputs.metrics, config),
+        *models_sections(inputs.metrics),
+        *other_sections(inputs.metrics, inputs.acceptance["bars"]),
+        training_section(inputs),
+        cost_section(inputs),
+        build_provenance(inputs, config),
+    ]

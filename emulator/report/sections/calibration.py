@@ -1,0 +1,50 @@
+"""Is the truth one more member of the ensemble?"""
+
+from typing import Any
+
+import xarray as xr
+
+from emulator.report.figures.correlation import plot_identity
+from emulator.report.figures.coverage import plot_coverage
+from emulator.report.figures.ranks import plot_ranks
+from emulator.report.figures.spread_skill import plot_spread_skill
+from emulator.report.page import Section, encode_figure
+from emulator.report.text import BAND
+
+
+def calibration_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
+    """Spread, ranks, coverage and the identity of correlations."""
+    k_range, (low, high) = (config["k_min_hmpc"], config["k_max_hmpc"]), config["spread_skill"]
+    return Section(
+        "calibration",
+        "Calibration",
+        "In a calibrated ensemble the truth is one more member. These tests ask whether it is.",
+        pictures=[
+            encode_figure(
+                plot_spread_skill(metrics, (low, high)),
+                alt="Spread over skill by channel with the range of the bar",
+                caption="Scatter of the members over the error of their mean, corrected for the "
+                "size of the ensemble. Good: 1; below 1 the ensemble is too confident. Bar: "
+                f"{low:g} to {high:g}. Ticks are single simulations, points the mean over runs.",
+            ),
+            encode_figure(
+                plot_ranks(metrics),
+                alt="Rank histograms by channel for pixels and window masses",
+                caption="Rank of the truth among the members, ties broken at random. Good: flat at "
+                "1. A U shape is too narrow an ensemble, a slope is a bias. No bar.",
+            ),
+            encode_figure(
+                plot_coverage(metrics),
+                alt="Coverage of central intervals against their nominal share",
+                caption="How often the truth lies inside central intervals of the ensemble. Good: "
+                "on the diagonal; below it the ensemble is too confident. No bar.",
+            ),
+            encode_figure(
+                plot_identity(metrics, k_range),
+                alt="Correlation of members with the truth and with each other by field",
+                caption="Correlation of a member with the truth, and with another member. Good: "
+                "the two agree at every k, exactly so for a calibrated ensemble. Members that "
+                f"agree more with each other than with the truth are too confident. No bar. {BAND}",
+            ),
+        ],
+    )

@@ -1,0 +1,48 @@
+"""Pictures: windows with their draws, and where they lie in the box."""
+
+from emulator.report.figures.box import plot_box
+from emulator.report.figures.maps import plot_maps
+from emulator.report.inputs import Inputs
+from emulator.report.page import Section, encode_figure
+
+
+def maps_section(inputs: Inputs) -> Section:
+    """Windows chosen by their mass alone, and the whole box."""
+    section = Section(
+        "maps",
+        "Maps",
+        "Windows are chosen by their DMO mass alone (heaviest, median and lightest of three "
+        "simulations), so no good-looking draw was picked; the member is always the first.",
+    )
+    for shown in inputs.shown:
+        name = shown.ensemble.attrs["simulation"]
+        section.pictures.append(
+            encode_figure(
+                plot_maps(shown.ensemble, shown.sample),
+                raster=True,
+                alt=f"Maps of simulation {name}, window {shown.sample}: condition, truth, member, "
+                "ensemble mean and standard deviation for each channel",
+                caption=f"{name}, window {shown.sample}, the {shown.why} in DMO mass. Truth, "
+                "member and mean share one logarithmic scale. Good: the member looks like another "
+                "draw of the truth, equally sharp; the mean is smoother; the scatter sits in "
+                "halos, where baryons are uncertain.",
+            )
+        )
+    first = inputs.shown[0].ensemble
+    if inputs.box_dmo is None:
+        section.missing.append(
+            f"The maps file of {first.attrs['simulation']} was not found, so the picture of the "
+            "whole box is left out."
+        )
+    else:
+        section.pictures.append(
+            encode_figure(
+                plot_box(inputs.box_dmo, first),
+                raster=True,
+                alt=f"DMO maps of the whole box of {first.attrs['simulation']} with its windows",
+                caption=f"DMO maps of {first.attrs['simulation']}, up to three projections, "
+                "with the evaluated windows outlined and numbered. Good: windows cover halos, "
+                "filaments and voids.",
+            )
+        )
+    return section

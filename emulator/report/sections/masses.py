@@ -1,0 +1,53 @@
+"""Masses, occupancy and distribution of the values of a pixel."""
+
+from typing import Any
+
+import xarray as xr
+
+from emulator.report.figures import style
+from emulator.report.figures.occupancy import plot_occupancy
+from emulator.report.figures.one_point import plot_one_point
+from emulator.report.page import Section, Table, encode_figure
+from emulator.report.text import BAND, with_interval
+
+
+def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
+    """Occupancy of sparse fields, distributions, and the table of total masses."""
+    known, ratio = style.fields_of(metrics), metrics["mass_ratio"]
+    channels = [known[str(name)] for name in metrics["channel"].values]
+    section = Section("masses", "Masses, occupancy and distribution")
+    for field in channels:
+        if field.sparse and field.adds_up:
+            what = field.label[:1].upper() + field.label[1:]
+            section.pictures.append(
+                encode_figure(
+                    plot_occupancy(metrics, field.name),
+                    alt=f"{what}: occupied share of pixels and mean mass, members against truth",
+                    caption=f"{what}: most pixels are empty. Left: share of pixels that hold more "
+                    f"than {config['occupied_msunh']:.0e} Msun/h; right: mean mass. One point a "
+                    "simulation. Good: points on the diagonal. No bar.",
+                )
+            )
+    if not all(field.signed for field in channels):
+        section.pictures.append(
+            encode_figure(
+                plot_one_point(metrics),
+                alt="Distribution of the values of a pixel by channel, truth and members",
+                caption="Distribution of the value of a pixel; empty pixels count in the total but "
+                "are not drawn. Good: the dashed line lies on the solid one, tails included. "
+                f"{BAND}",
+            )
+        )
+    what = "mass" if all(field.adds_up for field in channels) else "mass or mean"
+    rows = [
+        [known[str(name)].label, with_interval(ratio.sel(field=name).values)]
+        for name in ratio["field"].values
+    ]
+    section.tables.append(
+        Table(
+            ["field", f"{what}, members / truth"],
+            rows,
+            f"Total {what} in all windows, with the bootstrap interval. Good: 1. No bar.",
+        )
+    )
+    return section

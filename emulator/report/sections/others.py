@@ -1,0 +1,84 @@
+"""Registered metrics without a figure of their own: lines over wave number, or tables."""
+
+from typing import Any
+
+import xarray as xr
+
+from emulator.metrics import registry
+from emulator.metrics.base import Metric, Panel
+from emulator.report.figures import style
+from emulator.report.figures.lines import plot_lines
+from emulator.report.page import Section, Table, encode_figure
+from emulator.report.text import BAND, with_interval
+
+
+def other_sections(metrics: xr.Dataset, bars: list[dict[str, Any]]) -> list[Section]:
+    """One section a metric that has panels and whose variables are in the file.
+
+    Parameters
+    ----------
+    metrics
+        Of ``metrics.nc``.
+    bars
+        Rows of ``acceptance.json``; those of the metric are quoted.
+    """
+    sections = []
+    for metric in registry.METRICS:
+        panels = [panel for panel in _panels(metric, metrics) if panel.variable in metrics]
+        if panels:
+            section = Section(metric.name, metric.label, f"Estimator: {metric.estimator}.")
+            for panel in panels:
+                _draw(section, metrics, panel, _quote(bars, panel.variable))
+            sections.append(section)
+    return sections
+
+
+def _panels(metric: Metric, metrics: xr.Dataset) -> tuple[Panel, ...]:
+    """Those of the metric; of one that has none declared, one a variable."""
+    if metric.panels is not None:
+        return metric.panels
+    meaning = {name: str(metrics[name].attrs.get("long_name", name)) for name in metrics}
+    return tuple(Panel(name, meaning.get(name, name)) for name in metric.variables)
+
+
+def _draw(section: Section, metrics: xr.Dataset, panel: Panel, bar: str) -> None:
+    values = metrics[panel.variable]
+    caption = f"{panel.caption or panel.label} {bar}".rstrip()
+    by = [str(dim) for dim in values.dims if dim != "estimate"]
+    if (
+        "estimate" not in values.dims
+        or set(by) - {"field", "channel", "k"}
+        or len(set(by) - {"k"}) > 1
+    ):
+        section.missing.append(
+            f"{panel.variable} {tuple(values.dims)} is in metrics.nc; it is neither a line over k "
+            "nor a table by field, so it is not drawn."
+        )
+    elif "k" in by:
+        figure = plot_lines(metrics, panel.variable, panel.label)
+        alt = f"{section.title}: {panel.label} over wave number"
+        section.pictures.append(encode_figure(figure, alt=alt, caption=f"{caption} {BAND}"))
+    else:
+        section.tables.append(_table(metrics, panel, by, caption))
+
+
+def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Table:
+    values = metrics[panel.variable].transpose("estimate", ...)
+    header = panel.label
+    if not by:
+        return Table(["", header], [["all", with_interval(values.values, panel.format)]], caption)
+    known = style.fields_of(metrics)
+    rows = [
+        [
+            known[str(name)].label,
+            with_interval(values.sel({by[0]: name}).values, panel.format),
+        ]
+        for name in values[by[0]].values
+    ]
+    return Table([by[0], header], rows, caption)
+
+
+def _quote(bars: list[dict[str, Any]], variable: str) -> str:
+    """The bars of a variable in words."""
+    found = [bar["text"] for bar in bars if bar["statistic"] == variable]
+    return " ".join(found) if found else "No bar."

@@ -1,0 +1,27 @@
+"""Numbers and phrases that several sections write alike."""
+
+from typing import Any
+
+BAND = "Bands are the 16 to 84 % interval of a bootstrap over runs."
+UNKNOWN = "–"
+
+
+def with_interval(values: Any, form: str = ".2f") -> str:
+    """``value (low to high)`` of three numbers; a dash where there is no value."""
+    value, low, high = (float(number) for number in values)
+    if value != value:
+        return UNKNOWN
+    if low != low:
+        return format(value, form)
+    return f"{format(value, form)} ({format(low, form)} to {format(high, form)})"
+
+
+def number(value: float) -> str:
+    """Three digits; a dash where there is no value."""
+    return UNKNOWN if value != value else f"{value:.3g}"
+
+
+def join(names: list[str]) -> str:
+    """``a, b and c``."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
