@@ -4,11 +4,11 @@ import h5py
 import numpy as np
 import pytest
 from data_samples import write_tiny_root
+from rows import by_field
 from window_files import BOX, FACTORS, N, make_sample
 
 from emulator.config import DataConfig, WindowsSuite
 from emulator.data.maps import read_maps
-from emulator.fields import FIELDS
 from emulator.io import DataError
 from emulator.projection.budget import require_cosmic_shares, require_same_matter_content
 from emulator.suites import build_suite
@@ -16,10 +16,6 @@ from emulator.suites.mapmaking import project_simulation
 from emulator.suites.window_files import write_window
 
 MASSES = {"dm_hydro": 0.84, "gas": 0.15, "stars": 0.01}
-
-
-def by_field(masses):
-    return {FIELDS[name]: mass for name, mass in masses.items()}
 
 
 def test_shares_that_can_be():

@@ -14,10 +14,12 @@ from window_files import N
 
 from emulator.config import ModelConfig, SplitConfig
 from emulator.data.cutouts import _pieces
-from emulator.data.dataset import WindowDataset, corner_stride, part_of, window_weights
+from emulator.data.dataset import corner_stride, part_of, window_weights
 from emulator.data.export import _place, _places, _window_centre
 from emulator.data.maps import read_maps
 from emulator.data.splits import split_runs
+from emulator.fields import TARGETS, find_fields
+from emulator.model.windows import windows_for
 from emulator.projection.blocks import Part
 from emulator.projection.workers import _share_out
 from emulator.readers.catalogs import Halos
@@ -38,7 +40,7 @@ def normalisation(maps):
 
 def windows(maps, normalisation, **options):
     defaults = {"window": 16, "batch_size": 4000, "seed": 3}
-    return WindowDataset([maps], normalisation, **(defaults | options))
+    return windows_for(normalisation, [maps], **(defaults | options))
 
 
 def test_places_are_everywhere_and_turned_in_all_ways(maps, normalisation):
@@ -93,7 +95,7 @@ def test_ready_windows_weigh_their_mass_and_lie_in_the_middle(maps, normalisatio
 
 def test_simulations_are_drawn_alike_and_named_by_their_file(maps, normalisation):
     both = [maps, dataclasses.replace(maps, path=Path("other/LH_7.h5"))]
-    dataset = WindowDataset(both, normalisation, window=16, batch_size=1000, seed=0)
+    dataset = windows_for(normalisation, both, window=16, batch_size=1000, seed=0)
     numbers = [place.simulation for place in dataset.places(2)]
     assert np.mean(numbers) == pytest.approx(0.5, abs=0.08)
     row = numbers.index(1)
@@ -199,7 +201,11 @@ def test_a_maps_file_has_chunks_of_a_window_and_centres_of_pixels(tmp_path, maps
     context = {2: fields[:, 0, ::2, ::2], 4: fields[:, 0, ::4, ::4]}
     halos = Halos(np.zeros((0, 3)), np.zeros(0), np.zeros(0))
     attrs = {name: maps.attrs[name] for name in ("suite", "provenance")} | {"pixel_mpch": 0.05}
-    write_maps(FullMaps(fields, ("z",), context, halos, {}, ()), attrs, tmp_path / "a.h5")
+    write_maps(
+        FullMaps(fields, find_fields(TARGETS), ("z",), context, halos, {}, ()),
+        attrs,
+        tmp_path / "a.h5",
+    )
     with h5py.File(tmp_path / "a.h5") as handle:
         chunks = {name: handle[name].chunks for name in ("maps", "context_2", "context_4")}
     assert chunks == {

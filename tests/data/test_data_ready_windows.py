@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from rows import by_field
 from tolerances import refused
 
 from emulator.suites.window_checks import (
@@ -61,7 +62,7 @@ def test_shares_are_summed_over_all_windows():
     def content(**changes):
         fields = {"dmo": ones, "dm_hydro": ones * np.array([0.54, 1.14])[:, None, None]}
         fields |= {"gas": 0.15 * ones, "stars": 0.01 * ones} | changes
-        return refused(require_content, fields, 0.16, "w")
+        return refused(require_content, by_field(fields), 0.16, "w")
 
     assert not content()
     assert [content(dm_hydro=d * ones) for d in (0.65, 1.03)] == [False, False]
@@ -95,11 +96,11 @@ def test_targets_follow_their_condition(rng, name, least):
     sound = {"dmo": 5 * scale * (3 + one), "dm_hydro": mixed(0.99), "gas": mixed(0.99)}
     for correlation, fault in ((least + 0.01, False), (least - 0.01, True), (-0.9, True)):
         fields = sound | {name: mixed(correlation)}
-        assert refused(require_same_structures, fields, "w") == fault
+        assert refused(require_same_structures, by_field(fields), "w") == fault
     fields = {k: np.pad(v, ((0, 0), (0, 3), (0, 3))) for k, v in sound.items()}
-    assert not refused(require_same_structures, fields, "w")  # 35 pixels: 8 blocks of 4
+    assert not refused(require_same_structures, by_field(fields), "w")  # 35 pixels: 8 blocks of 4
     empty = {k: v * (np.arange(3) != 1)[:, None, None] for k, v in sound.items()}
-    assert not refused(require_same_structures, empty, "w")
+    assert not refused(require_same_structures, by_field(empty), "w")
 
 
 def around(box, centre, factor, n, shift=(0, 0)):
@@ -161,7 +162,7 @@ def test_the_widest_window_may_be_the_whole_box(rng, box, fault):
               "stars": 0.01 * condition}  # fmt: skip
     context = {f: around(big, (32, 32), f, 16)[None] for f in (2, 4)}
     found = refused(
-        require_sound_windows, fields, context, omega_m=0.3, omega_b=0.048, pixel_mpch=0.2,
+        require_sound_windows, by_field(fields), context, omega_m=0.3, omega_b=0.048, pixel_mpch=0.2,
         box_size_mpch=box, depth_mpch=DEPTH, where="w",
     )  # fmt: skip
     assert found == fault

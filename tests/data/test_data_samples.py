@@ -79,7 +79,7 @@ def rewritten(path, **changes):
     [
         ({"target": None}, ["a.npz:target", "only condition"]),
         ({"condition": np.ones((N, N - 1))}, ["a.npz:condition", "(15, 15)", "(16, 15)"]),
-        ({"target": np.ones((4, N, N))}, ["a.npz:target", "(3, 16, 16)", "(4, 16, 16)"]),
+        ({"target": np.ones((N, N))}, ["a.npz:target", "(16, 16, 16)", "(16, 16)"]),
         ({"large_scale": np.ones((N, N))}, ["a.npz:large_scale", "(16, 16, 16)"]),
         ({"params": np.ones((2, 2))}, ["a.npz:params", "(4,)", "(2, 2)"]),
         ({"halo_mass": np.ones(2)}, ["a.npz:halo_mass", "shape ()"]),
@@ -189,6 +189,7 @@ def test_windows_train(root, tmp_path):
         ({}, {}, {"context_factors": (2,)}, r"halo_0\.npz:large_scale: .*\[2\], got 2"),
         ({}, {"parameter_names": None}, {}, "parameter_names"),
         ({}, {"parameter_names": ("Omega_m",)}, {}, r"halo_0\.npz:params: expected 1 values"),
+        ({"target": np.ones((4, N, N), np.float32)}, {}, {}, r"halo_1\.npz:target: .*targets .*4"),
         ({"params": (0.3, 0.02)}, {}, {}, r"halo_1\.npz:params: expected those of .*halo_0\.npz"),
         ({}, {"samples": "{set}/x/*.npz"}, {}, r"SB/x/\*\.npz: expected windows"),
     ],

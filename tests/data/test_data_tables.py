@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from tolerances import refused
 
 from emulator.config import ChannelConfig
+from emulator.config.channels import resolve_channels
+from emulator.fields import FIELDS
 from emulator.io import EmulatorError
 from emulator.model.fit import RunningMoments, _density_source
 from emulator.model.normalisation import CosmicShare, Normalisation, ParameterScale
@@ -160,8 +163,9 @@ def test_a_density_is_a_parameter_or_the_same_everywhere():
 
 
 RANGE = {"minimum": 0.0, "maximum": 2.0, "fiducial": 1.0, "log": False}
+CHANNELS = resolve_channels([ChannelConfig(name="gas", transform="hurdle")], [FIELDS["gas"]])
 STATISTICS = {
-    "channels": (ChannelConfig(name="gas", transform="hurdle"),), "target_mean": (0.0, 0.0),
+    "channels": CHANNELS, "target_mean": (0.0, 0.0),
     "target_std": (1.0, 1.0), "condition_floor_msunh": 1e8, "condition_mean": (0.0,) * 3,
     "condition_std": (1.0,) * 3, "context_factors": (2, 4), "params": {},
     "cosmic_share": CosmicShare(omega_m=0.3, omega_b=0.05),
@@ -195,7 +199,17 @@ def test_statistics_that_can_be(changes, sound):
 
 def test_an_unknown_parameter_stays_unknown():
     scale = ParameterScale(minimum=1.0, maximum=4.0, fiducial=2.0, log=True)
-    assert np.isnan(scale.scale(np.nan))
-    assert scale.scale(8.0) == pytest.approx(2.0)
-    share = CosmicShare(omega_m="m", omega_b=0.05)
-    assert share.baryon_fraction({"m": 0.25}) == pytest.approx(0.2)
+    scaled = scale.scale(torch.tensor([np.nan, 8.0], dtype=torch.float64))
+    assert bool(scaled[0].isnan())
+    assert float(scaled[1]) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("omega_m", "expected"), [("m", [0.2, 0.1]), (0.2, [0.25, 0.25])])
+def test_a_share_is_of_each_sample(omega_m, expected):
+    changes = {
+        "params": {"a": RANGE, "m": RANGE},
+        "cosmic_share": CosmicShare(omega_m=omega_m, omega_b=0.05),
+    }
+    statistics = Normalisation.parse(STATISTICS | changes, "s")
+    params = torch.tensor([[1.0, 0.25], [1.0, 0.5]], dtype=torch.float64)
+    assert statistics.baryon_fraction(params).tolist() == pytest.approx(expected)
