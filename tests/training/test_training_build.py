@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from emulator.config import ChannelConfig, DiffusionConfig
+from emulator.config.channels import resolve_channels
+from emulator.fields import TARGETS, find_fields
 from emulator.model.build import (
     build_parameterization,
     build_schedule,
@@ -14,12 +16,16 @@ from emulator.model.build import (
     data_noises,
 )
 from emulator.model.conditional import bind_condition, denoiser
+from emulator.model.field_transform import Encoded
 
-CHANNELS = [
-    ChannelConfig(name="stars", transform="hurdle", loss_weight=0.5, data_noise=0.01),
-    ChannelConfig(name="gas", transform="log_ratio", loss_weight=3.0),
-    ChannelConfig(name="dm_hydro", transform="log", data_noise=0.02),
-]
+CHANNELS = resolve_channels(
+    [
+        ChannelConfig(name="stars", transform="hurdle", loss_weight=0.5, data_noise=0.01),
+        ChannelConfig(name="gas", loss_weight=3.0),
+        ChannelConfig(name="dm_hydro", transform="log", data_noise=0.02),
+    ],
+    find_fields(TARGETS),
+)
 
 
 def test_a_hurdle_field_has_two_channels_of_one_weight_and_noise():
@@ -63,6 +69,9 @@ def test_weights_have_the_numbers_of_the_config():
         assert float(weight.of_eps(gamma, slope)) == pytest.approx(expected)
 
 
+KNOWN = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+
+
 def bound(**options):
     """What the network is told beside z and gamma."""
     told = []
@@ -73,7 +82,8 @@ def bound(**options):
 
     fields = torch.arange(24.0).reshape(2, 3, 2, 2) + 1
     params = torch.tensor([[0.5, -1.0], [0.25, 2.0]])
-    steered = bind_condition(network, fields, params, DiffusionConfig(), **options)
+    given = Encoded(fields, params, KNOWN)
+    steered = bind_condition(network, given, DiffusionConfig(), **options)
     steered(torch.zeros(2, 1, 2, 2), torch.zeros(2))
     return fields, params, *told
 
@@ -82,7 +92,7 @@ def test_a_network_is_told_all_unless_something_is_dropped():
     fields, params, seen, seen_params, mask = bound()
     assert torch.equal(seen, fields)
     assert torch.equal(seen_params, params)
-    assert torch.equal(mask, torch.ones(2, 2))
+    assert torch.equal(mask, KNOWN)
 
 
 def test_dropped_context_is_zero_and_the_condition_stays():
@@ -93,8 +103,8 @@ def test_dropped_context_is_zero_and_the_condition_stays():
 
 
 def test_unknown_parameters_are_masked():
-    known = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    assert torch.equal(bound(known=known)[-1], known)
+    kept = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert torch.equal(bound(keep_params=kept)[-1], torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
 
 
 def test_a_denoiser_reads_bfloat16_in_the_precision_of_the_field():

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -9,11 +10,11 @@ from safetensors.torch import load_file
 from tiny import SPLITS, TINY, normalise, run
 
 from emulator.config import parse_config
-from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
 from emulator.diffusion.times import build_times
 from emulator.model.build import build_network, build_schedule
 from emulator.model.field_transform import FieldTransform
+from emulator.model.windows import windows_for
 from emulator.networks.backbone import ParameterHead
 from emulator.training.module import _step_seed
 from emulator.training.monitor import BIN_EDGES, bin_names
@@ -67,8 +68,9 @@ class Replay:
         self.losses, self.rates = [], []
 
     def fields(self, batch):
-        x = self.transform.transform(batch.target, batch.condition, batch.baryon_fraction)
-        return x, self.transform.transform_condition(batch.condition, batch.large_scale)
+        x = self.transform.transform(batch.target, batch.condition)
+        fields, params, _ = self.transform.encode(batch.condition)
+        return x, fields, params
 
     def output_and_target(self, network, x, eps, gamma, *told):
         """V-prediction: alpha eps - sigma x, at z = alpha x + sigma eps."""
@@ -83,8 +85,8 @@ class Replay:
             [{"params": matrices, "weight_decay": DECAY},
              {"params": vectors + of_head, "weight_decay": 0.0}]
         )  # fmt: skip
-        windows = WindowDataset(
-            self.maps[0], self.normalisation, window=16, batch_size=32, seed=0, mass_tilt=0.7
+        windows = windows_for(
+            self.normalisation, self.maps[0], window=16, batch_size=32, seed=0, mass_tilt=0.7
         )
         times = build_times("adaptive")
         for step in range(STEPS):
@@ -109,11 +111,11 @@ class Replay:
             torch.rand(32, 2) >= DROPS["drop_each_param"]
         )
         with_context = (torch.rand(32) >= DROPS["drop_context"]).float()
-        x, fields = self.fields(batch)
+        x, fields, params = self.fields(batch)
         seen = torch.cat([fields[:, :1], fields[:, 1:] * with_context[:, None, None, None]], 1)
         gamma = self.schedule.gamma(t)
         output, target = self.output_and_target(
-            self.network, x, eps, gamma, seen, batch.params, told.float()
+            self.network, x, eps, gamma, seen, params, told.float()
         )
         error = (output - target).square().mean((2, 3))
         losses = (error * WEIGHTS).sum(1) / WEIGHTS.sum()
@@ -124,7 +126,7 @@ class Replay:
             return objective
         read = self.head(self.network.features(x, fields))
         weight = self.config.training.parameter_head_weight
-        return objective + weight * (read - batch.params).square().mean()
+        return objective + weight * (read - params).square().mean()
 
     def update_average(self, step):
         """The first weights are copied; then a recursion with decay min(d, (n+1)/(n+20))."""
@@ -137,17 +139,17 @@ class Replay:
     def validate(self):
         """Loss of the averaged network, and error of the data by gamma, on fixed windows."""
         self.network.load_state_dict(self.average)
-        windows = WindowDataset(
-            self.maps[1], self.normalisation, window=16, batch_size=64, seed=0, stream=2**31
+        windows = windows_for(
+            self.normalisation, self.maps[1], window=16, batch_size=64, seed=0, stream=2**31
         )
         losses, gammas, errors = [], [], []
         for number in range(2):  # 70 windows in batches of 64
             batch = windows[number]
             generator = torch.Generator().manual_seed(_step_seed(0, 1, number))
-            x, fields = self.fields(batch)
+            x, fields, params = self.fields(batch)
             eps = torch.randn(x.shape, generator=generator)
             u = (torch.rand((), generator=generator) + torch.arange(64) / 64) % 1.0
-            told = fields, batch.params, torch.ones(64, 2)
+            told = fields, params, torch.ones(64, 2)
             output, target = self.output_and_target(
                 self.network, x, eps, self.schedule.gamma(u), *told
             )

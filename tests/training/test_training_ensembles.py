@@ -9,12 +9,14 @@ import torch
 from tiny import TINY, normalise
 
 from emulator.config import DiffusionConfig
-from emulator.data.dataset import Batch, WindowDataset
+from emulator.data.condition import Condition
+from emulator.data.dataset import Batch
 from emulator.data.maps import read_maps
 from emulator.diffusion.parameterization import Prediction
 from emulator.model.build import build_parameterization
 from emulator.model.conditional import denoiser
 from emulator.model.field_transform import FieldTransform
+from emulator.model.windows import windows_for
 from emulator.training.monitor import (
     BIN_EDGES,
     EVALUATIONS,
@@ -57,7 +59,7 @@ def test_errors_by_noise_are_means_of_each_bin():
 def batch(maps_dir):
     normalisation = normalise(maps_dir, TINY)
     maps = [read_maps(maps_dir / "SB_2.h5")]
-    windows = WindowDataset(maps, normalisation, window=16, batch_size=3, seed=0)
+    windows = windows_for(normalisation, maps, window=16, batch_size=3, seed=0)
     return FieldTransform(normalisation), windows[0]
 
 
@@ -81,10 +83,10 @@ def test_members_of_a_window_lie_next_to_each_other(batch):
     noise = torch.randn(12, 4, 16, 16, generator=torch.Generator().manual_seed(5))
     for row in range(12):
         window = row // MEMBERS
-        one = [windows.condition[window][None], windows.baryon_fraction[window][None]]
+        one = windows.condition.rows([window])
         found = masses[window, row % MEMBERS][None]
         x = noise[row : row + 1] * (1 + math.exp(-8.0)) ** -0.5
-        expected = transform.inverse_transform(x, *one)
+        expected = transform.inverse_transform(x, one)
         usual = (expected[:, :2] > 1e9) & (expected[:, :2] < 1e12)
         assert float(usual.float().mean()) > 0.3
         ratio = found[:, :2][usual] / expected[:, :2][usual]
@@ -93,7 +95,7 @@ def test_members_of_a_window_lie_next_to_each_other(batch):
 
 def test_a_prediction_of_the_truth_is_drawn(batch):
     transform, windows = batch
-    x = transform.transform(windows.target, windows.condition, windows.baryon_fraction)
+    x = transform.transform(windows.target, windows.condition)
     rows = x.repeat_interleave(MEMBERS, 0)
     masses = draw_ensemble(
         lambda z, gamma: Prediction.of_data(rows, z, gamma),
@@ -104,8 +106,8 @@ def test_a_prediction_of_the_truth_is_drawn(batch):
 
 
 def batch_of(target):
-    empty = torch.zeros(len(target))
-    return Batch(target[:, 0], target[:, :1], target, empty[:, None], empty)
+    empty = torch.zeros(len(target), 1, dtype=torch.float64)
+    return Batch(Condition(target[:, 0], target[:, :1], empty), target)
 
 
 def wave(k, n=16):

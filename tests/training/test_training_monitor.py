@@ -9,6 +9,7 @@ from tiny import TINY, run
 from typer.testing import CliRunner
 
 from emulator.cli import app
+from emulator.data.condition import Condition
 from emulator.data.dataset import Batch
 from emulator.diffusion.bound import variational_bound
 from emulator.diffusion.schedule import FixedLinear
@@ -44,8 +45,8 @@ def test_errors_by_noise_are_the_posterior_variance_of_a_gaussian():
 
 
 def batch_of(target):
-    empty = torch.zeros(len(target))
-    return Batch(target[:, 0], target[:, :1], target, empty[:, None], empty)
+    empty = torch.zeros(len(target), 1, dtype=torch.float64)
+    return Batch(Condition(target[:, 0], target[:, :1], empty), target)
 
 
 def test_scores_of_a_calibrated_ensemble():
@@ -152,6 +153,6 @@ def test_bundle_info_says_what_the_bundle_holds(maps_dir, tmp_path):
     ):
         assert word in said
     whole = CliRunner().invoke(app, ["bundle", "info", str(tmp_path / "model"), "--json"]).output
-    assert '"format_version": 3' in whole
+    assert '"format_version": 4' in whole
     missing = CliRunner().invoke(app, ["bundle", "info", str(tmp_path / "nothing")])
     assert "expected a bundle" in str(missing.exception)
