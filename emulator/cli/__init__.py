@@ -30,6 +30,13 @@ app = typer.Typer(
 bundle = typer.Typer(no_args_is_help=True, help="Look at exported models.")
 app.add_typer(bundle, name="bundle")
 
+EXTRAS = {
+    **dict.fromkeys(("dask", "distributed", "numba", "pytorch_lightning"), "pipeline"),
+    "scoringrules": "pipeline",
+    **dict.fromkeys(("jinja2", "matplotlib"), "report"),
+}
+"""Packages that some commands need, and the extra that brings them."""
+
 # in the order of --help
 COMMANDS = (simulate, project, check, cost, export, fit, train, sample, validate, report, schema)
 for command in COMMANDS:
@@ -44,3 +51,14 @@ def main() -> None:
     except EmulatorError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        name = (error.name or "").split(".")[0]
+        if name not in EXTRAS:
+            raise
+        typer.secho(
+            f"error: this command needs the package {name}, which is not installed: "
+            f"pip install 'emulator-pipeline[{EXTRAS[name]}]'",
+            fg="red",
+            err=True,
+        )
+        sys.exit(1)
