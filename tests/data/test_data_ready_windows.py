@@ -162,7 +162,7 @@ def test_the_widest_window_may_be_the_whole_box(rng, box, fault):
               "stars": 0.01 * condition}  # fmt: skip
     context = {f: around(big, (32, 32), f, 16)[None] for f in (2, 4)}
     found = refused(
-        require_sound_windows, by_field(fields), context, omega_m=0.3, omega_b=0.048, pixel_mpch=0.2,
-        box_size_mpch=box, depth_mpch=DEPTH, where="w",
+        require_sound_windows, by_field(fields), context, omega_m=0.3, omega_b=0.048,
+        pixel_mpch=0.2, box_size_mpch=box, depth_mpch=DEPTH, where="w",
     )  # fmt: skip
     assert found == fault
