@@ -8,6 +8,8 @@ import pytest
 import xarray as xr
 
 from emulator.data.maps import read_maps
+from emulator.fields import FIELDS as TABLE
+from emulator.fields import find_fields
 from emulator.io import DataError, read_dataset, write_dataset
 from emulator.validation.baselines import (
     Baselines,
@@ -15,11 +17,12 @@ from emulator.validation.baselines import (
     filter_maps,
     fit_baselines,
     forecast_windows,
-    shares,
 )
+from emulator.validation.shares import Shares
 
 N, WINDOW = fabricated.N_PIXELS, fabricated.WINDOW
 CHANNELS = fabricated.CHANNELS
+FIELDS = find_fields(CHANNELS)
 
 
 def radius():
@@ -47,7 +50,7 @@ def train(suite):
 
 @pytest.fixture(scope="module")
 def fitted(folder, train):
-    return fit_baselines(train, folder, channels=CHANNELS, window=WINDOW, seed=3)
+    return fit_baselines(train, folder, fields=FIELDS, window=WINDOW, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def test_the_star_share_is_the_mean_over_simulations_of_the_ratio_of_masses(fold
     maps = [read_maps(folder / f"{name}.h5").maps.astype(np.float64) for name in train]
     ratios = [values[:, 3].sum() / values[:, 0].sum() for values in maps]
     assert len(set(ratios)) == 4
-    assert fitted.star_share == pytest.approx(np.mean(ratios), rel=1e-6)
+    assert fitted.shares.measured["stars"] == pytest.approx(np.mean(ratios), rel=1e-6)
 
 
 def test_the_filter_is_the_regression_over_modes_of_all_training_maps(folder, train, fitted):
@@ -69,7 +72,7 @@ def test_the_filter_is_the_regression_over_modes_of_all_training_maps(folder, tr
         maps = read_maps(folder / f"{name}.h5")
         values = maps.maps.astype(np.float64)
         mean = values[:, 0].mean()
-        f_b, s = fabricated.OMEGA_B / maps.attrs["omega_m"], fitted.star_share
+        f_b, s = fabricated.OMEGA_B / maps.attrs["omega_m"], fitted.shares.measured["stars"]
         for projection in values:
             delta = np.fft.fft2(projection[0] / projection[0].mean() - 1)
             np.add.at(auto, shell, np.abs(delta) ** 2)
@@ -78,22 +81,30 @@ def test_the_filter_is_the_regression_over_modes_of_all_training_maps(folder, tr
                 np.add.at(cross[row], shell, (modes * delta.conj()).real)
     assert fitted.transfer[:, 1:] == pytest.approx(cross[:, 1:] / auto[1:], rel=1e-4, abs=1e-5)
     assert (fitted.transfer[:, 0] == 0).all()
-    assert (fitted.channels, fitted.n_pixels) == (CHANNELS, N)
+    assert (fitted.fields, fitted.n_pixels) == (FIELDS, N)
 
 
 def test_a_training_split_alone_is_read(folder, train, fitted):
     """The fit is that of the named simulations, one or many, and no other file of the folder."""
-    one = fit_baselines(train[:1], folder, channels=CHANNELS, window=WINDOW)
-    assert one.star_share != pytest.approx(fitted.star_share, rel=1e-3)
+    one = fit_baselines(train[:1], folder, fields=FIELDS, window=WINDOW)
+    assert one.shares.measured["stars"] != pytest.approx(fitted.shares.measured["stars"], rel=1e-3)
     assert not np.allclose(one.transfer, fitted.transfer, rtol=1e-3)
 
 
 def test_maps_without_structure_have_no_filter(tmp_path, suite):
     flat = np.ones((3, 4, N, N)) * np.array([8.0, 4.0, 1.0, 2.0])[None, :, None, None]
     fabricated.write_maps(tmp_path, suite[0], flat)
-    found = fit_baselines([suite[0].name], tmp_path, channels=CHANNELS, window=WINDOW)
+    found = fit_baselines([suite[0].name], tmp_path, fields=FIELDS, window=WINDOW)
     assert not found.transfer.any()
-    assert found.star_share == 0.25
+    assert found.shares.measured["stars"] == 0.25
+
+
+def of_matter(star_share):
+    return Shares(FIELDS, {"gas": 0.1, "stars": star_share})
+
+
+def shares(omega_m, omega_b, star_share):
+    return of_matter(star_share).of({"omega_m": omega_m, "omega_b": omega_b})
 
 
 def test_shares_follow_the_baryons_and_gas_is_never_negative():
@@ -106,8 +117,8 @@ def test_a_channel_without_mass_has_no_filter(tmp_path, suite):
     maps = fabricated.truth_maps(suite[0])
     maps[:, 3] *= 100.0
     fabricated.write_maps(tmp_path, suite[0], maps)
-    found = fit_baselines([suite[0].name], tmp_path, channels=CHANNELS, window=WINDOW)
-    assert found.star_share > fabricated.OMEGA_B / suite[0].omega_m
+    found = fit_baselines([suite[0].name], tmp_path, fields=FIELDS, window=WINDOW)
+    assert found.shares.measured["stars"] > fabricated.OMEGA_B / suite[0].omega_m
     assert not found.transfer[1].any()
     assert found.transfer[[0, 2]].any(axis=1).all()
 
@@ -116,7 +127,10 @@ def strong_filter(channels=CHANNELS):
     """One factor for all shells but the mean, so strong that voids come out negative."""
     transfer = np.full((len(channels), int(np.rint(radius().max())) + 1), 3.0)
     transfer[:, 0] = 0.0
-    return Baselines(channels, 0.01, transfer, N, np.zeros((1, WINDOW, WINDOW), np.float32))
+    fields = find_fields(channels)
+    sparse = sum(field.sparse for field in fields)
+    windows = np.zeros((1, sparse, WINDOW, WINDOW), np.float32)
+    return Baselines(fields, of_matter(0.01), {}, transfer, N, windows)
 
 
 def test_a_forecast_is_cut_at_zero_and_only_there(held_out):
@@ -154,18 +168,18 @@ def test_training_maps_of_two_sizes_are_refused(tmp_path, suite, monkeypatch):
     fabricated.write_maps(tmp_path, suite[1])
     names = [suite[0].name, suite[1].name]
     with pytest.raises(DataError, match=r"64 pixels a side, as SB_0.*32"):
-        fit_baselines(names, tmp_path, channels=CHANNELS, window=WINDOW)
+        fit_baselines(names, tmp_path, fields=FIELDS, window=WINDOW)
 
 
 def test_the_share_of_the_condition_is_that_of_each_channel(suite, held_out, fitted):
     ensemble = fabricated.make_ensemble(suite[-1]).isel(channel=[1, 0])
     swapped = dataclasses.replace(
-        fitted, channels=("gas", "dm_hydro"), transfer=fitted.transfer[[1, 0]]
+        fitted, fields=find_fields(["gas", "dm_hydro"]), transfer=fitted.transfer[[1, 0]]
     )
     forecasts = forecast_windows(swapped, held_out, ensemble)
     assert list(forecasts) == ["dmo_share", "linear_transfer"]
     f_b = fabricated.OMEGA_B / suite[-1].omega_m
-    for name, share in (("gas", f_b - fitted.star_share), ("dm_hydro", 1 - f_b)):
+    for name, share in (("gas", f_b - fitted.shares.measured["stars"]), ("dm_hydro", 1 - f_b)):
         found = forecasts["dmo_share"].sel(channel=name)
         np.testing.assert_allclose(found, share * ensemble["condition"], rtol=1e-6)
     truth = ensemble["truth"]
@@ -194,12 +208,14 @@ def numbered(tmp_path_factory, suite):
     return folder
 
 
-def star_windows(numbered, seed=0):
-    return fit_baselines(["SB_0"], numbered, channels=CHANNELS, window=WINDOW, seed=seed)
+def star_windows(folder, window=WINDOW, **seed):
+    windows = fit_baselines(["SB_0"], folder, fields=FIELDS, window=window, **seed).windows
+    assert windows.shape[1] == 1
+    return windows[:, 0]
 
 
 def test_star_windows_are_cut_anywhere_in_the_periodic_maps(numbered):
-    windows = star_windows(numbered).star_windows
+    windows = star_windows(numbered)
     assert windows.shape == (16, WINDOW, WINDOW)
     projection, pixel = np.divmod(windows.astype(int), N * N)
     row, column = np.divmod(pixel, N)
@@ -213,18 +229,17 @@ def test_star_windows_are_cut_anywhere_in_the_periodic_maps(numbered):
 
 
 def test_star_windows_are_drawn_by_the_seed(numbered):
-    first, again, other = (star_windows(numbered, seed).star_windows for seed in (1, 1, 2))
+    first, again, other = (star_windows(numbered, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    default = fit_baselines(["SB_0"], numbered, channels=CHANNELS, window=WINDOW)
-    np.testing.assert_array_equal(default.star_windows, star_windows(numbered).star_windows)
+    np.testing.assert_array_equal(star_windows(numbered), star_windows(numbered, seed=0))
 
 
 def test_ready_windows_are_taken_whole(numbered, tmp_path):
     """Maps that are windows already have one centre, and the pool holds nothing but them."""
     maps = read_dataset(numbered / "SB_0.h5").drop_vars(["context_2", "context_4"])
     write_dataset(maps.assign_attrs(periodic=0), tmp_path / "SB_0.h5")
-    found = fit_baselines(["SB_0"], tmp_path, channels=CHANNELS, window=N).star_windows
+    found = star_windows(tmp_path, window=N)
     assert found.shape == (16, N, N)
     first = found[:, 0, 0]
     np.testing.assert_array_equal(found[np.argsort(first)[[0, -1]]], maps["maps"].values[[0, 2], 3])
@@ -232,18 +247,33 @@ def test_ready_windows_are_taken_whole(numbered, tmp_path):
 
 
 def test_every_training_simulation_gives_as_many_star_windows(fitted, train):
-    assert len(fitted.star_windows) == 16 * len(train)
+    assert len(fitted.windows) == 16 * len(train)
 
 
 def test_climatology_draws_each_window_of_the_pool_alike_and_independently():
     pool = np.arange(4, dtype=np.float32)[:, None, None] * np.ones((4, 2, 2), np.float32)
-    known = dataclasses.replace(strong_filter(), star_windows=pool)
+    known = dataclasses.replace(strong_filter(), windows=pool[:, None])
     ensemble = xr.Dataset(coords={"sample": np.arange(500), "member": np.arange(8)})
     drawn = draw_climatology(known, ensemble, np.random.default_rng(0))
-    assert drawn.dims == ("sample", "member", "y", "x")
-    number = drawn.values[:, :, 0, 0]
-    assert (drawn.values == number[:, :, None, None]).all()
+    assert drawn.dims == ("sample", "member", "channel", "y", "x")
+    assert drawn["channel"].values.tolist() == ["stars"]
+    number = drawn.values[:, :, 0, 0, 0]
+    assert (drawn.values == number[:, :, None, None, None]).all()
     counts = np.bincount(number.astype(int).ravel(), minlength=4) / number.size
     assert counts == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / number.size))
     pairs = np.corrcoef(number.T)
     assert np.abs(pairs - np.eye(8)).max() < 4.5 / np.sqrt(500)
+
+
+def test_sparse_channels_of_a_member_are_of_one_window():
+    """Two sparse fields whose pixels say which window of the pool, and which field they are."""
+    dust = TABLE["stars"].model_copy(update={"name": "dust"})
+    pool = np.arange(4)[:, None] + np.array([0, 10])
+    windows = np.broadcast_to(pool[..., None, None], (4, 2, 2, 2)).astype(np.float32)
+    two = (*FIELDS, dust)
+    known = dataclasses.replace(strong_filter(), fields=two, windows=windows)
+    ensemble = xr.Dataset(coords={"sample": np.arange(20), "member": np.arange(8)})
+    drawn = draw_climatology(known, ensemble, np.random.default_rng(0))
+    assert drawn["channel"].values.tolist() == ["stars", "dust"]
+    assert set(np.unique(drawn.sel(channel="stars"))) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(drawn.sel(channel="dust"), drawn.sel(channel="stars") + 10)

@@ -12,8 +12,8 @@ from emulator.config import ValidationConfig
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError, read_dataset, write_dataset
 from emulator.metrics import calibration
-from emulator.validation.evaluate import evaluate, read_ensemble, validate
-from emulator.validation.models import compare_models
+from emulator.validation.ensembles import read_ensemble
+from emulator.validation.evaluate import evaluate, validate
 
 CONFIG = ValidationConfig(n_bootstrap=5, occupied_msunh=1.0e10)
 PIXELS = ("sample", "y", "x")
@@ -188,47 +188,3 @@ def without(name):
 def test_what_is_no_ensemble_is_refused(ensembles, tmp_path, edit, message):
     with pytest.raises(DataError, match=message):
         read_back(edit(ensembles["CV_0"]), tmp_path)
-
-
-def models_of(counts, seed=0):
-    """Ensemble of a few pixels whose members come from models of different size."""
-    rng = np.random.default_rng(seed)
-    n = sum(counts)
-    dims = ("sample", "member", "channel", "y", "x")
-    return xr.Dataset(
-        {
-            "fields": (dims, rng.gamma(2.0, 1.0, (2, n, 1, 4, 4))),
-            "truth": (("sample", "channel", "y", "x"), rng.gamma(2.0, 1.0, (2, 1, 4, 4))),
-        },
-        coords={
-            "channel": ["gas"],
-            "member": np.arange(n),
-            "model_seed": ("member", np.repeat([9, 4, 7][: len(counts)], counts)),
-        },
-    )
-
-
-POWER = ("member", "field", "k")
-
-
-def test_models_of_different_size_are_compared_each_by_its_own_noise():
-    ensemble = models_of([2, 3, 4])
-    stats = compare_models(ensemble, xr.DataArray(np.arange(9.0)[:, None, None], dims=POWER), 3.0)
-    values = ensemble["fields"].values
-    parts = values[:, :2], values[:, 2:5], values[:, 5:]
-    means = np.stack([part.mean(1) for part in parts])
-    variances = [part.var(1, ddof=1) for part in parts]
-    noise = (variances[0] / 2 + variances[1] / 3 + variances[2] / 4) / 3
-    between = (means.var(0, ddof=1) - noise).mean()
-    assert stats.variance_within.item() == pytest.approx(np.mean(variances) / 9)
-    assert stats.variance_between.item() == pytest.approx(between / 9)
-    assert stats.model_seed.values.tolist() == [4, 7, 9]
-    assert stats.power_by_model.values.ravel().tolist() == [3.0, 6.5, 0.5]
-    assert stats.variance_within.attrs["units"] == stats.variance_between.attrs["units"] == "1"
-    assert stats.score_by_model.attrs["units"] == "Msun/h per pixel"
-
-
-@pytest.mark.parametrize(("counts", "compared"), [([2, 2], True), ([1, 5], False), ([6], False)])
-def test_models_are_compared_if_there_are_two_with_two_members(counts, compared):
-    power = xr.DataArray(np.ones((sum(counts), 1, 1)), dims=POWER)
-    assert bool(compare_models(models_of(counts), power, 1.0)) == compared

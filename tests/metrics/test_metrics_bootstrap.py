@@ -43,3 +43,31 @@ def test_one_run_has_a_value_and_no_interval():
     result = estimate(draws, units=Unit.DIMENSIONLESS, long_name="mean")
     assert float(result.sel(estimate="value")) == 4.0
     assert np.isnan(result.sel(estimate=["low", "high"])).all()
+
+
+def test_draws_take_as_many_runs_as_there_are():
+    weights = draw_runs(4, 20_000, seed=1)
+    assert weights.shape == (20_001, 4)
+    assert weights[0].tolist() == [1.0] * 4
+    assert (weights.sum(axis=1) == 4).all()
+    error = 4 * np.sqrt(0.75 / 20_000)
+    assert weights[1:].mean(axis=0) == pytest.approx(1.0, abs=error)
+    assert weights[1:].var(axis=0) == pytest.approx(0.75, rel=0.05)  # n p (1 - p)
+    assert (draw_runs(4, 5, seed=1) == weights[:6]).all()
+    assert (draw_runs(4, 5, seed=2) != weights[:6]).any()
+
+
+def test_quantiles_leave_out_undefined_draws():
+    draws = xr.DataArray([[7.0, 1.0], [1.0, np.nan], [np.inf, np.nan], [3.0, np.nan]],
+                         dims=("draw", "x"), coords={"x": [4, 5]})  # fmt: skip
+    result = estimate(draws, units=Unit.LENGTH, long_name="a length")
+    assert result.sel(x=4).values.tolist() == pytest.approx([7.0, 1 + 0.16 * 2, 1 + 0.84 * 2])
+    assert result.sel(x=5, estimate="value") == 1.0
+    assert np.isnan(result.sel(x=5, estimate=["low", "high"])).all()
+    assert (result.attrs["units"], result.attrs["long_name"]) == ("Mpc/h", "a length")
+
+
+def test_no_draws_give_no_interval():
+    result = estimate(xr.DataArray([2.0], dims="draw"), units=Unit.LENGTH, long_name="one")
+    assert float(result[0]) == 2.0
+    assert np.isnan(result[1:]).all()

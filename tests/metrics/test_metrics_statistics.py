@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from emulator.metrics import calibration, one_point
-from emulator.validation.statistics import compute_statistics, field_names, with_total
+from emulator.config import ValidationConfig
+from emulator.fields import find_fields
+from emulator.metrics import calibration, one_point, registry
+from emulator.metrics.base import Case
+from emulator.metrics.channels import add_total, names_with_total
 
 CHANNELS = ("dm_hydro", "gas", "stars")
+FIELDS = find_fields(CHANNELS)
 N, MEMBERS, WINDOWS, PIXEL, UNIT, OCCUPIED = 8, 3, 2, 0.5, 4.0, 2.0
 PIXELS = ("sample", "y", "x")
 
 
-def make_ensemble(channels=CHANNELS, seed=0):
+def make_ensemble(seed=0):
     rng = np.random.default_rng(seed)
-    mass = rng.gamma(2.0, 2.0, size=(WINDOWS, MEMBERS + 1, len(channels), N, N))
+    mass = rng.gamma(2.0, 2.0, size=(WINDOWS, MEMBERS + 1, len(CHANNELS), N, N))
     mass[rng.random(mass.shape) < 0.2] = 0.0
     return xr.Dataset(
         {
@@ -24,20 +28,23 @@ def make_ensemble(channels=CHANNELS, seed=0):
             "truth": (("sample", "channel", "y", "x"), mass[:, -1]),
             "condition": (PIXELS, rng.gamma(4.0, 2.0, size=(WINDOWS, N, N))),
         },
-        coords={"channel": list(channels)},
-        attrs={"pixel_mpch": PIXEL},
+        coords={"channel": list(CHANNELS)},
     )
 
 
-def statistics_of(ensemble, forecasts=None, climatology=None):
-    return compute_statistics(
-        ensemble,
-        mean_dmo_msunh=UNIT,
-        occupied_msunh=OCCUPIED,
+def statistics_of(ensemble, forecasts=None):
+    case = Case(
+        ensemble=ensemble,
+        fields=FIELDS,
+        pixel_mpch=PIXEL,
+        mean_dmo=UNIT,
+        scales=xr.DataArray(3 * [UNIT], dims="channel", coords={"channel": list(CHANNELS)}),
+        model_seed=np.zeros(MEMBERS, int),
         forecasts=forecasts or {},
-        climatology=climatology,
-        rng=np.random.default_rng(0),
+        config=ValidationConfig(occupied_msunh=OCCUPIED),
+        generator=np.random.default_rng(0),
     )
+    return registry.compute(case)
 
 
 ENSEMBLE = make_ensemble()
@@ -69,11 +76,13 @@ def over_windows(power):
 
 
 def test_the_total_is_the_sum_of_all_matter():
-    total = with_total(ENSEMBLE["truth"])
+    total = add_total(ENSEMBLE["truth"], FIELDS)
     assert total["field"].values.tolist() == [*CHANNELS, "total"]
     np.testing.assert_allclose(total.sel(field="total"), ENSEMBLE["truth"].sum("channel"))
-    assert field_names(("gas", "stars")) == ["gas", "stars"]
-    assert with_total(ENSEMBLE["truth"].isel(channel=[1]))["field"].values.tolist() == ["gas"]
+    assert names_with_total(FIELDS) == [*CHANNELS, "total"]
+    assert names_with_total(FIELDS[1:]) == ["gas", "stars"]
+    gas = add_total(ENSEMBLE["truth"].isel(channel=[1]), FIELDS[1:2])
+    assert gas["field"].values.tolist() == ["gas"]
 
 
 def test_spectra_of_truth_and_condition_are_means_over_windows():
@@ -164,7 +173,7 @@ def test_masses_and_occupied_shares_are_plain_means():
 
 def test_densities_of_mass_are_those_of_truth_and_members():
     scaled = ENSEMBLE * 1e8
-    found = statistics_of(scaled.assign_attrs(ENSEMBLE.attrs))
+    found = statistics_of(scaled)
     for name, values in (("truth", scaled.truth), ("members", scaled.fields)):
         expected = one_point.log_mass_pdf(values)
         np.testing.assert_allclose(found[f"pdf_{name}"], expected)
@@ -176,9 +185,11 @@ def test_every_forecast_has_a_score_where_it_treats_a_channel():
     guess = ENSEMBLE.truth + rng.normal(size=ENSEMBLE.truth.shape)
     empty = xr.zeros_like(ENSEMBLE.truth.sel(channel=["stars"]))
     pool = xr.DataArray(
-        rng.gamma(2.0, 2.0, size=(WINDOWS, 4, N, N)), dims=("sample", "member", "y", "x")
+        rng.gamma(2.0, 2.0, size=(WINDOWS, 4, 1, N, N)),
+        dims=("sample", "member", "channel", "y", "x"),
+        coords={"channel": ["stars"]},
     )
-    score = statistics_of(ENSEMBLE, {"guess": guess, "empty": empty}, pool).score
+    score = statistics_of(ENSEMBLE, {"guess": guess, "empty": empty, "climatology": pool}).score
     assert score.forecast.values.tolist() == ["model", "guess", "empty", "climatology"]
     model = calibration.crps(ENSEMBLE.fields, ENSEMBLE.truth).mean(PIXELS)
     np.testing.assert_allclose(score.sel(forecast="model"), model)
@@ -187,7 +198,7 @@ def test_every_forecast_has_a_score_where_it_treats_a_channel():
     stars = ENSEMBLE.truth.sel(channel="stars")
     for name, expected in (
         ("empty", stars.mean(PIXELS)),
-        ("climatology", calibration.crps(pool, stars.drop_vars("channel")).mean(PIXELS)),
+        ("climatology", calibration.crps(pool.isel(channel=0), stars).mean(PIXELS)),
     ):
         row = score.sel(forecast=name)
         np.testing.assert_allclose(row.sel(channel="stars"), expected)

@@ -1,0 +1,143 @@
+"""Bars: which side of the threshold, which wave numbers, and what is not computed is missed."""
+
+import numpy as np
+import pytest
+from perfect import CONFIG, perfect, with_gain, with_power, with_spread
+
+from emulator.fields import find_fields
+from emulator.io import EmulatorError
+from emulator.metrics import registry
+
+SUMMED, MEDIAN = "P/P_truth, gas, summed over windows", "P/P_truth, gas, median over windows"
+GAIN, SPREAD = "CRPS gain, gas", "spread-skill, gas"
+
+
+def bars_of(metrics, config=CONFIG):
+    fields = find_fields(metrics["channel"].values.tolist())
+    bars = registry.judge(metrics, config, fields)
+    return {bar.name: bar.row() for bar in bars}
+
+
+def test_the_table_has_a_bar_for_every_number_that_has_a_threshold():
+    bars = bars_of(perfect())
+    assert list(bars) == [GAIN, SUMMED, MEDIAN, SPREAD]
+    assert {bar["verdict"] for bar in bars.values()} == {"met"}
+    assert {bar["field"] for bar in bars.values()} == {"gas"}
+    assert {bar["unit"] for bar in bars.values()} == {"1"}
+
+
+def test_power_has_the_bar_of_its_field_if_the_config_names_none():
+    without = CONFIG.model_copy(update={"power_tolerance": {}})
+    bars = bars_of(perfect(), without)
+    assert [bars[name]["threshold"] for name in (SUMMED, MEDIAN)] == [0.25, 0.25]
+    tight = CONFIG.model_copy(update={"power_tolerance": {"gas": 0.1}})
+    bars = bars_of(perfect(), tight)
+    assert [bars[name]["threshold"] for name in (SUMMED, MEDIAN)] == [0.1, 0.1]
+    hot = perfect().assign_coords(channel=["gas_temperature"], field=["gas_temperature"])
+    assert list(bars_of(hot, without)) == [
+        "CRPS gain, gas temperature",
+        "spread-skill, gas temperature",
+    ]
+
+
+def test_a_bar_of_a_field_that_was_not_evaluated_is_refused():
+    config = CONFIG.model_copy(update={"power_tolerance": {"gas": 0.25, "stars": 0.5}})
+    with pytest.raises(EmulatorError, match=r"expected fields .*\(gas\), got stars"):
+        bars_of(perfect(), config)
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict", "words"),
+    [
+        (0.25, "met", "it is 25% below."),
+        (0.24, "missed", "it is 24% below."),
+        (0.0, "missed", "it is 0% below."),
+        (-0.5, "missed", "it is 50% above."),
+        (np.nan, "missed", "it is not defined."),
+    ],
+)
+def test_the_score_must_be_below_that_of_the_best_baseline(gain, verdict, words):
+    bar = bars_of(with_gain(gain))[GAIN]
+    assert bar["verdict"] == verdict
+    assert bar["text"] == (
+        "The CRPS of gas should be at least 25% below that of the best baseline "
+        f"(DMO times share); {words}"
+    )
+    assert bar["value"] == (None if np.isnan(gain) else gain)
+    assert (bar["threshold"], bar["comparison"], bar["baseline"]) == (0.25, ">=", "dmo_share")
+    assert (bar["low"], bar["high"]) == (None, None)
+
+
+def test_a_bar_carries_the_interval_of_its_number():
+    bars = bars_of(perfect())
+    assert (bars[GAIN]["low"], bars[GAIN]["high"]) == (0.4, 0.6)
+    assert (bars[SPREAD]["low"], bars[SPREAD]["high"]) == (0.95, 1.05)
+
+
+@pytest.mark.parametrize(
+    ("spread", "verdict", "judgement"),
+    [
+        (0.74, "missed", "too confident"),
+        (0.75, "met", "in the range"),
+        (1.25, "met", "in the range"),
+        (1.26, "missed", "too wide"),
+    ],
+)
+def test_spread_must_lie_between_both_ends(spread, verdict, judgement):
+    bar = bars_of(with_spread(spread))[SPREAD]
+    assert (bar["value"], bar["verdict"]) == (spread, verdict)
+    assert bar["text"] == (
+        "The spread of gas over its error should lie between 0.75 and 1.25 (1 is calibrated); it "
+        f"is {spread:.2f}, {judgement}."
+    )
+    assert (bar["threshold"], bar["comparison"]) == ([0.75, 1.25], "in")
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.25, "met"), (1.2501, "missed"), (0.7, "missed")])
+def test_power_may_be_off_by_the_tolerance_in_either_direction(ratio, verdict):
+    bar = bars_of(with_power({3.0: ratio}))[SUMMED]
+    assert bar["value"] == pytest.approx(abs(ratio - 1), abs=1e-12)
+    assert (bar["verdict"], bar["k_worst_hmpc"]) == (verdict, 3.0)
+    assert (bar["threshold"], bar["comparison"]) == (0.25, "<=")
+    assert bars_of(with_power({3.0: ratio}))[MEDIAN]["value"] == 0.0
+
+
+@pytest.mark.parametrize(("k", "counts"), [(1, False), (2, True), (3, True), (4, True), (5, False)])
+def test_wave_numbers_count_from_one_end_of_the_range_to_the_other(k, counts):
+    bar = bars_of(with_power({k: 0.5}))[SUMMED]
+    assert bar["verdict"] == ("missed" if counts else "met")
+    assert (bar["k_worst_hmpc"] == k) == counts
+
+
+def test_the_worst_wave_number_decides_and_is_named():
+    bar = bars_of(with_power({2.0: 1.3, 3.0: 0.5, 4.0: 1.4}))[SUMMED]
+    assert bar["value"] == 0.5
+    assert bar["text"] == (
+        "The power of gas (summed over windows) should be within 25% of the truth for k = 2 to 4 "
+        "h/Mpc; the largest departure is at k = 3 h/Mpc, where the ratio is 0.50 (0.90 to 1.10)."
+    )
+
+
+def test_a_ratio_without_an_interval_is_told_alone():
+    metrics = with_power({3.0: 0.5})
+    metrics["power_ratio_summed"].loc[{"estimate": ["low", "high"]}] = np.nan
+    assert bars_of(metrics)[SUMMED]["text"].endswith("where the ratio is 0.50.")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_undefined_number_misses_its_bar(bad):
+    bar = bars_of(with_power({3.0: bad, 4.0: 0.1}, "power_ratio_median"))[MEDIAN]
+    assert (bar["verdict"], bar["value"], bar["k_worst_hmpc"]) == ("missed", None, 3.0)
+    assert bar["text"].endswith("where the ratio is not defined.")
+    bar = bars_of(with_spread(bad))[SPREAD]
+    assert (bar["verdict"], bar["value"]) == ("missed", None)
+
+
+def test_an_infinite_gain_is_no_gain():
+    assert bars_of(with_gain(np.inf))[GAIN]["verdict"] == "missed"
+
+
+def test_a_range_without_shells_is_an_error():
+    config = CONFIG.model_copy(update={"k_min_hmpc": 900.0, "k_max_hmpc": 1000.0})
+    with pytest.raises(EmulatorError, match=r"no shell.*1\.00 to 5\.00 h/Mpc.*= 900 .*= 1000"):
+        bars_of(perfect(), config)

@@ -1,0 +1,60 @@
+"""Metrics of one channel that could not be better, and what makes them worse."""
+
+import json
+
+import numpy as np
+import xarray as xr
+
+from emulator.config import ValidationConfig
+
+CONFIG = ValidationConfig(
+    k_min_hmpc=2.0,
+    k_max_hmpc=4.0,
+    crps_gain=0.25,
+    spread_skill=(0.75, 1.25),
+    power_tolerance={"gas": 0.25},
+)
+K = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+
+
+def estimates(*values):
+    return xr.DataArray([list(values)], dims=("channel", "estimate"))
+
+
+def perfect():
+    """Summary of one channel that could not be better; every number has an interval."""
+    ratio = np.stack([np.ones(5), np.full(5, 0.9), np.full(5, 1.1)])
+    power = (("field", "estimate", "k"), ratio[None])
+    return xr.Dataset(
+        {
+            "crps_gain": estimates(0.5, 0.4, 0.6),
+            "best_baseline": ("channel", ["dmo_share"]),
+            "power_ratio_summed": power,
+            "power_ratio_median": (power[0], power[1].copy()),
+            "spread_skill": estimates(1.0, 0.95, 1.05),
+        },
+        coords={
+            "channel": ["gas"],
+            "field": ["gas"],
+            "estimate": ["value", "low", "high"],
+            "k": K,
+            "simulation": ["CV_0", "CV_1", "CV_2"],
+            "member": np.arange(8),
+        },
+        attrs={"n_runs": 2, "notice": "made by hand", "config": json.dumps({"enforce": True})},
+    )
+
+
+def with_gain(value):
+    return perfect().assign(crps_gain=estimates(value, np.nan, np.nan))
+
+
+def with_spread(value):
+    return perfect().assign(spread_skill=estimates(value, 0.5, 1.5))
+
+
+def with_power(values, name="power_ratio_summed"):
+    changed = perfect()
+    for k, value in values.items():
+        changed[name].loc[{"field": "gas", "estimate": "value", "k": k}] = value
+    return changed
