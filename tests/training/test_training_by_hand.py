@@ -2,6 +2,7 @@
 
 import csv
 import math
+from itertools import pairwise
 
 import pytest
 import torch
