@@ -33,7 +33,10 @@ def signalled(monkeypatch):
         return original(self, batch, batch_idx)
 
     monkeypatch.setattr(trainer_module.EmulatorModule, "training_step", step)
-    return at, parts
+    # what was started in the background has been told to ignore Ctrl-C
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield at, parts
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
