@@ -30,7 +30,7 @@ drawn = model.sample(
     n_members=2, out_of_range="warn",
 )
 assert np.isfinite(drawn.fields).all()
-density = model.log_likelihood(drawn.fields.values[:, 0], drawn, params, n_steps=2, n_probes=1,
+density = model.log_likelihood(drawn.fields.values[:, 0], drawn, params, n_steps=2, n_probes=2,
                                out_of_range="warn")
 assert np.isfinite(density.log_likelihood).all()
 drawn.to_netcdf("drawn.nc")

@@ -37,7 +37,7 @@ def label_ensemble(
     return xr.Dataset(
         {
             "fields": (("sample", "member", "channel", "y", "x"), values, {
-                "units": units[0] if len(units) == 1 else "of each channel: see unit",
+                "units": units[0] if len(units) == 1 else "of each channel: see attrs['fields']",
             }),
             "condition": (("sample", "y", "x"), condition.field.numpy(), mass),
             "large_scale": (("sample", "level", "y", "x"), condition.context.numpy(), mass),
@@ -46,7 +46,6 @@ def label_ensemble(
         },
         coords={
             "channel": [field.name for field in fields],
-            "unit": ("channel", [field.unit for field in fields]),
             "member": list(members),
             "model_seed": ("member", [card.facts.seed] * len(members)),
             "model_member": ("member", list(members)),
