@@ -13,7 +13,7 @@ from emulator.config import EmbeddedSuite, read_config
 from emulator.cost.requests import requests
 from emulator.data.splits import split_runs
 from emulator.io import read_json
-from emulator.suites import build_suite
+from emulator.suites import build_suite, suite_of
 
 pytestmark = pytest.mark.workflow
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_jobs_need_less_than_they_ask_for(finished):
     """Memory and time that the workflow asks the scheduler for, against what was measured."""
     results = finished[0] / "results/test"
     config = read_config(ROOT / "configs/test.yaml")
-    asked = requests(config, config.suite.runs())
+    asked = requests(config, suite_of(config))
     for stage, request in asked.items():
         tables = [
             *results.glob(f"benchmarks/{stage}/*.tsv"),
