@@ -13,7 +13,7 @@ import yaml
 
 import emulator.metrics
 from emulator.cli import app
-from emulator.config import parse_config
+from emulator.config import DataConfig, parse_config
 from emulator.fields import FIELDS, TARGETS, summands
 from emulator.suites import build_suite
 
@@ -38,7 +38,7 @@ EXAMPLES = parameters(SUITES)
 @pytest.mark.parametrize("block", EXAMPLES)
 def test_every_example_is_a_config(block):
     config = parse_config(yaml.safe_load(block))
-    assert build_suite(config.suite, "root").inputs(config.suite.simulations()[0])
+    assert build_suite(config.suite, "root").inputs(config.data, config.suite.simulations()[0])
 
 
 @pytest.mark.parametrize("block", parameters(FIELDS_PAGE))
@@ -54,7 +54,7 @@ def test_there_is_an_example_of_every_kind_of_existing_suite():
 
 def test_paths_of_the_snapshot_example():
     suite = parse_config(yaml.safe_load(EXAMPLES[0].values[0])).suite
-    paths = [str(path) for path in build_suite(suite, suite.root).inputs("CV_b")]
+    paths = [str(path) for path in build_suite(suite, suite.root).inputs(DataConfig(), "CV_b")]
     assert paths == [
         "/data/mine/dmo/CV_b/snap_099.hdf5",
         "/data/mine/hydro/CV_b/snap_099.hdf5",
@@ -176,7 +176,6 @@ def test_the_solver_of_the_page_is_of_second_order(monkeypatch):
 
 
 def test_the_suite_kind_of_the_page_reads_its_files(monkeypatch, tmp_path):
-    from emulator.config import DataConfig
     from emulator.data.maps import read_maps
     from emulator.suites.mapmaking import project_simulation
 

@@ -99,4 +99,4 @@ def test_a_command_of_the_pipeline_names_the_extra(bare, tmp_path, command, extr
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert any(f"needs the package {name}" in done.stderr for name in extra.split("|"))
-    assert "pip install 'emulator-pipeline[" in done.stderr
+    assert "pip install '.[" in done.stderr

@@ -56,8 +56,8 @@ def main() -> None:
         if name not in EXTRAS:
             raise
         typer.secho(
-            f"error: this command needs the package {name}, which is not installed: "
-            f"pip install 'emulator-pipeline[{EXTRAS[name]}]'",
+            f"error: this command needs the package {name}, which is not installed: it comes with "
+            f"the extra {EXTRAS[name]} (pip install '.[{EXTRAS[name]}]' in the checkout)",
             fg="red",
             err=True,
         )

@@ -17,7 +17,7 @@ from emulator.config.model import ModelConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
 from emulator.config.training import TrainingConfig
-from emulator.fields import TOTAL
+from emulator.fields import with_total
 
 
 class ExperimentConfig(Section):
@@ -56,7 +56,7 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _bars_are_of_fields(self) -> "ExperimentConfig":
         if "validation" in self.model_fields_set:
-            names = [field.name for field in (*self.data.targets, TOTAL)]
+            names = [field.name for field in with_total(self.data.targets)]
             unknown = [name for name in self.validation.power_tolerance if name not in names]
             if unknown:
                 raise ValueError(

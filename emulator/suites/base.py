@@ -101,14 +101,14 @@ class Suite(ABC):
         return None
 
     @abstractmethod
-    def inputs(self, simulation: str) -> list[Path]:
+    def inputs(self, data: DataConfig, simulation: str) -> list[Path]:
         """Files that the maps of one simulation are made from."""
 
-    def sources(self, simulation: str) -> list[Path]:
+    def sources(self, data: DataConfig, simulation: str) -> list[Path]:
         """Files that a workflow can watch: of a family of files, the first."""
         from emulator.readers.gadget import first_chunk
 
-        return [first_chunk(path) for path in self.inputs(simulation)]
+        return [first_chunk(path) for path in self.inputs(data, simulation)]
 
     @abstractmethod
     def read_maps(

@@ -49,9 +49,10 @@ class Multifield(ExistingSuite):
 
     config: MultifieldSuite
 
-    def inputs(self, simulation: str) -> list[Path]:
-        """Arrays of all fields with a file, and the tables; see :meth:`Suite.inputs`."""
-        kinds = (*self.config.maps, "parameters", "ranges")
+    def inputs(self, data: DataConfig, simulation: str) -> list[Path]:
+        """Arrays of the fields, and the tables; see :meth:`Suite.inputs`."""
+        names = [field.name for field in (CONDITION, *data.targets)]
+        kinds = (*names, "parameters", "ranges")
         return [self.config.path(kind, self.root, simulation) for kind in kinds]
 
     def n_projections(self, data: DataConfig) -> int:
@@ -127,9 +128,7 @@ class Multifield(ExistingSuite):
     def inspect(self, data: DataConfig, simulation: str, *, deep: bool) -> Inspection:
         """See :meth:`Suite.inspect`."""
         found = Inspection(simulation)
-        needed = [f.name for f in (CONDITION, *data.targets)]
-        kinds = (*needed, "parameters", "ranges")
-        for path in (self.config.path(kind, self.root, simulation) for kind in kinds):
+        for path in self.inputs(data, simulation):
             found.require_file(path)
         inspect_parameters(found, self.config, self.root)
         if deep and not found.findings:

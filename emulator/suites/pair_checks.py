@@ -6,6 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from emulator.config import DataConfig
+from emulator.fields import Field
+from emulator.projection.blocks import read_blocks
+from emulator.projection.pair import parts_by_kind
 from emulator.projection.twins import require_mean_density, require_pair, require_same_matter
 from emulator.readers.catalogs import Halos, read_halos
 from emulator.readers.headers import LENGTHS, MASSES, FileUnit, scale
@@ -16,19 +20,41 @@ from emulator.suites.table_checks import inspect_parameters
 from emulator.units import CRITICAL_DENSITY
 
 
-def inspect_pair(config: Any, root: str | Path, simulation: str, *, particles: bool) -> Inspection:
+def inspect_pair(
+    config: Any, root: str | Path, data: DataConfig, simulation: str, *, particles: bool
+) -> Inspection:
     """Open the files of one pair; if asked, read every particle.
 
     ``config`` is the section of a suite of snapshots.
     """
     found = Inspection(simulation)
-    _inspect_snapshots(found, config, root, particles=particles)
+    hydro = _inspect_snapshots(found, config, root, particles=particles)
+    if hydro is not None:
+        for field in data.targets:
+            found.attempt(f"field {field.name}", partial(require_properties, hydro, field))
     return found
+
+
+def require_properties(hydro: Snapshot, field: Field) -> None:
+    """Check that particles have the property whose mean a field is, on one particle of each part.
+
+    Raises
+    ------
+    DataError
+        A property that is missing, or is none.
+    """
+    if field.mean_of is None:
+        return
+    kinds = parts_by_kind(hydro, wind="stars", black_holes="ignore")
+    for part in (part for kind in field.particles for part in kinds[kind]):
+        first, _ = part.split_at(1)
+        for _ in read_blocks(first, 1, mean_of=field.mean_of):
+            pass
 
 
 def _inspect_snapshots(
     found: Inspection, config: Any, root: str | Path, *, particles: bool
-) -> None:
+) -> Snapshot | None:
     dmo, hydro = (
         found.attempt(
             kind.replace("_", " "),
@@ -41,7 +67,7 @@ def _inspect_snapshots(
         if snapshot is not None:
             found.facts[name] = _snapshot_facts(snapshot)
     if dmo is None:
-        return
+        return hydro
     mass = found.facts["dmo"]["dark_matter_msunh"]
     if mass is not None:
         found.attempt("density", partial(require_mean_density, dmo, mass))
@@ -57,6 +83,7 @@ def _inspect_snapshots(
         dmo_maps = inspect_dmo(found, dmo, halos, path)
         if hydro is not None:
             inspect_hydro(found, hydro, dmo_maps if are_twins else None)
+    return hydro
 
 
 def _are_twins(found: Inspection, dmo: Snapshot, hydro: Snapshot) -> bool:

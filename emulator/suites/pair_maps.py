@@ -51,7 +51,9 @@ class Pair(NamedTuple):
         """Particles that a field is made from."""
         if field.run == "dmo":
             return parts_of(self.dmo, DARK_MATTER)
-        return [part for kind in field.particles for part in self.kinds[kind]]
+        parts = [part for kind in field.particles for part in self.kinds[kind]]
+        # gas in a wind has a mass, but none of the properties of a gas cell
+        return parts if field.adds_up else [part for part in parts if part.select != "wind"]
 
     def where(self, field: Field) -> str:
         """File and group of a field's particles, for messages."""

@@ -16,7 +16,7 @@ class Pairs(Suite):
 
     projects = True
 
-    def inputs(self, simulation: str) -> list[Path]:
+    def inputs(self, data: DataConfig, simulation: str) -> list[Path]:
         """See :meth:`Suite.inputs`."""
         files: list[Path] = self.config.inputs(self.root, simulation)
         return files
@@ -39,7 +39,7 @@ class Pairs(Suite):
         """See :meth:`Suite.inspect`."""
         from emulator.suites.pair_checks import inspect_pair
 
-        return inspect_pair(self.config, self.root, simulation, particles=deep)
+        return inspect_pair(self.config, self.root, data, simulation, particles=deep)
 
     def probe_projection(
         self, data: DataConfig, simulation: str, n_particles: float

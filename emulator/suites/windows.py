@@ -34,7 +34,7 @@ class Windows(ExistingSuite):
     config: WindowsSuite
     has_tables = False
 
-    def inputs(self, simulation: str) -> list[Path]:
+    def inputs(self, data: DataConfig, simulation: str) -> list[Path]:
         """Files of the windows, and the table of ranges; see :meth:`Suite.inputs`."""
         ranges = self.config.path("ranges", self.root, simulation)
         return [*self.config.windows(self.root, simulation), ranges]
@@ -123,7 +123,7 @@ class Windows(ExistingSuite):
         if not windows:
             pattern = self.config.path("files", self.root, simulation)
             found.add(Level.ERROR, "files", f"{pattern}: expected windows, got no such file")
-        for path in self.inputs(simulation):
+        for path in self.inputs(data, simulation):
             found.require_file(path)
         if deep and not found.findings:
             found.attempt("values", lambda: self.read_maps(data, simulation))

@@ -7,7 +7,7 @@ def sources(wildcards):
         path
         for run in BLOCKS[wildcards.block]
         for name in RUNS[run]
-        for path in SUITE.sources(name)
+        for path in SUITE.sources(EXPERIMENT.data, name)
     ]
 
 
