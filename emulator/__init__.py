@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from emulator.metadata import package_version
 
 if TYPE_CHECKING:
-    from emulator.sampling.loading import Emulator, Mixture, load, sample
+    from emulator.sampling.ensemble import Emulator
+    from emulator.sampling.loading import load, sample
+    from emulator.sampling.mixture import Mixture
 
 __all__ = ["Emulator", "Mixture", "load", "sample"]
 __version__ = package_version()

@@ -18,10 +18,11 @@ def njit(**options: Any) -> Callable[[Function], Function]:
 
     def decorate(function: Function) -> Function:
         try:
-            return numba.njit(cache=True, **options)(function)
+            compiled: Function = numba.njit(cache=True, **options)(function)
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-            return numba.njit(**options)(function)
+            compiled = numba.njit(**options)(function)
+        return compiled
 
     return decorate

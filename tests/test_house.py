@@ -6,6 +6,7 @@ import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
+from statistics import median
 
 import pytest
 import yaml
@@ -14,6 +15,13 @@ from emulator.config import json_schema, read_config
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"pytorch": "torch"}
+
+
+def test_files_are_short():
+    """Half of them fit on two screens, and none needs a search to find one's way."""
+    lengths = {path: len(path.read_text().splitlines()) for path in ROOT.glob("emulator/**/*.py")}
+    assert median(lengths.values()) <= 150
+    assert {str(path): length for path, length in lengths.items() if length > 400} == {}
 
 
 def requirement(text):

@@ -17,7 +17,8 @@ from emulator.data.maps import read_maps
 from emulator.data.splits import read_splits
 from emulator.metrics.power_spectrum import power_spectrum
 from emulator.model.bundle import bundles_in
-from emulator.sampling.loading import Emulator, load_bundle
+from emulator.sampling.ensemble import Emulator
+from emulator.sampling.loading import load_bundle
 
 RESULTS, MAPS = Path("results/demo"), Path("data/processed/demo/maps")
 N_SIMULATIONS, N_MEMBERS, REFERENCE_STEPS, FLOOR_MSUNH = 4, 3, 250, 1e8
@@ -62,10 +63,10 @@ def measure_network() -> str:
     for run in RUNS:
         print(f"running {run}", file=sys.stderr, flush=True)
         fields = _draw(model, simulations, run)
-        errors = np.abs(_mean_power(model, fields) / power - 1).max("k").values
+        errors = abs(_mean_power(model, fields) / power - 1).max("k").values
         apart = np.log10(fields + FLOOR_MSUNH) - np.log10(reference + FLOOR_MSUNH)
         options = SamplingConfig.model_validate(run)
-        spacing = options.spacing.name
+        spacing: str = options.spacing.name
         if isinstance(options.spacing, LogisticSpacing):
             spacing += f", centre {options.spacing.centre:g}"
         cells = [f"{100 * e:.2f}" for e in errors] + [f"{float(np.sqrt((apart**2).mean())):.3f}"]
@@ -76,7 +77,8 @@ def measure_network() -> str:
 
 def _draw(model: Emulator, simulations: Sequence[str], options: dict[str, object]) -> xr.DataArray:
     """Fields of all windows of one projection of each simulation."""
-    window, drawn = model.card.grid.window, []
+    window = model.card.grid.window
+    drawn: list[xr.DataArray] = []
     for name in simulations:
         maps = read_maps(MAPS / f"{name}.h5")
         places = range(window // 2, maps.n_pixels, window)
@@ -96,4 +98,5 @@ def _mean_power(model: Emulator, fields: xr.DataArray) -> xr.DataArray:
     """Mean over members and windows of the power of each, by channel."""
     relative = fields / fields.mean()
     power = power_spectrum(relative, pixel_mpch=model.card.grid.pixel_mpch)
-    return power.mean(("sample", "member"))
+    mean: xr.DataArray = power.mean(("sample", "member"))
+    return mean

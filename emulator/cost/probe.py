@@ -43,7 +43,8 @@ def probe_network(config: ExperimentConfig) -> NetworkSpeed:
 
     def forward() -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-            return network(*arguments)
+            out: torch.Tensor = network(*arguments)
+            return out
 
     def step() -> None:
         forward().float().square().mean().backward()

@@ -167,7 +167,8 @@ def window_weights(maps: Maps, window: int, tilt: float) -> NDArray[np.float64]:
     stride = corner_stride(maps, window)
     if not maps.periodic:
         mass = maps.select(["dmo"]).sum(axis=(1, 2, 3), dtype=np.float64)
-        return mass**tilt
+        weights: NDArray[np.float64] = mass**tilt
+        return weights
     factor = max((f for f in maps.context if stride % f == 0), default=1)
     field = maps.select(["dmo"])[:, 0] if factor == 1 else maps.context[factor][:]
     side, cell = maps.n_pixels // stride, stride // factor

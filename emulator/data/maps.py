@@ -245,7 +245,8 @@ def _context(handle: "h5py.File", path: Path, periodic: bool) -> "dict[int, h5py
 
 def _json_attr(attrs: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     try:
-        return json.loads(attrs[name])
+        found: dict[str, Any] = json.loads(attrs[name])
+        return found
     except ValueError as error:
         raise DataError(f"{path}:{name}", "JSON", f"a syntax error ({error})") from error
 
@@ -260,7 +261,7 @@ def _field(dataset: "h5py.Dataset", path: Path) -> NDArray[Any]:
 def _maps(dataset: "h5py.Dataset", path: Path, fields: Sequence[Field]) -> NDArray[Any]:
     where = f"{path}:maps"
     with h5py_errors(where, hint=_REMAKE):
-        values = dataset[:]
+        values: NDArray[Any] = dataset[:]
     for index, field in enumerate(fields):
         checked_values(values[:, index], where, signed=field.signed)
     return values

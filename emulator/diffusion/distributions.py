@@ -110,11 +110,13 @@ class Normal:
 
     def cdf(self, gamma: Tensor) -> Tensor:
         """Error function."""
-        return torch.special.ndtr((gamma - self.mean) / self.std)
+        probability: Tensor = torch.special.ndtr((gamma - self.mean) / self.std)
+        return probability
 
     def quantile(self, probability: Tensor) -> Tensor:
         """Inverse of the error function."""
-        return self.mean + self.std * torch.special.ndtri(probability)
+        gamma: Tensor = self.mean + self.std * torch.special.ndtri(probability)
+        return gamma
 
     def density(self, gamma: Tensor) -> Tensor:
         """Gaussian bell."""

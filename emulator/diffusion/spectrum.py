@@ -125,7 +125,8 @@ def spectral_start(noise: Tensor, condition: Tensor, modes: ModeStatistics, gamm
     mean = (math.sqrt(alpha2) * modes.transfer).to(noise.device)[:, shell]
     z = spread * torch.fft.fftn(noise.double(), dim=axes)
     z = z + mean * torch.fft.fftn(condition.double().unsqueeze(1), dim=axes)
-    return torch.fft.ifftn(z, dim=axes).real.to(noise.dtype)
+    start: Tensor = torch.fft.ifftn(z, dim=axes).real.to(noise.dtype)
+    return start
 
 
 def _shells(shape: torch.Size, device: torch.device) -> Tensor:

@@ -83,7 +83,8 @@ class Case:
         """``compute(self)``, computed once for all metrics that ask for it."""
         if compute not in self._shared:
             self._shared[compute] = compute(self)
-        return self._shared[compute]
+        value: T = self._shared[compute]
+        return value
 
 
 @dataclass(frozen=True)

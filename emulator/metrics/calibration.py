@@ -134,7 +134,8 @@ def truth_ranks(
 def rank_histogram(ranks: NDArray[np.integer], n_members: int) -> NDArray[np.float64]:
     """Share of each rank 0 ... M; flat at ``1 / (M + 1)`` if calibrated (unbiased for every M)."""
     counts = np.bincount(np.asarray(ranks).ravel(), minlength=n_members + 1)
-    return counts / max(counts.sum(), 1)
+    shares: NDArray[np.float64] = counts / max(counts.sum(), 1)
+    return shares
 
 
 def interval_coverage(histogram: xr.DataArray) -> xr.DataArray:

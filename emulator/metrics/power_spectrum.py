@@ -56,7 +56,8 @@ def shell_index(n_pixels: int) -> NDArray[np.int64]:
     """``round(|k| / (2 pi / L))`` of each half-plane mode, shape ``(n, n // 2 + 1)``."""
     rows = fft.fftfreq(n_pixels, 1.0 / n_pixels)
     columns = np.arange(n_pixels // 2 + 1)
-    return np.rint(np.hypot(rows[:, None], columns[None, :])).astype(np.int64)
+    index: NDArray[np.int64] = np.rint(np.hypot(rows[:, None], columns[None, :])).astype(np.int64)
+    return index
 
 
 def mode_weight(n_pixels: int) -> NDArray[np.float64]:
@@ -108,7 +109,8 @@ def fourier_modes(field: Array) -> Modes:
     if field.ndim < 2 or field.shape[-1] != field.shape[-2]:
         raise ValueError(f"expected square maps (..., n, n), got shape {field.shape}")
     mean = field.mean(axis=(-2, -1), keepdims=True, dtype=np.float64)
-    return fft.rfft2(field - mean.astype(field.dtype), axes=(-2, -1))
+    modes: NDArray[np.complexfloating] = fft.rfft2(field - mean.astype(field.dtype), axes=(-2, -1))
+    return modes
 
 
 def shell_power(a: Modes, b: Modes, shells: Shells) -> NDArray[np.float64]:

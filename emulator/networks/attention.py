@@ -29,7 +29,8 @@ class SelfAttention(nn.Module):
         tokens = self.qkv(self.norm(h)).flatten(2).transpose(1, 2)
         query, key, value = tokens.chunk(3, dim=-1)
         mixed = attend(query, key, value, self.heads)
-        return h + self.out(mixed.transpose(1, 2).reshape(h.shape))
+        residual: Tensor = self.out(mixed.transpose(1, 2).reshape(h.shape))
+        return h + residual
 
 
 class CrossAttention(nn.Module):
@@ -48,7 +49,8 @@ class CrossAttention(nn.Module):
         query = self.query(self.norm(h)).flatten(2).transpose(1, 2)
         key, value = self.key_value(tokens).chunk(2, dim=-1)
         mixed = attend(query, key, value, self.heads)
-        return h + self.out(mixed.transpose(1, 2).reshape(h.shape))
+        residual: Tensor = self.out(mixed.transpose(1, 2).reshape(h.shape))
+        return h + residual
 
 
 class ContextTokens(nn.Module):
@@ -80,4 +82,5 @@ class ContextTokens(nn.Module):
         two = context.ndim == 4
         pool = functional.adaptive_avg_pool2d if two else functional.adaptive_avg_pool3d
         pixels = pool(context, self.side).flatten(2).transpose(1, 2)
-        return self.mlp(self.project(pixels) + self.position)
+        tokens: Tensor = self.mlp(self.project(pixels) + self.position)
+        return tokens

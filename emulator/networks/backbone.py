@@ -81,4 +81,5 @@ class ParameterHead(nn.Module):
         """Estimate ``(batch, param)`` from mean and scatter of ``features (batch, width, ...)``."""
         flat = functional.silu(features).flatten(2)
         moments = torch.cat([flat.mean(-1), flat.var(-1, unbiased=False).add(1e-6).sqrt()], dim=1)
-        return self.mlp(moments)
+        estimate: Tensor = self.mlp(moments)
+        return estimate

@@ -58,7 +58,8 @@ class DiT(Backbone):
             torch.cat([z, fourier_features(condition, self.frequencies)], dim=1), self.patch
         )
         tokens = self.stem(fields.flatten(2).transpose(1, 2))
-        return tokens.transpose(1, 2).unflatten(2, fields.shape[2:])
+        features: Tensor = tokens.transpose(1, 2).unflatten(2, fields.shape[2:])
+        return features
 
     def forward(
         self, z: Tensor, gamma: Tensor, condition: Tensor, params: Tensor, mask: Tensor
@@ -107,7 +108,8 @@ class Block(nn.Module):
         shift1, scale1, gate1, shift2, scale2, gate2 = parts
         query, key, value = self.qkv(self.norm1(h) * (1 + scale1) + shift1).chunk(3, dim=-1)
         h = h + gate1 * self.mix(attend(query, key, value, self.heads))
-        return h + gate2 * self.mlp(self.norm2(h) * (1 + scale2) + shift2)
+        out: Tensor = h + gate2 * self.mlp(self.norm2(h) * (1 + scale2) + shift2)
+        return out
 
 
 def position_code(space: Sequence[int], width: int) -> Tensor:

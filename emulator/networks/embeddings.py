@@ -31,7 +31,8 @@ class GammaEmbedding(nn.Module):
     def forward(self, gamma: Float[Tensor, " batch"]) -> Float[Tensor, "batch width"]:
         """Embed ``gamma``."""
         phase = ((gamma - self.gamma_min) / self.span)[:, None] * self.frequencies
-        return self.mlp(torch.cat([phase.sin(), phase.cos()], dim=1))
+        embedding: Tensor = self.mlp(torch.cat([phase.sin(), phase.cos()], dim=1))
+        return embedding
 
 
 class ParameterEmbedding(nn.Module):
@@ -61,7 +62,8 @@ class ParameterEmbedding(nn.Module):
         """Embed ``params * mask`` together with the mask."""
         if self.n_params == 0:
             return params.new_zeros(params.shape[0], self.width)
-        return self.mlp(torch.cat([params * mask, mask], dim=1))
+        embedding: Tensor = self.mlp(torch.cat([params * mask, mask], dim=1))
+        return embedding
 
 
 def fourier_features(

@@ -32,7 +32,8 @@ class ResidualBlock(nn.Module):
         film = self.film(embedding)
         scale, shift = film.reshape(*film.shape, *(1,) * (h.ndim - 2)).chunk(2, dim=1)
         residual = self.norm2(residual) * (1 + scale) + shift
-        return self.skip(h) + self.conv2(self.dropout(functional.silu(residual)))
+        out: Tensor = self.skip(h) + self.conv2(self.dropout(functional.silu(residual)))
+        return out
 
 
 class Unit(nn.Module):
@@ -70,7 +71,8 @@ class Downsample(nn.Module):
 
     def forward(self, h: Tensor, embedding: Tensor, tokens: Tensor | None) -> Tensor:
         """Halve every side; embedding and tokens are not used."""
-        return self.conv(h)
+        halved: Tensor = self.conv(h)
+        return halved
 
 
 class Upsample(nn.Module):
@@ -85,4 +87,5 @@ class Upsample(nn.Module):
         """Double every side; embedding and tokens are not used."""
         doubled = functional.interpolate(h, scale_factor=2.0, mode="nearest")
         # interpolate loses channels_last on some builds; convolutions want it back
-        return self.conv(doubled.contiguous(memory_format=CHANNELS_LAST[self.ndim]))
+        out: Tensor = self.conv(doubled.contiguous(memory_format=CHANNELS_LAST[self.ndim]))
+        return out

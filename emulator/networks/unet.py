@@ -88,7 +88,8 @@ class UNetVDM(Backbone):
         """First layer: what is seen before gamma and parameters modulate anything."""
         fields = torch.cat([z, fourier_features(condition, self.frequencies)], dim=1)
         folded = fold(fields, self.patch)
-        return self.stem(folded.contiguous(memory_format=CHANNELS_LAST[self.ndim]))
+        features: Tensor = self.stem(folded.contiguous(memory_format=CHANNELS_LAST[self.ndim]))
+        return features
 
     def forward(
         self, z: Tensor, gamma: Tensor, condition: Tensor, params: Tensor, mask: Tensor
@@ -117,5 +118,7 @@ class UNetVDM(Backbone):
     def _run(self, layer: nn.Module, h: Tensor, embedding: Tensor, tokens: Tensor | None) -> Tensor:
         """Apply a layer, which is computed again in the backward pass where that is asked for."""
         if self.checkpointing and self.training and torch.is_grad_enabled():
-            return checkpoint(layer, h, embedding, tokens, use_reentrant=False)
-        return layer(h, embedding, tokens)
+            out: Tensor = checkpoint(layer, h, embedding, tokens, use_reentrant=False)
+        else:
+            out = layer(h, embedding, tokens)
+        return out

@@ -46,7 +46,8 @@ def mesh_side(n_particles: int) -> int:
     tent too narrow; with many more, halos would look diffuse and be smeared.
     """
     low, high = _MESH_SIDES
-    return min(max(round((n_particles / 3.0) ** (1.0 / 3.0)), low), high)
+    side: int = round((n_particles / 3.0) ** (1.0 / 3.0))
+    return min(max(side, low), high)
 
 
 def padded_shape(n_projections: int, n_pixels: int) -> tuple[int, int, int]:
@@ -186,7 +187,8 @@ def _sum(mass: NDArray[Any]) -> tuple[float, int]:
 
 @njit(nogil=True)
 def _count_outside(coordinates: NDArray[Any], box: float) -> int:
+    n_values: int = coordinates.shape[0]
     inside = 0
-    for i in range(coordinates.shape[0]):
+    for i in range(n_values):
         inside += (coordinates[i] >= 0.0) & (coordinates[i] < box)
-    return coordinates.shape[0] - inside
+    return n_values - inside

@@ -13,7 +13,8 @@ def block_mean(maps: NDArray[Any], factor: int) -> NDArray[Any]:
     """Means over ``factor x factor`` pixels of the last two axes, in the input's precision."""
     *lead, rows, cols = maps.shape
     blocks = maps.reshape(*lead, rows // factor, factor, cols // factor, factor)
-    return blocks.mean(axis=(-3, -1))
+    means: NDArray[Any] = blocks.mean(axis=(-3, -1))
+    return means
 
 
 def context_pyramid(

@@ -178,4 +178,5 @@ class Emulator(BaseEmulator):
         """Run the network in the precision that it was trained in."""
         mixed = self.card.facts.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            return self.network(*args)
+            out: Tensor = self.network(*args)
+            return out

@@ -109,7 +109,8 @@ def eisenstein_hu_transfer(k_hmpc: ArrayLike, cosmology: Cosmology) -> NDArray[n
     phase = ks / np.cbrt(1.0 + (node / ks) ** 3)
     baryon = _pressureless(q, 1.0, 1.0) / (1.0 + (ks / 5.2) ** 2)
     baryon += alpha_b / (1.0 + (beta_b / ks) ** 3) * np.exp(-((k / k_silk) ** 1.4))
-    return f_baryon * baryon * np.sinc(phase / np.pi) + f_cold * cold
+    transfer: NDArray[np.float64] = f_baryon * baryon * np.sinc(phase / np.pi) + f_cold * cold
+    return transfer
 
 
 def _pressureless(q: NDArray[np.float64], alpha: float, beta: float) -> NDArray[np.float64]:

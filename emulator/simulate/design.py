@@ -38,7 +38,8 @@ class Parameter:
         """
         end = self.maximum if fraction > 0 else self.minimum
         if self.log:
-            return round(fiducial * (end / fiducial) ** abs(fraction), DECIMALS)
+            value: float = fiducial * (end / fiducial) ** abs(fraction)
+            return round(value, DECIMALS)
         return round(fiducial + (end - fiducial) * abs(fraction), DECIMALS)
 
     def from_unit(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -88,7 +88,8 @@ def friends_of_friends(pairs: NDArray[np.int64], n_particles: int) -> NDArray[np
     """Label the connected components of the graph of ``pairs`` ``(pair, 2)``: ``(particle,)``."""
     links = np.ones(len(pairs), dtype=np.int8)
     graph = coo_matrix((links, (pairs[:, 0], pairs[:, 1])), shape=(n_particles, n_particles))
-    return connected_components(graph, directed=False)[1]
+    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return labels
 
 
 def _large_groups(
@@ -116,7 +117,8 @@ def _deepest(positions: Positions, members: NDArray[np.int64], box: float, soft:
     """Member with the lowest potential of its group; at most about ``MAX_SOURCES`` act on each."""
     stride = 1 + (len(members) - 1) // MAX_SOURCES
     sources = positions[members[::stride]]
-    lowest, deepest = 0.0, members[0]
+    lowest = 0.0
+    deepest: int = members[0]
     for i in members:
         potential = 0.0
         for j in range(sources.shape[0]):

@@ -133,7 +133,8 @@ def _gradient(k: NDArray[np.floating], modes: Modes) -> Modes:
 
 
 def _to_lattice(modes: Modes, n: int) -> NDArray[np.float64]:
-    return scipy.fft.irfftn(modes, s=(n, n, n), workers=1)
+    lattice: NDArray[np.float64] = scipy.fft.irfftn(modes, s=(n, n, n), workers=1)
+    return lattice
 
 
 def initial_particles(

@@ -122,4 +122,5 @@ def shell_overdensity(
     field = scipy.fft.irfftn(modes, s=mesh.shape, workers=1)
     # The shell is far wider than a cell: the nearest cell is near enough.
     cell = np.floor(centres * scale).astype(int) % n
-    return field[cell[:, 0], cell[:, 1], cell[:, 2]]
+    values: NDArray[np.float64] = field[cell[:, 0], cell[:, 1], cell[:, 2]]
+    return values

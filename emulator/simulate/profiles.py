@@ -46,17 +46,20 @@ def bound_mass(params: Mapping[str, float]) -> float:
     AGN raise it. Supernovae lower it: they starve the black holes that would eject the gas.
     """
     feedback = params["A_AGN1"] ** 0.8
-    return BOUND_MASS_MSUNH * feedback * params["A_SN1"] ** -0.9 * params["A_SN2"] ** -0.7
+    mass: float = BOUND_MASS_MSUNH * feedback * params["A_SN1"] ** -0.9 * params["A_SN2"] ** -0.7
+    return mass
 
 
 def bound_fraction(mass_msunh: float, bound_mass_msunh: float) -> float:
     """Fraction of a halo's gas that stays inside R200c."""
-    return 1.0 / (1.0 + (bound_mass_msunh / mass_msunh) ** BOUND_SLOPE)
+    fraction: float = 1.0 / (1.0 + (bound_mass_msunh / mass_msunh) ** BOUND_SLOPE)
+    return fraction
 
 
 def ejection_radius(params: Mapping[str, float]) -> float:
     """Scale x_ej of the ejected gas [R200c]."""
-    return EJECTION_RADIUS * params["A_AGN1"] ** 0.2
+    radius: float = EJECTION_RADIUS * params["A_AGN1"] ** 0.2
+    return radius
 
 
 def stellar_fraction(mass_msunh: float, params: Mapping[str, float]) -> float:
@@ -64,12 +67,14 @@ def stellar_fraction(mass_msunh: float, params: Mapping[str, float]) -> float:
     ratio = mass_msunh / STAR_PEAK_MSUNH
     # Faster winds steepen the fall towards small halos.
     shape = 2.0 / (ratio ** -(params["A_SN2"] ** 0.25) + ratio**0.5)
-    return STAR_PEAK * shape * params["A_SN1"] ** -0.25 * params["A_SN2"] ** -0.25
+    fraction: float = STAR_PEAK * shape * params["A_SN1"] ** -0.25 * params["A_SN2"] ** -0.25
+    return fraction
 
 
 def concentration(mass_msunh: float) -> float:
     """Mean NFW concentration at z = 0, as a power law (Duffy et al. 2008, table 1, M200c)."""
-    return 5.71 * (mass_msunh / 2.0e12) ** -0.084
+    mean: float = 5.71 * (mass_msunh / 2.0e12) ** -0.084
+    return mean
 
 
 def enclosed_gas(bound: float, concentration: float, ejection_radius: float) -> Floats:
@@ -82,7 +87,8 @@ def enclosed_gas(bound: float, concentration: float, ejection_radius: float) -> 
 
 def _cumulative(density: Floats) -> Floats:
     total = np.cumsum(density) - 0.5 * (density + density[0])
-    return total / total[-1]
+    share: Floats = total / total[-1]
+    return share
 
 
 def relax(enclosed_before: Floats, enclosed_after: Floats) -> Floats:

@@ -245,6 +245,6 @@ def _is_current(path: Path, attrs: dict[str, str]) -> bool:
     try:
         verify(path)
         with open_hdf5(path) as handle:
-            return handle.attrs.get("provenance") == attrs["provenance"]
+            return bool(handle.attrs.get("provenance") == attrs["provenance"])
     except DataError:
         return False

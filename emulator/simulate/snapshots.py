@@ -103,7 +103,8 @@ def read_positions(path: Path) -> NDArray[np.float64]:
     """Positions of a dark-matter-only snapshot of this suite, ``(particle, 3)`` [Mpc/h]."""
     verify(path)
     with open_hdf5(path) as handle:
-        return handle["PartType1/Coordinates"][:].astype(np.float64) / KPCH_PER_MPCH
+        positions: NDArray[np.float64] = handle["PartType1/Coordinates"][:].astype(np.float64)
+        return positions / KPCH_PER_MPCH
 
 
 def read_catalogue(path: Path) -> HaloTable:
@@ -171,7 +172,7 @@ def _coordinates(positions: NDArray[np.floating], box_size_mpch: float) -> NDArr
     """Positions [ckpc/h] in [0, BoxSize), also after rounding to float32."""
     box = np.float32(box_size_mpch * KPCH_PER_MPCH)
     wrapped = np.mod(positions, box_size_mpch) * KPCH_PER_MPCH
-    coordinates = wrapped.astype(np.float32)
+    coordinates: NDArray[np.float32] = wrapped.astype(np.float32)
     coordinates[coordinates >= box] = 0.0
     return coordinates
 

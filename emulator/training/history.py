@@ -5,7 +5,7 @@ import io
 import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import pytorch_lightning as pl
 import torch
@@ -13,9 +13,6 @@ import torch
 from emulator.config.training import EarlyStoppingConfig
 from emulator.io import EmulatorError
 from emulator.progress import Progress
-
-if TYPE_CHECKING:
-    from emulator.training.module import EmulatorModule
 
 COLUMNS = (
     "step",
@@ -30,6 +27,12 @@ COLUMNS = (
     "val_reconstruction_nats",
     "head_loss",
 )
+
+
+class Scored(Protocol):
+    """What a history reads from a Lightning module beside what is logged."""
+
+    scores: dict[str, float]
 
 
 class History(pl.Callback):
@@ -70,7 +73,7 @@ class History(pl.Callback):
         now = time.monotonic()
         self.seconds, self.began = self.seconds + now - self.began, now
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        logged |= cast("EmulatorModule", pl_module).scores
+        logged |= cast("Scored", pl_module).scores
         loss = torch.tensor(self.losses, dtype=torch.float64).mean().to(pl_module.device)
         self.losses = []
         row = {

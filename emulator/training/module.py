@@ -156,7 +156,7 @@ class EmulatorModule(pl.LightningModule):
     def _head_loss(self, head: ParameterHead, x: Tensor, given: Encoded) -> Tensor:
         """Weighted squared error of the parameters that the head reads off the clean fields."""
         error = head(self.network.features(x, given.fields)) - given.params
-        loss = error.square().mean()
+        loss: Tensor = error.square().mean()
         self.log("head_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
         return self.training_config.parameter_head_weight * loss
 

@@ -87,7 +87,8 @@ def draw_ensemble(
     gammas = gamma_grid(gamma_max, GAMMA_END, EVALUATIONS)
     x = solve(build_solver("unipc3"), denoiser, z, gammas, lambda: z)
     masses = transform.inverse_transform(x, batch.condition.repeat(MEMBERS))
-    return masses.unflatten(0, (-1, MEMBERS))
+    ensemble: Tensor = masses.unflatten(0, (-1, MEMBERS))
+    return ensemble
 
 
 def score_ensemble(

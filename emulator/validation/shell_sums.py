@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +50,15 @@ class ShellSums:
                 self.cross[row] += np.bincount(index, (weight * product).ravel(), self.auto.size)
 
 
-def _maps_of(maps: Maps, fields: Sequence[Field]) -> tuple[NDArray[np.float64], list[NDArray]]:
+def _maps_of(maps: Maps, fields: Sequence[Field]) -> tuple[NDArray[np.float64], list[NDArray[Any]]]:
     """The DMO maps ``(projection, y, x)`` in float64, and those of each field."""
     values = np.asarray(maps.maps)
     dmo = values[:, maps.species_index(CONDITION.name)].astype(np.float64)
     return dmo, [values[:, maps.species_index(field.name)] for field in fields]
 
 
-def overdensity(dmo: NDArray) -> NDArray[np.float64]:
+def overdensity(dmo: NDArray[Any]) -> NDArray[np.float64]:
     """Contrast of DMO maps ``(..., y, x)``, each over its own mean."""
-    return dmo / dmo.mean(axis=(-2, -1), keepdims=True, dtype=np.float64) - 1.0
+    mean: NDArray[np.float64] = dmo.mean(axis=(-2, -1), keepdims=True, dtype=np.float64)
+    contrast: NDArray[np.float64] = dmo / mean - 1.0
+    return contrast

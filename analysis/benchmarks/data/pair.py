@@ -1,6 +1,7 @@
 """One pair of the size of CAMELS L25n256: all species, three axes, 1024 x 1024."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from analysis.benchmarks.data.files import write_pair
@@ -25,7 +26,7 @@ def measure() -> list[Measurement]:
         size = sum(path.stat().st_size for path in paths)
         for kernel in ("cic", "tsc"):
             for workers in (1, 2):
-                seconds = best_seconds(lambda k=kernel, w=workers: project(*paths, k, w), runs=2)
+                seconds = best_seconds(partial(project, *paths, kernel, workers), runs=2)
                 memory = peak_bytes(project, *paths, kernel, workers)
                 rows.append([kernel, str(workers), f"{seconds:.1f}", f"{memory / 1e6:.0f}"])
     note = (

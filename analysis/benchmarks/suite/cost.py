@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from analysis.benchmarks.suite.runs import DEMO, FIDUCIAL_COSMOLOGY, STANDARD, particle_mass
@@ -40,12 +41,10 @@ def sizes() -> Measurement:
     with tempfile.TemporaryDirectory() as folder:
         for i, size in enumerate((small, small, DEMO, STANDARD, large)):
             suite, root = size.model_copy(update={"design": one}), Path(folder) / str(i)
-            gravity = cpu_seconds(lambda s=suite: run_gravity(s, FIDUCIAL_COSMOLOGY, 1))
-            total = cpu_seconds(lambda s=suite, r=root: simulate_run(s, "CV0", r))
-            with_draws = cpu_seconds(
-                lambda s=suite, r=root: simulate_run(s, "CV0", r, n_redraws=10)
-            )
-            halos = cpu_seconds(lambda s=suite, r=root: _halos(s, r))
+            gravity = cpu_seconds(partial(run_gravity, suite, FIDUCIAL_COSMOLOGY, 1))
+            total = cpu_seconds(partial(simulate_run, suite, "CV0", root))
+            with_draws = cpu_seconds(partial(simulate_run, suite, "CV0", root, n_redraws=10))
+            halos = cpu_seconds(partial(_halos, suite, root))
             outcome = max(with_draws - halos, 0.0) / 10
             if i == 0:
                 continue  # the first call compiles

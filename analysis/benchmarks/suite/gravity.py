@@ -86,7 +86,8 @@ def camb_power(k_hmpc: Floats, cosmology: Cosmology, *, nonlinear: bool) -> Floa
     params = camb.set_params(As=amplitude, halofit_version="mead2020", **facts)
     params.NonLinear = camb.model.NonLinear_both if nonlinear else camb.model.NonLinear_none
     table = camb.get_results(params).get_matter_power_interpolator(nonlinear=nonlinear)
-    return table.P(0.0, k_hmpc)
+    power: Floats = table.P(0.0, k_hmpc)
+    return power
 
 
 def transfer() -> Measurement:
@@ -189,7 +190,7 @@ def convergence(seeds: tuple[int, ...] = (1, 2, 3, 4)) -> Measurement:
             ratios[name].append(power([(positions, 1.0)], box, edges)[1] / exact)
     at_4 = {name: [np.interp(4.0, k, ratio) for ratio in found] for name, found in ratios.items()}
     bars = [
-        Bar("standard: mean at k = 4 h/Mpc", np.mean(at_4["standard"]), 0.95, INFINITY),
+        Bar("standard: mean at k = 4 h/Mpc", float(np.mean(at_4["standard"])), 0.95, INFINITY),
         Bar("standard: worst seed at k = 4 h/Mpc", min(at_4["standard"]), 0.90, INFINITY),
     ]
     figures = {}

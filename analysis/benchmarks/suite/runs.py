@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import scipy.fft
@@ -23,7 +24,7 @@ STANDARD = EmbeddedSuite(n_particles=64, mesh=192, n_steps=80)
 REFERENCE = EmbeddedSuite(n_particles=64, mesh=256, n_steps=160)
 
 Floats = NDArray[np.float64]
-Particles = Sequence[tuple[Floats, Floats | float]]
+Particles = Sequence[tuple[NDArray[np.floating], Floats | float]]
 
 
 def particle_mass(suite: EmbeddedSuite, cosmology: Cosmology = FIDUCIAL_COSMOLOGY) -> float:
@@ -89,14 +90,17 @@ def power(
     weight[:, :, 0] = weight[:, :, -1] = 1.0
     shell = np.digitize(k.ravel(), edges_hmpc)
 
-    def total(values: Floats) -> Floats:
-        return np.bincount(shell, (weight * values).ravel(), len(edges_hmpc) + 1)[1:-1]
+    def total(values: NDArray[np.floating]) -> Floats:
+        sums = np.bincount(shell, (weight * values).ravel(), len(edges_hmpc) + 1)
+        return cast("Floats", sums[1:-1])  # floats, as the weights are
 
     count = total(np.ones_like(k))
     return total(k) / count, total(np.abs(modes) ** 2) * box_size_mpch**3 / count
 
 
-def _deposit_weighted(positions: Floats, weights: Floats, scale: float, mesh: Floats) -> None:
+def _deposit_weighted(
+    positions: NDArray[np.floating], weights: Floats, scale: float, mesh: Floats
+) -> None:
     """Cloud in cell with weights; equal weights take the suite's own kernel."""
     if np.all(weights == weights[0]):
         counts = np.zeros(mesh.shape, dtype=np.float32)

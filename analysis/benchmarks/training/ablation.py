@@ -10,14 +10,14 @@ import os
 import tempfile
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
 import yaml
 
 from analysis.benchmarks.tables import Measurement
-from emulator.config import ExperimentConfig, parse_config
+from emulator.config import EmbeddedSuite, ExperimentConfig, parse_config
 from emulator.io import read_json, write_json
 
 ROOT = Path(__file__).parents[3]
@@ -144,8 +144,9 @@ def _run(job: tuple[str, int]) -> tuple[str, Scores]:
     torch.set_num_threads(1)
     variant, seed = job
     config = config_of(variant)
-    maps = _folder(config.suite.environment_strength)
-    splits = split_runs(config.suite.runs(), config.data.split)
+    suite = cast(EmbeddedSuite, config.suite)
+    maps = _folder(suite.environment_strength)
+    splits = split_runs(suite.runs(), config.data.split)
     paths = [maps / f"{name}.h5" for name in splits["train"]]
     normalisation = fit_normalisation(
         paths, config.channels, config.model.params, config.data.context_factors

@@ -66,8 +66,8 @@ def measure() -> list[Measurement]:
 
     rate = {key: flop[key[0]] / seconds[key] / 1e9 for key in runs}
     rows = []
-    for (name, precision), (network, _) in runs.items():
-        weights = sum(p.numel() for p in network.parameters()) / 1e6
+    for (name, precision), (module, _) in runs.items():
+        weights = sum(p.numel() for p in module.parameters()) / 1e6
         rows.append([
             name, precision, f"{weights:.1f}", f"{flop[name] / BATCH / 1e9:.1f}",
             f"{BATCH / seconds[name, precision]:.2f}", f"{rate[name, precision]:.0f}", "",
@@ -99,7 +99,8 @@ def _call(network: nn.Module, arguments: list[Tensor], precision: str) -> Run:
     network.requires_grad_(False).eval()
 
     def run() -> Tensor:
-        return network(*arguments)
+        out: Tensor = network(*arguments)
+        return out
 
     return _autocast(run) if precision == "bf16" else run
 
@@ -115,7 +116,8 @@ def _autocast(run: Run) -> Run:
 def _flop(run: Run) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         run()
-    return counter.get_total_flops()
+    total: int = counter.get_total_flops()
+    return total
 
 
 def _alternate(runs: dict[tuple[str, str], Run]) -> dict[tuple[str, str], float]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from emulator.config.solvers import (
     GammaSpacing,
@@ -28,6 +29,8 @@ from emulator.config.solvers import (
     parse_spacing,
 )
 from emulator.diffusion.schedule import Schedule
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Spacing:
     options: SpacingConfig
     schedule: Schedule | None = None
 
-    def positions(self, gammas: np.ndarray) -> np.ndarray:
+    def positions(self, gammas: Floats) -> Floats:
         """Where gammas lie on the axis that is divided evenly; increasing."""
         match self.options:
             case GammaSpacing():
@@ -58,7 +61,7 @@ class Spacing:
                 times, levels = self._table()
                 return np.interp(gammas, levels, times)
 
-    def gammas(self, positions: np.ndarray) -> np.ndarray:
+    def gammas(self, positions: Floats) -> Floats:
         """Inverse of :meth:`positions`."""
         match self.options:
             case GammaSpacing():
@@ -71,7 +74,7 @@ class Spacing:
                 times, levels = self._table()
                 return np.interp(positions, times, levels)
 
-    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+    def _table(self) -> tuple[Floats, Floats]:
         if self.schedule is None:
             raise ValueError("a grid that is uniform in t needs the schedule of the model")
         times = torch.linspace(0.0, 1.0, 4097, dtype=torch.float64)
@@ -109,7 +112,7 @@ def gamma_grid(
         )
     spacing = spacing or build_spacing("gamma")
     first, last = spacing.positions(np.array(ends))
-    grid = spacing.gammas(np.linspace(first, last, n_nodes)).tolist()
+    grid: list[float] = spacing.gammas(np.linspace(first, last, n_nodes)).tolist()
     grid[0] = gamma_start
     if n_nodes > 1:
         grid[-1] = gamma_end
