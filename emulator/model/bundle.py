@@ -36,7 +36,6 @@ def write_bundle(
     tensors |= {f"ema.{name}": value.contiguous().cpu() for name, value in ema.items()}
     blob = save(tensors)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.json").unlink(missing_ok=True)
     write_bytes(folder / "weights.safetensors", blob)
     write_text(folder / "history.csv", history)

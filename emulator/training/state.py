@@ -103,7 +103,7 @@ class SaveState(pl.Callback):
         Parts of a step; the state is written between steps.
     """
 
-    def __init__(self, path: Path, history: History, accumulate: int = 1) -> None:
+    def __init__(self, path: Path, history: History, accumulate: int) -> None:
         self.path, self.history, self.accumulate = path, history, accumulate
         self.received: int | None = None
         self.before: dict[int, Any] = {}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.io import EmulatorError
-from emulator.model.bundle import bundles_in, describe, read_bundle
+from emulator.io import DataError, EmulatorError
+from emulator.model.bundle import _require_shapes, bundles_in, describe, read_bundle
 from emulator.training.nodes import FIRST_PORT, PORTS, meet_nodes
 
 FROZEN = Path(__file__).parents[1] / "regression/trained"
@@ -88,3 +88,16 @@ def test_raw_weights_are_others_and_neither_is_trained():
     assert any((averaged[name] != raw[name]).any() for name in averaged)
     assert not any(p.requires_grad for p in read_bundle(FROZEN)[1].parameters())
     assert not read_bundle(FROZEN)[1].training
+
+
+@pytest.mark.parametrize(("n_missing", "more"), [(1, ""), (5, ""), (6, "; ... 6 in all")])
+def test_five_wrong_weights_are_listed(n_missing, more):
+    _, network = read_bundle(FROZEN)
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    for name in sorted(shapes)[:n_missing]:
+        del shapes[name]
+    with pytest.raises(DataError) as error:
+        _require_shapes(network, shapes, Path("w"))
+    assert str(error.value).count("missing, not") == min(n_missing, 5)
+    assert ("in all" in str(error.value)) == bool(more)
+    assert more in str(error.value)
