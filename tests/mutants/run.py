@@ -32,7 +32,11 @@ TESTS = {
     "validation": ["tests/validation"],
     "sampling": ["tests/sampling"],
     "training": ["tests/training"],
-    "suite": ["tests/suite"],
+    "model": ["tests/data", "tests/training", "tests/sampling"],
+    "readers": ["tests/data"],
+    "projection": ["tests/data"],
+    "suites": ["tests/data", "tests/checks"],
+    "simulate": ["tests/simulate"],
     "networks": ["tests/networks"],
     "io": ["tests/test_io.py", "tests/test_io_names.py", "tests/damage"],
 }
