@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.config import DataConfig, WindowsSuite
+from emulator.config import ConfigError, DataConfig, WindowsSuite
 from emulator.fields import CONDITION
 from emulator.io import DataError, checked_values
 from emulator.projection.pyramid import mean_masses
@@ -38,6 +38,14 @@ class Windows(ExistingSuite):
         """Files of the windows, and the table of ranges; see :meth:`Suite.inputs`."""
         ranges = self.config.path("ranges", self.root, simulation)
         return [*self.config.windows(self.root, simulation), ranges]
+
+    def require_possible(self) -> None:
+        """The files do not name their parameters; see :meth:`Suite.require_possible`."""
+        if not self.config.parameter_names:
+            raise ConfigError(
+                "suite.parameter_names: expected the names of `params` in the files, in their "
+                "order, got none"
+            )
 
     def n_projections(self, data: DataConfig) -> int:
         """Unknown before the files are looked at."""
