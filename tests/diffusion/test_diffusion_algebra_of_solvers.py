@@ -5,6 +5,12 @@ import math
 import pytest
 import torch
 
+from emulator.config.solvers import (
+    AdamsMoultonConfig,
+    DDIMConfig,
+    EulerConfig,
+    PredictorCorrectorConfig,
+)
 from emulator.diffusion.parameterization import Prediction
 from emulator.diffusion.path import Path
 from emulator.diffusion.process import amplitudes
@@ -52,7 +58,7 @@ def test_ddim_is_equation_12_of_its_paper(eta):
 
 def test_ancestral_sampling_uses_all_of_the_noise_and_ddim_none():
     assert (build_solver("ancestral"), build_solver("ddim")) == (DDIM(1.0), DDIM(0.0))
-    assert build_solver("ddim", eta=0.4) == DDIM(0.4)
+    assert build_solver(DDIMConfig(name="ddim", eta=0.4)) == DDIM(0.4)
 
 
 def coordinates(name, gamma):
@@ -89,7 +95,8 @@ def test_straight_steps_in_the_coordinates_of_a_path(name, churn, corrects):
     if corrects:
         second = velocity(name, z_next, S)
         z_next = (y + (there - here) * 0.5 * (first + second)) * back
-    solver = build_solver("heun" if corrects else "euler", path=Path(name), churn=churn)
+    section = EulerConfig(name="heun" if corrects else "euler", churn=churn)
+    solver = build_solver(section, path=Path(name))
     torch.testing.assert_close(run(solver, T, S), data(z_next, S), rtol=1e-6, atol=1e-7)
 
 
@@ -105,7 +112,7 @@ def test_langevin_steps_and_an_ancestral_step():
         z = z - delta * S_T * noise_of(z, T) + math.sqrt(2 * delta) * S_T * kick
     c = 1 - math.exp(S - T)
     z = A_S / A_T * (z - S_T * c * noise_of(z, T)) + S_S * math.sqrt(c) * KICKS[2]
-    solver = build_solver("pc", corrections=2, langevin_step=delta)
+    solver = build_solver(PredictorCorrectorConfig(name="pc", corrections=2, langevin_step=delta))
     is_the_end_of(run(solver, T, S), z, S)
     assert build_solver("pc") == PredictorCorrector(corrections=1, langevin_step=0.05)
 
@@ -150,7 +157,7 @@ def test_adams_bashforth_moulton_in_the_flow_time():
     z = Z + (s - t) * 0.5 * (first + second)
     ratio = (u - s) / (s - t)
     z = z + (u - s) * ((1 + ratio / 2) * second - ratio / 2 * first)
-    found = run(build_solver("abm2", centre=centre), T, S, U)
+    found = run(build_solver(AdamsMoultonConfig(name="abm2", centre=centre)), T, S, U)
     torch.testing.assert_close(found, data(z, U), rtol=1e-6, atol=1e-7)
 
 
@@ -180,7 +187,7 @@ def test_names_stand_for_forms_and_orders(name, solver):
 def test_what_a_solver_remembers_and_costs():
     assert [build_solver(n).memory for n in ("ddim", "dpm++2m", "ab3", "abm4")] == [0, 1, 3, 4]
     assert [build_solver(n).evaluations for n in ("ddim", "heun", "pc")] == [1, 2, 2]
-    assert build_solver("pc", corrections=3).evaluations == 4
+    assert build_solver(PredictorCorrectorConfig(name="pc", corrections=3)).evaluations == 4
     # the last node costs one evaluation, every step before it as many as it makes
     assert [build_solver("heun").nodes(n) for n in (1, 2, 3, 4, 5)] == [1, 1, 2, 2, 3]
     assert [build_solver("ddim").nodes(n) for n in (1, 2, 7)] == [1, 2, 7]
