@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic import Field as _Value
 
-from emulator.units import Unit
+from emulator.units import OF_FIELDS, Unit
 
 Particles = Literal["dark_matter", "gas", "stars", "black_holes"]
 TransformName = Literal["log_ratio", "log", "hurdle", "asinh", "identity"]
@@ -42,7 +42,9 @@ class Field(BaseModel):
 
     name: str = _Value(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="name of the channel")
     label: Text = _Value(description="what figures and tables call it")
-    unit: Text = _Value(str(Unit.MASS_PER_PIXEL), description="unit of its values")
+    unit: str = _Value(
+        str(Unit.MASS_PER_PIXEL), description=f"unit of its values: {', '.join(OF_FIELDS)}"
+    )
     color: str = _Value("#009E73", pattern=r"^#[0-9A-Fa-f]{6}$", description="colour in figures")
     run: Literal["dmo", "hydro"] = _Value("hydro", description="the twin whose particles it is of")
     particles: tuple[Particles, ...] = _Value(
@@ -70,6 +72,13 @@ class Field(BaseModel):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Field":
+        if self.unit not in list(OF_FIELDS):
+            raise ValueError(f"unknown unit {self.unit!r}; there are {', '.join(OF_FIELDS)}")
+        if self.adds_up and self.unit != Unit.MASS_PER_PIXEL:
+            raise ValueError(
+                f"{self.name}: a mass is in {Unit.MASS_PER_PIXEL}, not in {self.unit}; a field in "
+                "another unit is a mean of something (mean_of)"
+            )
         if self.mean_of is not None and self.share is not None:
             raise ValueError(f"{self.name}: a mean is no share of the matter")
         require_transform(self, self.transform)

@@ -29,3 +29,14 @@ class Unit(StrEnum):
     PIXEL = "pixel"
     NATS = "nats"
     TEMPERATURE = "K"
+    VELOCITY = "km/s"
+    MAGNETIC_FIELD = "G"
+    ENERGY = "keV"
+    NUMBER_DENSITY = "cm^-3"
+
+
+OF_FIELDS = (
+    Unit.MASS_PER_PIXEL, Unit.DIMENSIONLESS, Unit.TEMPERATURE, Unit.VELOCITY, Unit.MAGNETIC_FIELD,
+    Unit.ENERGY, Unit.NUMBER_DENSITY,
+)  # fmt: skip
+"""Units that values of a field can have."""

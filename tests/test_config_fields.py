@@ -25,7 +25,14 @@ def config(**sections):
         ({"data": {"fields": []}}, ["data.fields", "at least 1"]),
         ({"data": {"fields": ["dmo"]}}, ["data.fields", "unknown fields ['dmo']"]),
         ({"data": {"fields": [{**VELOCITY, "name": "gas"}]}}, ["data.fields", "must differ"]),
-        ({"data": {"fields": [{**VELOCITY, "unit": ""}]}}, ["data.fields", "unit"]),
+        (
+            {"data": {"fields": [{**VELOCITY, "unit": "km/h"}]}},
+            ["data.fields", "unknown unit 'km/h'; there are Msun/h per pixel", "km/s"],
+        ),
+        (
+            {"data": {"fields": [{**VELOCITY, "mean_of": None}]}},
+            ["a mass is in Msun/h per pixel, not in km/s"],
+        ),
         ({"data": {"fields": [{**VELOCITY, "particles": ["dust"]}]}}, ["particles", "'dust'"]),
         ({"data": {"fields": [{**VELOCITY, "run": "dmo"}]}}, ["data.fields", "of the run hydro"]),
         (
