@@ -60,19 +60,21 @@ class TensorBoard(pl.Callback):
 
 
 def picture(truth: Tensor, members: Tensor) -> Tensor:
-    """Truth and members side by side, a window a row, in one grey scale of log mass.
+    """Truth and members side by side, a window a row, in one grey scale.
+
+    It is logarithmic unless there are negative values.
 
     Parameters
     ----------
     truth, members
-        ``(window, y, x)`` and ``(window, member, y, x)`` [Msun/h per pixel].
+        ``(window, y, x)`` and ``(window, member, y, x)`` in the unit of the field.
 
     Returns
     -------
     ``(1, height, width)`` in [0, 1].
     """
     panels = torch.cat([truth[:, None], members], dim=1).cpu()
-    levels = torch.log10(panels + FLOOR_MSUNH)
+    levels = panels if bool((panels < 0).any()) else torch.log10(panels + FLOOR_MSUNH)
     low, high = levels[:, 0].min(), levels[:, 0].max()
     grey = ((levels - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
     rows = [torch.cat(list(row), dim=1) for row in grey]
