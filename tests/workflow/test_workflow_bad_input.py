@@ -6,6 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
+from emulator.io import append_seal
+
 pytestmark = pytest.mark.workflow
 
 SNAPSHOT = "data/raw/test/Sims/Surrogate{dm}/L25n32/SB/SB_0/snapshot_090.hdf5"
@@ -26,12 +28,23 @@ def refused(call, folder, arguments, *words):
 
 
 def edit(path, change):
-    """Change one HDF5 file; hard links to it keep the old content."""
+    """Change one HDF5 file, and seal it as its writer would; hard links to it keep the old one."""
     kept = path.read_bytes()
     path.unlink()
     path.write_bytes(kept)
     with h5py.File(path, "r+") as handle:
         change(handle)
+    append_seal(path)
+
+
+def test_a_snapshot_that_another_program_has_changed(copy, call):
+    path = copy / DMO
+    kept = path.read_bytes()
+    path.unlink()
+    path.write_bytes(kept)
+    with h5py.File(path, "r+") as handle:
+        handle["Header"].attrs["BoxSize"] = 1.0
+    refused(call, copy, PROJECT, DMO, "changed by another program", "Remove it and run")
 
 
 def test_missing_snapshot(copy, call):
@@ -78,7 +91,7 @@ def test_nan_in_a_map(copy, call):
         handle["maps"][0, 1, 3, 4] = np.nan
 
     from emulator.data.splits import SPLITS
-    from emulator.io import append_seal, read_json
+    from emulator.io import read_json
 
     splits = read_json(copy / "results/test/splits.json")
     assert set(splits) == set(SPLITS)
