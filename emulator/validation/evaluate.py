@@ -71,18 +71,17 @@ def evaluate(
         )
     progress = Progress("validate", len(ensembles))
     paths = sorted(map(Path, ensembles))
-    first = read_ensemble(paths[0])
-    _require_held_out(first, paths[0], splits)
-    fields = fields_of(first, paths[0])
+    ensemble = _read_held_out(paths[0], splits)
+    first, fields = ensemble.isel(sample=[]), fields_of(ensemble, paths[0])
     config = _resolve(config, fields)
     baselines = fit_baselines(
         splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED
     )
-    first, rows = first.isel(sample=[]), []
+    rows = []
     for path in paths:
-        ensemble = read_ensemble(path)
-        _require_held_out(ensemble, path, splits)
-        _require_alike(ensemble, first, path)
+        if path != paths[0]:
+            ensemble = _read_held_out(path, splits)
+            _require_alike(ensemble, first, path)
         rows.append(_evaluate_one(ensemble, fields, Path(maps_dir), baselines, config))
         progress.advance()
     stats = xr.concat(rows, "simulation", join="outer", coords="minimal", compat="equals")
@@ -96,9 +95,8 @@ def _resolve(config: ValidationConfig, fields: Sequence[Field]) -> ValidationCon
     return config.model_copy(update={"power_tolerance": power_tolerances(config, fields)})
 
 
-def _require_held_out(
-    ensemble: xr.Dataset, path: Path, splits: Mapping[str, Sequence[str]]
-) -> None:
+def _read_held_out(path: Path, splits: Mapping[str, Sequence[str]]) -> xr.Dataset:
+    ensemble = read_ensemble(path)
     simulation = str(ensemble.attrs["simulation"])
     if simulation in splits.get("train", ()):
         raise DataError(
@@ -107,6 +105,7 @@ def _require_held_out(
             f"{simulation}, which is in the training split",
             "Validate on simulations that the model has not seen.",
         )
+    return ensemble
 
 
 def _require_alike(ensemble: xr.Dataset, first: xr.Dataset, path: Path) -> None:
