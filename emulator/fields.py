@@ -8,11 +8,13 @@ its label, colour and bars all stand here.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, model_validator
 from pydantic import Field as _Value
 
+from emulator.io.errors import DataError
 from emulator.units import OF_FIELDS, Unit
 
 Particles = Literal["dark_matter", "gas", "stars", "black_holes"]
@@ -192,6 +194,12 @@ def summands(fields: Sequence[Field]) -> tuple[str, ...]:
     return tuple(field.name for field in masses) if masses and complete else ()
 
 
+def shared_unit(fields: Iterable[Field], otherwise: str) -> str:
+    """The unit of all fields; or else what stands in its place where they share one array."""
+    units = {field.unit for field in fields}
+    return units.pop() if len(units) == 1 else otherwise
+
+
 def find_fields(names: Iterable[str], known: Mapping[str, Field] = FIELDS) -> tuple[Field, ...]:
     """Rows of the table by name.
 
@@ -212,17 +220,24 @@ def dump_fields(fields: Iterable[Field]) -> str:
     return json.dumps({field.name: field.model_dump(mode="json") for field in fields})
 
 
-def load_fields(attrs: Mapping[str, Any], names: Iterable[str]) -> tuple[Field, ...]:
+def load_fields(
+    attrs: Mapping[str, Any], names: Iterable[str], where: str | Path
+) -> tuple[Field, ...]:
     """Fields that a file names: as its attribute ``fields`` declares them, or of the table.
 
     Raises
     ------
-    ValueError
-        A name that neither knows.
+    DataError
+        A name that neither knows, or a declaration that is none; ``where`` names the file.
     """
-    declared = json.loads(attrs["fields"]) if "fields" in attrs else {}
-    known = {name: Field.model_validate(value) for name, value in declared.items()}
-    return find_fields(names, FIELDS | {f.name: f for f in (CONDITION, TOTAL)} | known)
+    names = tuple(names)
+    try:
+        declared = _DECLARED.validate_json(attrs["fields"]) if "fields" in attrs else {}
+        return find_fields(names, FIELDS | {f.name: f for f in (CONDITION, TOTAL)} | declared)
+    except ValueError as error:
+        raise DataError(
+            f"{where}:fields", f"declarations of the channels {', '.join(names)}", str(error)
+        ) from error
 
 
-SPECIES = ("dmo", *TARGETS)
+_DECLARED = TypeAdapter(dict[str, Field])

@@ -1,6 +1,8 @@
 """Values by the rows of their fields, for tests that write them by name."""
 
-from emulator.fields import CONDITION, FIELDS
+from emulator.fields import CONDITION, FIELDS, TARGETS
+
+SPECIES = (CONDITION.name, *TARGETS)
 
 
 def by_field(values):

@@ -12,6 +12,7 @@ from emulator.fields import (
     summands,
     with_total,
 )
+from emulator.io import DataError
 
 GAS = FIELDS["gas"]
 
@@ -71,5 +72,11 @@ def test_unknown_names_are_listed_with_the_known_ones():
 def test_a_file_says_what_its_fields_are():
     metals = Field(name="metals", label="metals", particles=("gas",), transform="log")
     attrs = {"fields": dump_fields([GAS, metals])}
-    assert load_fields(attrs, ["metals", "gas"]) == (metals, GAS)
-    assert load_fields({}, ["gas", "total"])[0] == GAS
+    assert load_fields(attrs, ["metals", "gas"], "f") == (metals, GAS)
+    assert load_fields({}, ["gas", "total"], "f")[0] == GAS
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"metals": 1}', '{"gas": {"name": "gas"}}', "{}"])
+def test_declarations_that_are_none_name_the_file(text):
+    with pytest.raises(DataError, match="f:fields: expected declarations of the channels metals"):
+        load_fields({"fields": text}, ["metals"], "f")

@@ -97,7 +97,7 @@ class Maps:
     @property
     def fields(self) -> tuple[Field, ...]:
         """Rows of the fields along ``species``."""
-        return load_fields(self.attrs, self.species)
+        return load_fields(self.attrs, self.species, self.path)
 
     @property
     def n_pixels(self) -> int:
@@ -210,7 +210,7 @@ def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
     if len(shape) != 4 or shape[:2] != lead or lead[0] < 1 or shape[2] != shape[3]:
         expected = f"shape ({lead[0] or 1}, {lead[1]}, n, n)"
         raise DataError(f"{path}:maps", expected, f"{shape}")
-    fields = load_fields(attrs, labels["species"])
+    fields = load_fields(attrs, labels["species"], path)
     read = _lazy_field if lazy else _field
     return Maps(
         path=path,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from emulator.fields import TOTAL, Field, summands, with_total
+from emulator.fields import TOTAL, Field, shared_unit, summands, with_total
 from emulator.units import Unit
 
 UNIT_OF_FIELD = "unit of the field"
@@ -37,8 +37,7 @@ def names_with_total(fields: Sequence[Field]) -> list[str]:
 
 def common_unit(fields: Sequence[Field]) -> str:
     """The unit of all fields, or :data:`UNIT_OF_FIELD`."""
-    units = {field.unit for field in fields}
-    return units.pop() if len(units) == 1 else UNIT_OF_FIELD
+    return shared_unit(fields, UNIT_OF_FIELD)
 
 
 def variance_attrs(fields: Sequence[Field]) -> dict[str, str]:

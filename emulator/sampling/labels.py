@@ -8,7 +8,7 @@ import numpy as np
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
-from emulator.fields import dump_fields
+from emulator.fields import dump_fields, shared_unit
 from emulator.metadata import provenance
 from emulator.model.card import ModelCard
 from emulator.sampling.inputs import Observed
@@ -31,14 +31,12 @@ def label_ensemble(
     import xarray as xr
 
     fields = [channel.field for channel in card.normalisation.channels]
-    units = sorted({field.unit for field in fields})
+    unit = shared_unit(fields, "of each channel: see attrs['fields']")
     mass, length = {"units": str(Unit.MASS_PER_PIXEL)}, {"units": str(Unit.LENGTH)}
     coordinate = (np.arange(card.grid.window) + 0.5) * card.grid.pixel_mpch
     return xr.Dataset(
         {
-            "fields": (("sample", "member", "channel", "y", "x"), values, {
-                "units": units[0] if len(units) == 1 else "of each channel: see attrs['fields']",
-            }),
+            "fields": (("sample", "member", "channel", "y", "x"), values, {"units": unit}),
             "condition": (("sample", "y", "x"), condition.field.numpy(), mass),
             "large_scale": (("sample", "level", "y", "x"), condition.context.numpy(), mass),
             "params": (("sample", "parameter"), condition.params.numpy()),

@@ -1,6 +1,6 @@
 """Maps of one simulation before they are written, and their file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.fields import CONDITION, Field, dump_fields
+from emulator.fields import CONDITION, Field, dump_fields, shared_unit
 from emulator.io import checked_values, write_dataset
 from emulator.units import Unit
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from emulator.readers.catalogs import Halos
 
-_CHUNK = 128
+_CHUNK, _UNITS = 128, "of each species: see unit"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
             "maps": (
                 ("projection", "species", "y", "x"),
                 _checked(maps, str(output)),
-                {"units": _unit(species), "long_name": "projected fields"},
+                {"units": shared_unit(species, _UNITS), "long_name": "projected fields"},
             ),
             "halo_position": (("halo", "axis"), maps.halos.position_mpch, length),
             "halo_m200c": ("halo", maps.halos.m200c_msunh, {"units": str(Unit.MASS)}),
@@ -100,12 +100,6 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
         attrs=dict(attrs) | {"fields": dump_fields(maps.fields)},
     )
     write_dataset(dataset, output, encoding=_encoding(dataset))
-
-
-def _unit(species: Sequence[Field]) -> str:
-    """Unit of all fields, if they share one."""
-    units = {field.unit for field in species}
-    return units.pop() if len(units) == 1 else "of each species: see unit"
 
 
 def _checked(maps: FullMaps, output: str) -> NDArray[np.float32]:

@@ -37,7 +37,9 @@ def acceptance_table(metrics: xr.Dataset, config: ValidationConfig) -> list[dict
         If no shell of the spectra lies in the range of wave numbers, or the config names a field
         that was not evaluated.
     """
-    fields = load_fields(metrics.attrs, metrics["channel"].values.astype(str).tolist())
+    fields = load_fields(
+        metrics.attrs, metrics["channel"].values.astype(str).tolist(), "metrics.nc"
+    )
     return [bar.row() for bar in registry.judge(metrics, config, fields)]
 
 

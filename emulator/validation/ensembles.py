@@ -62,13 +62,7 @@ def fields_of(ensemble: xr.Dataset, path: str | Path) -> tuple[Field, ...]:
     DataError
         A channel that neither knows, or a declaration that is none.
     """
-    names = ensemble["channel"].values.astype(str).tolist()
-    try:
-        return load_fields(ensemble.attrs, names)
-    except ValueError as error:
-        raise DataError(
-            f"{path}:fields", f"declarations of the channels {', '.join(names)}", str(error)
-        ) from error
+    return load_fields(ensemble.attrs, ensemble["channel"].values.astype(str).tolist(), path)
 
 
 def _require_values(values: xr.DataArray, fields: tuple[Field, ...], where: str) -> None:

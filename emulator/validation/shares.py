@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from emulator.fields import CONDITION, Field, load_fields
-from emulator.io import DataError, open_hdf5, require_attribute
+from emulator.io import open_hdf5, require_attribute
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,7 @@ def _fields_of(path: Path) -> tuple[Field, ...]:
         attrs = {
             key: np.asarray(value).item() for key, value in handle.attrs.items() if key == "fields"
         }
-    try:
-        return load_fields(attrs, names)
-    except ValueError as error:
-        raise DataError(
-            f"{path}:species", f"declarations of {', '.join(names)}", str(error)
-        ) from error
+    return load_fields(attrs, names, path)
 
 
 def _masses_over_dmo(path: Path, names: Sequence[str]) -> dict[str, float]:

@@ -5,11 +5,11 @@ from pathlib import Path
 import fabricated
 import numpy as np
 import pytest
+from rows import SPECIES
 
 from emulator.data import lazy as lazy_module
 from emulator.data.cutouts import extract, grid_centres, orient, window_places
 from emulator.data.maps import Maps, read_maps
-from emulator.fields import SPECIES
 from emulator.io import DataError
 from emulator.projection.pyramid import block_mean
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from data_samples import write_catalogue, write_snapshot, write_tiny_root
+from rows import SPECIES
 
 from emulator.config import DataConfig
 from emulator.data.maps import read_maps
-from emulator.fields import SPECIES
 from emulator.io import DataError, append_seal
 from emulator.projection.blocks import parts_of
 from emulator.projection.pair import project_species

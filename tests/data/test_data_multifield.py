@@ -4,10 +4,10 @@ import multifield_files as files
 import numpy as np
 import pytest
 from fitted import fit
+from rows import SPECIES
 
 from emulator.config import DataConfig, ModelConfig
 from emulator.data.maps import read_maps
-from emulator.fields import SPECIES
 from emulator.io import DataError
 from emulator.model.windows import windows_for
 from emulator.projection.pyramid import block_mean

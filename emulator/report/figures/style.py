@@ -54,7 +54,8 @@ def fields_of(dataset: xr.Dataset) -> dict[str, Field]:
         if coord in dataset.coords
         for name in np.atleast_1d(dataset[coord].values)
     ]
-    return {field.name: field for field in load_fields(dataset.attrs, dict.fromkeys(names))}
+    rows = load_fields(dataset.attrs, dict.fromkeys(names), "metrics or ensemble of the report")
+    return {field.name: field for field in rows}
 
 
 def grid_for(count: int) -> tuple[int, int]:
