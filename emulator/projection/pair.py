@@ -7,7 +7,7 @@ mesh of at most 256^3), once a worker, plus one block of particles, whatever the
 Tracers are left out and, unless a field asks for them, black holes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -83,6 +83,13 @@ def parts_by_kind(
     }
 
 
+def parts_for(field: Field, kinds: Mapping[str, Sequence[Part]]) -> list[Part]:
+    """Particles that a field of the hydrodynamic run is made from; see :func:`parts_by_kind`."""
+    parts = [part for kind in field.particles for part in kinds[kind]]
+    # gas in a wind has a mass, but none of the properties of a gas cell
+    return parts if field.adds_up else [part for part in parts if part.select != "wind"]
+
+
 def project_field(
     field: Field,
     parts: Sequence[Part],
@@ -127,13 +134,19 @@ def project_field(
     """
     if not parts and not field.sparse:
         raise DataError(where, f"particles ({field.name})", "none")
+    if field.sparse and kernel == "adaptive":
+        kernel = "cic"
+    mesh = None
+    if kernel == "adaptive":  # once, for a mean and its weights
+        mesh = density_mesh(parts, block_particles, scheduler=scheduler, workers=workers)
     project = partial(
         project_species,
         parts,
         n_pixels=n_pixels,
         slabs=slabs,
-        kernel="cic" if field.sparse and kernel == "adaptive" else kernel,
+        kernel=kernel,
         block_particles=block_particles,
+        mesh=mesh,
         scheduler=scheduler,
         workers=workers,
     )
@@ -168,6 +181,7 @@ def project_species(
     block_particles: int,
     axes: Sequence[int] = AXES,
     mean_of: str | None = None,
+    mesh: NDArray[np.float32] | None = None,
     scheduler: str = "threads",
     workers: int = 1,
 ) -> SpeciesMap:
@@ -182,18 +196,28 @@ def project_species(
         takes two passes over the files: density, then deposit.
     mean_of
         Weigh the masses by this property of the particles.
+    mesh
+        Their density for the adaptive kernel, from :func:`density_mesh`; None: made here.
     block_particles, scheduler, workers
-        As :func:`project_pair`.
+        As :func:`project_field`.
     """
     share = partial(sum_over, parts, scheduler=scheduler, workers=workers)
-    mesh = None
-    if kernel == "adaptive":
-        side = mesh_side(sum(len(part) for part in parts))
-        mesh, _ = share(partial(_mesh_of, block_particles), (side,) * 3, np.float32)
+    if kernel == "adaptive" and mesh is None:
+        mesh = density_mesh(parts, block_particles, scheduler=scheduler, workers=workers)
     task = partial(_maps_of, block_particles, kernel, tuple(axes), mesh, mean_of)
     grids, total = share(task, padded_shape(len(axes) * slabs, n_pixels), np.float64)
     maps = without_ghosts(grids)
     return SpeciesMap(maps, total, float(maps.sum() / len(axes)))
+
+
+def density_mesh(
+    parts: Sequence[Part], block_particles: int, *, scheduler: str, workers: int
+) -> NDArray[np.float32]:
+    """Mass of all parts in the cells of a coarse mesh, which the adaptive kernel follows."""
+    side = mesh_side(sum(len(part) for part in parts))
+    task, shape = partial(_mesh_of, block_particles), (side,) * 3
+    mesh, _ = sum_over(parts, task, shape, np.float32, scheduler=scheduler, workers=workers)
+    return mesh
 
 
 def _mesh_of(block_particles: int, part: Part, mesh: NDArray[Any]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from emulator.config import DataConfig
 from emulator.fields import Field
 from emulator.projection.blocks import read_blocks
-from emulator.projection.pair import parts_by_kind
+from emulator.projection.pair import parts_by_kind, parts_for
 from emulator.projection.twins import require_mean_density, require_pair, require_same_matter
 from emulator.readers.catalogs import Halos, read_halos
 from emulator.readers.headers import LENGTHS, MASSES, FileUnit, scale
@@ -45,8 +45,7 @@ def require_properties(hydro: Snapshot, field: Field) -> None:
     """
     if field.mean_of is None:
         return
-    kinds = parts_by_kind(hydro, wind="stars", black_holes="ignore")
-    for part in (part for kind in field.particles for part in kinds[kind]):
+    for part in parts_for(field, parts_by_kind(hydro, wind="gas", black_holes="ignore")):
         first, _ = part.split_at(1)
         for _ in read_blocks(first, 1, mean_of=field.mean_of):
             pass

@@ -14,6 +14,7 @@ from emulator.projection.pair import (
     PARTICLE_TYPES,
     SpeciesMap,
     parts_by_kind,
+    parts_for,
     project_field,
     project_species,
     projection_labels,
@@ -51,9 +52,7 @@ class Pair(NamedTuple):
         """Particles that a field is made from."""
         if field.run == "dmo":
             return parts_of(self.dmo, DARK_MATTER)
-        parts = [part for kind in field.particles for part in self.kinds[kind]]
-        # gas in a wind has a mass, but none of the properties of a gas cell
-        return parts if field.adds_up else [part for part in parts if part.select != "wind"]
+        return parts_for(field, self.kinds)
 
     def where(self, field: Field) -> str:
         """File and group of a field's particles, for messages."""
