@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field as Value
 from pydantic import model_validator
 
-from emulator.config.section import Scale, Section
+from emulator.config.section import Scale, Section, renamed
 from emulator.fields import Field, Floor, TransformName, require_transform
 
 
@@ -35,9 +35,7 @@ class ChannelConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _old_name_of_the_floor(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "floor_msunh" in value and "floor" not in value:
-            value = {("floor" if k == "floor_msunh" else k): v for k, v in value.items()}
-        return value
+        return renamed(value, "floor_msunh", "floor")
 
 
 class Channel(Section):

@@ -53,7 +53,7 @@ class DataConfig(Section):
     @classmethod
     def _fields_are_known(cls, fields: tuple[str | FieldRow, ...]) -> tuple[str | FieldRow, ...]:
         find_fields(name for name in fields if isinstance(name, str))
-        names = [field if isinstance(field, str) else field.name for field in fields]
+        names = _names(fields)
         taken = [n for n in (CONDITION.name, TOTAL.name) if n in names]
         declared = [f.name for f in fields if isinstance(f, FieldRow)]
         taken += [name for name in declared if name in FIELDS]
@@ -71,8 +71,7 @@ class DataConfig(Section):
     def targets(self) -> tuple[FieldRow, ...]:
         """Rows of the fields that are mapped."""
         declared = {field.name: field for field in self.fields if isinstance(field, FieldRow)}
-        names = [field if isinstance(field, str) else field.name for field in self.fields]
-        return find_fields(names, FIELDS | declared)
+        return find_fields(_names(self.fields), FIELDS | declared)
 
     @model_validator(mode="after")
     def _windows_fit(self) -> "DataConfig":
@@ -85,3 +84,7 @@ class DataConfig(Section):
                     f"n_pixels ({self.n_pixels}), and {factor} must divide n_pixels"
                 )
         return self
+
+
+def _names(fields: tuple[str | FieldRow, ...]) -> list[str]:
+    return [field if isinstance(field, str) else field.name for field in fields]

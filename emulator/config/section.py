@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -29,6 +29,13 @@ class Section(BaseModel):
     """Base of all sections: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def renamed(value: Any, old: str, new: str) -> Any:
+    """A mapping with the old name of a key replaced, if only that is there; for old documents."""
+    if not isinstance(value, dict) or old not in value or new in value:
+        return value
+    return {(new if key == old else key): entry for key, entry in value.items()}
 
 
 def checked_part(name: str, what: str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from emulator.config import Channel
 from emulator.config.documents import shorten_error
+from emulator.config.section import renamed
 from emulator.fields import FIELDS
 from emulator.io import DataError, EmulatorError, read_json, write_json
 from emulator.model.transforms import TRANSFORMS
@@ -185,5 +186,5 @@ class Normalisation(BaseModel):
 def _with_its_field(channel: Any) -> Any:
     if not isinstance(channel, dict) or "field" in channel:
         return channel
-    named = {("floor" if k == "floor_msunh" else k): v for k, v in channel.items() if k != "name"}
-    return {"field": FIELDS.get(str(channel.get("name"))), **named}
+    rest = {key: value for key, value in channel.items() if key != "name"}
+    return {"field": FIELDS.get(str(channel.get("name"))), **renamed(rest, "floor_msunh", "floor")}

@@ -35,7 +35,6 @@ class MultifieldSuite(ExistingSuite):
     omega_b: PositiveFloat = 0.049
     maps: dict[str, TemplatePath] = Field(
         {},
-        validate_default=False,
         description="file of each field, by its name; those of the table are known",
     )
     parameters: TemplatePath = "params_{set}_{suite}.txt"

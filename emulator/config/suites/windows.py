@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
+from emulator.config.section import renamed
 from emulator.config.suites.existing import ExistingSuite
 from emulator.config.suites.layout import TemplatePath, template_path
 from emulator.fields import TARGETS
@@ -39,9 +40,7 @@ class WindowsSuite(ExistingSuite):
     @model_validator(mode="before")
     @classmethod
     def _old_name_of_the_files(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "samples" in value and "files" not in value:
-            value = {("files" if k == "samples" else k): v for k, v in value.items()}
-        return value
+        return renamed(value, "samples", "files")
 
     def path(self, kind: str, root: str | Path, simulation: str) -> Path:
         """Path of the table of ranges, or the pattern of the files."""
