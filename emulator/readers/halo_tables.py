@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from emulator.io import DataError, read_lines
 from emulator.readers.headers import Header
+from emulator.readers.numbers import cell
 from emulator.units import CRITICAL_DENSITY
 
 _STATED = {
@@ -144,7 +145,7 @@ def _comment(
     for number, line in comments:
         match = pattern.match(line)
         if match:
-            value = _number(match[1], f"{path}:{number}")
+            value = cell(match[1], f"{path}:{number}")
             if not 0 < value < math.inf:
                 raise DataError(f"{path}:{number}", "a positive number", match[1])
             if found is not None and abs(value - found) > _AGREEMENT * found:
@@ -188,19 +189,9 @@ def _read_table(
         if len(cells) != len(names):
             raise DataError(f"{path}:{number}", f"{len(names)} values", f"{len(cells)}")
         for column, name in enumerate(wanted):
-            values[row, column] = _number(cells[places[name]], f"{path}:{number}:{name}")
+            values[row, column] = cell(cells[places[name]], f"{path}:{number}:{name}")
     numbers = np.array([number for number, _ in rows], np.int64)
     return _Table(dict(zip(wanted, values.T, strict=True)), numbers)
-
-
-def _number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise DataError(where, "a number", repr(text)) from error
-    if "_" in text:  # Python's digit separator, in no table's format
-        raise DataError(where, "a number", repr(text))
-    return value
 
 
 def _checked(path: Path, table: _Table, header: Header) -> Listed:

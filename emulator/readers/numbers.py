@@ -49,6 +49,23 @@ def integers(attrs: Mapping[str, Any], name: str, where: str) -> NDArray[np.int6
     return values.astype(np.int64)
 
 
+def cell(text: str, where: str) -> float:
+    """Number in a cell of a text table, NaN and infinity among them.
+
+    Raises
+    ------
+    DataError
+        Anything else.
+    """
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise DataError(where, "a number", repr(text)) from error
+    if "_" in text:  # Python's digit separator, in no table's format
+        raise DataError(where, "a number", repr(text))
+    return value
+
+
 def number(attrs: Mapping[str, Any], name: str, where: str) -> float | None:
     """One attribute as a number (an array of one is one, too); ``None`` without it."""
     values = numbers(attrs, name, where)

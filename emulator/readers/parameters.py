@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emulator.io import DataError, read_lines
+from emulator.readers.numbers import cell
 from emulator.readers.parameter_table import SEED, ParameterTable, canonical_name, shorten
 
 
@@ -170,12 +171,7 @@ def parameter_attrs(params: Mapping[str, float], range_table: str | Path) -> dic
 
 
 def _number(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise DataError(where, "a number", repr(text)) from error
-    if "_" in text:  # Python's digit separator, in no table's format
-        raise DataError(where, "a number", repr(text))
+    value = cell(text, where)
     if not math.isfinite(value):
         raise DataError(where, "a finite number", repr(text))
     return value
