@@ -32,7 +32,9 @@ class Check(NamedTuple):
         return sum(finding.level is Level.ERROR for finding in self.findings)
 
 
-def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Particles) -> Check:
+def check_suite(
+    config: ExperimentConfig, root: str | Path | None, *, particles: Particles
+) -> Check:
     """Inspect every simulation of a suite.
 
     Parameters
@@ -40,7 +42,7 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
     config
         The experiment.
     root
-        Folder above the files.
+        Folder above the files; None: where the config says.
     particles
         Whose particles are read: of no simulation, of the first of each set, of all.
 
@@ -50,7 +52,8 @@ def check_suite(config: ExperimentConfig, root: str | Path, *, particles: Partic
         All findings; no fault of the data is raised.
     """
     suite = suite_of(config, root)
-    if not Path(root).is_dir():
+    root = suite.root
+    if not root.is_dir():
         absent = Finding(
             Level.ERROR,
             "root",

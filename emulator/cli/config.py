@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emulator.cli.options import AS_PATH, AsJson, Config, Raw, Results, raw_of, results_of
+from emulator.cli.options import AS_PATH, AsJson, Config, Raw, Results, results_of
 from emulator.config import json_schema, read_config
 
 
@@ -34,7 +34,7 @@ def cost(
     from emulator.io import write_json
 
     experiment = read_config(config)
-    prediction = predict(experiment, raw_of(experiment, raw), gpu_tflops=gpu_tflops)
+    prediction = predict(experiment, raw, gpu_tflops=gpu_tflops)
     document = to_json(prediction)
     write_json(results_of(experiment, results) / "cost.json", document)
     typer.echo(json.dumps(document, indent=2) if as_json else to_text(prediction))

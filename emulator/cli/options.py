@@ -41,11 +41,6 @@ Manifest = Annotated[
 ]
 
 
-def raw_of(experiment: ExperimentConfig, folder: Path | None) -> Path:
-    """Folder of the suite: the one given, or that of the workflow."""
-    return folder or experiment.suite.folder(experiment.name)
-
-
 def maps_of(experiment: ExperimentConfig, folder: Path | None) -> Path:
     """Folder of maps: the one given, or that of the workflow."""
     return folder or maps_folder(experiment.name)

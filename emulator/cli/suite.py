@@ -13,7 +13,6 @@ from emulator.cli.options import (
     Raw,
     Redraws,
     maps_of,
-    raw_of,
 )
 from emulator.config import block_name, maps_file, read_config
 
@@ -100,7 +99,7 @@ def check(
     from emulator.checks.run import check_suite
 
     experiment = read_config(config)
-    result = check_suite(experiment, raw_of(experiment, raw), particles=particles)
+    result = check_suite(experiment, raw, particles=particles)
     typer.echo(json.dumps(to_json(result), indent=2) if as_json else to_text(result))
     if result.n_errors:
         raise typer.Exit(1)

@@ -60,7 +60,7 @@ class Prediction(NamedTuple):
     notes: list[str]
 
 
-def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -> Prediction:
+def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | None) -> Prediction:
     """Predict the cost of a config from short probes on this machine.
 
     Parameters
@@ -68,7 +68,7 @@ def predict(config: ExperimentConfig, root: Path, *, gpu_tflops: float | None) -
     config
         The experiment.
     root
-        Folder of the suite, for suites that exist.
+        Folder of the suite; None: where its config says.
     gpu_tflops
         Arithmetic that the network reaches on a GPU of the cluster [TFLOP/s], if that is where it
         will run and there is none here; None: the device of this machine.

@@ -1,6 +1,8 @@
 """Suites of existing files: who shares initial phases, by seeds or by what the config says."""
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cache, cached_property
+from pathlib import Path
 
 from emulator.readers.parameter_table import ParameterTable, read_table
 from emulator.readers.parameters import seed_of
@@ -21,13 +23,13 @@ class ExistingSuite(Suite):
     @cached_property
     def runs(self) -> dict[str, tuple[str, ...]]:
         """See :attr:`Suite.runs`."""
-        self._tables: dict[str, ParameterTable] = {}
+        table_of = cache(lambda path: read_table(path, self.config.parameter_names))
         groups: dict[str, list[str]] = {}
         for simulation in self.simulations:
-            groups.setdefault(self._label(simulation), []).append(simulation)
+            groups.setdefault(self._label(simulation, table_of), []).append(simulation)
         return {members[0]: tuple(members) for members in groups.values()}
 
-    def _label(self, simulation: str) -> str:
+    def _label(self, simulation: str, table_of: Callable[[Path], ParameterTable]) -> str:
         """Label of the phases of a simulation; equal labels are equal phases."""
         given = self.config.phases_of(simulation)
         if given is not None:
@@ -35,7 +37,5 @@ class ExistingSuite(Suite):
         if self.config.phases == "own" or not self.has_tables:
             return f"simulation {simulation}"
         path = self.config.path("parameters", self.root, simulation)
-        if str(path) not in self._tables:
-            self._tables[str(path)] = read_table(path, self.config.parameter_names)
-        seed = seed_of(self._tables[str(path)], simulation)
+        seed = seed_of(table_of(path), simulation)
         return f"simulation {simulation}" if seed is None else f"seed {seed:g}"
