@@ -1,7 +1,9 @@
 r"""Baryonification: dark matter, gas and stars from a dark-matter-only run, with known randomness.
 
 Every particle of mass ``m`` becomes a dark-matter particle ``(1 - f_b) m`` and a gas particle
-``f_b m`` at the same place. Then, halo by halo and only for the particles that a halo owns:
+``f_b m`` at the same place, which is not that of its twin (:mod:`emulator.simulate.chaos`). Gas of
+no halo is stirred (:mod:`emulator.simulate.diffuse`). Then, halo by halo and only for the particles
+that a halo owns:
 
 1. gas radii are mapped through the *measured* enclosed mass onto the target profile
    (:mod:`emulator.simulate.profiles`), keeping their order and direction;
@@ -22,18 +24,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.simulate import profiles
+from emulator.simulate.chaos import displace
+from emulator.simulate.diffuse import stir
 from emulator.simulate.neighbourhood import DarkMatterRun
 from emulator.simulate.stars import HaloStars, place_stars
 from emulator.simulate.stirring import blow_bubbles, random_fields
 
 Floats = NDArray[np.float64]
 
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 """Raised with every change of a formula or constant of the suite: older files are made anew."""
 
 MIN_MEMBERS = 8
 STAR_MASS = 0.08
 """Wanted mass of a star particle, in units of the dark-matter-only particle."""
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """How strong each part of the surrogate is; 0 removes it.
+
+    ``environment`` is alpha in ``M_c *= 10^(-alpha tanh(delta_R))`` [dex]; ``chaos`` and
+    ``diffuse`` multiply displacements and unevenness.
+    """
+
+    environment: float = 0.2
+    chaos: float = 1.0
+    diffuse: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +118,7 @@ def baryonify(
     params: Mapping[str, float],
     *,
     baryon_fraction: float,
-    environment_strength: float,
+    strengths: Strengths,
     seeds: tuple[int, int],
 ) -> HydroParticles:
     """Turn a dark-matter-only snapshot into one draw of dark matter, gas and stars.
@@ -111,9 +128,9 @@ def baryonify(
     run
         The dark-matter-only run.
     params
-        A_SN1, A_AGN1, A_SN2, A_AGN2.
-    environment_strength
-        alpha in M_c *= 10^(-alpha tanh(delta_R)) [dex].
+        Omega_m, sigma_8, A_SN1, A_AGN1, A_SN2, A_AGN2.
+    strengths
+        Of the parts of the surrogate.
     seeds
         ``(ic_seed, baryon_seed)``; ``baryon_seed`` is at least 1.
 
@@ -124,17 +141,24 @@ def baryonify(
 
     Notes
     -----
-    The mass that a halo owns is kept to rounding, gas plus stars plus dark matter.
+    The mass that a halo owns is kept to rounding, gas plus stars plus dark matter; that of all gas
+    outside halos, too.
     """
     if seeds[1] < 1:
         raise ValueError(f"baryon_seed must be at least 1, got {seeds[1]}: 0 repeats the phases")
+    run = displace(run, strengths.chaos, seeds)
     halos, members = run.halos, run.members
     dark_matter, gas = run.positions.copy(), run.positions.copy()
     gas_mass = baryon_fraction * run.particle_mass_msunh
     gas_masses = np.full(len(gas), gas_mass)
+    if strengths.diffuse:
+        free = np.setdiff1d(np.arange(len(gas)), members.particles, assume_unique=True)
+        diffuse = stir(len(free), strengths.diffuse, seeds)
+        gas[free] += diffuse.displacements
+        gas_masses[free] = gas_mass * len(free) * diffuse.shares
     stars: list[HaloStars] = []
     hosts: list[int] = []
-    environment = -environment_strength * np.tanh(run.shell_overdensity)
+    environment = -strengths.environment * np.tanh(run.shell_overdensity)
     for halo, (mass, r200c) in enumerate(zip(halos.m200c, halos.r200c, strict=True)):
         own = members.of(halo)
         particles, centre = members.particles[own], halos.positions[halo]

@@ -43,9 +43,10 @@ class DarkMatterRun:
     """A dark-matter-only run as its hydro outcomes see it.
 
     ``positions`` ``(particle, 3)`` [Mpc/h], mass of each particle [Msun/h], halos, the particles
-    that they own, and the overdensity around them ``(halo,)``.
+    that they own, and the overdensity around them ``(halo,)``; ``box_size_mpch`` [Mpc/h].
     """
 
+    box_size_mpch: float
     positions: NDArray[np.float64]
     particle_mass_msunh: float
     halos: HaloTable
@@ -55,13 +56,14 @@ class DarkMatterRun:
 
 def survey(tree: cKDTree, particle_mass_msunh: float, halos: HaloTable) -> DarkMatterRun:
     """Find out, once a run, all that its hydro outcomes share."""
-    positions = np.asarray(tree.data)
+    positions, box = np.asarray(tree.data), float(tree.boxsize[0])
     return DarkMatterRun(
+        box,
         positions,
         particle_mass_msunh,
         halos,
         assign_members(tree, halos),
-        shell_overdensity(positions, halos.positions, float(tree.boxsize[0])),
+        shell_overdensity(positions, halos.positions, box),
     )
 
 

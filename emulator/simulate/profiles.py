@@ -25,14 +25,26 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from emulator.simulate.design import FIDUCIAL
+
 Floats = NDArray[np.float64]
 
-BOUND_MASS_MSUNH = 10.0**12.7
+BOUND_MASS_MSUNH = 10.0**12.55
 """M_c of the fiducial point: a halo of this mass keeps half of its gas."""
 
+BOUND_MASS_SLOPES = {
+    "A_AGN1": 0.4, "A_AGN2": 1.4, "A_SN1": -1.8, "A_SN2": -1.2, "sigma_8": 0.8
+}  # fmt: skip
+STAR_SLOPES = {
+    "A_AGN1": -0.03, "A_AGN2": -0.08, "A_SN1": -0.6, "A_SN2": -0.7, "Omega_m": -0.4, "sigma_8": 1.1
+}  # fmt: skip
+"""Slopes of ln M_c and of the logarithm of the stellar fraction with that of each parameter."""
+
 BOUND_SLOPE = 0.6
-STAR_PEAK_MSUNH, STAR_PEAK = 10.0**12.3, 0.19
-EJECTION_RADIUS = 1.3
+STAR_PEAK_MSUNH, STAR_PEAK = 10.0**12.3, 0.16
+STAR_RISE = 0.5
+"""Slope of the stellar fraction far below its peak."""
+EJECTION_RADIUS = 1.1
 EDGE = 8.0
 """Radius beyond which no gas is put [R200c]."""
 
@@ -45,9 +57,7 @@ def bound_mass(params: Mapping[str, float]) -> float:
 
     AGN raise it. Supernovae lower it: they starve the black holes that would eject the gas.
     """
-    feedback = params["A_AGN1"] ** 0.8
-    mass: float = BOUND_MASS_MSUNH * feedback * params["A_SN1"] ** -0.9 * params["A_SN2"] ** -0.7
-    return mass
+    return BOUND_MASS_MSUNH * _product(params, BOUND_MASS_SLOPES)
 
 
 def bound_fraction(mass_msunh: float, bound_mass_msunh: float) -> float:
@@ -66,9 +76,15 @@ def stellar_fraction(mass_msunh: float, params: Mapping[str, float]) -> float:
     """Stars over all baryons of the halo, a double power law with a peak at 10^12.3 Msun/h."""
     ratio = mass_msunh / STAR_PEAK_MSUNH
     # Faster winds steepen the fall towards small halos.
-    shape = 2.0 / (ratio ** -(params["A_SN2"] ** 0.25) + ratio**0.5)
-    fraction: float = STAR_PEAK * shape * params["A_SN1"] ** -0.25 * params["A_SN2"] ** -0.25
+    shape = 2.0 / (ratio ** -(STAR_RISE * params["A_SN2"] ** 0.25) + ratio**0.5)
+    fraction: float = STAR_PEAK * shape * _product(params, STAR_SLOPES)
     return fraction
+
+
+def _product(params: Mapping[str, float], slopes: Mapping[str, float]) -> float:
+    """Product of powers of parameters over their fiducial values."""
+    factors = [(params[name] / FIDUCIAL[name]) ** slope for name, slope in slopes.items()]
+    return float(np.prod(factors))
 
 
 def concentration(mass_msunh: float) -> float:

@@ -7,7 +7,7 @@ from disk, so that a file made later has the same bytes.
 
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from emulator.config import EmbeddedSuite
 from emulator.io import DataError, atomic_path, open_hdf5, verify
 from emulator.metadata import SURROGATE_NOTICE, provenance
 from emulator.progress import Progress
-from emulator.simulate.baryons import MODEL_VERSION, baryonify
+from emulator.simulate.baryons import MODEL_VERSION, Strengths, baryonify
 from emulator.simulate.cosmology import Cosmology
 from emulator.simulate.design import Simulation, build_design
 from emulator.simulate.gravity import run_gravity
@@ -47,6 +47,11 @@ class _Run:
     outcomes: list[tuple[Path, Simulation]]
     cosmology: Cosmology
 
+    @property
+    def strengths(self) -> Strengths:
+        suite = self.suite
+        return Strengths(suite.environment_strength, suite.chaos_strength, suite.diffuse_strength)
+
     def path(self, kind: str, simulation: Simulation) -> Path:
         return self.suite.path(kind, self.root, simulation.name)
 
@@ -72,7 +77,7 @@ class _Run:
             "baryon_seed": simulation.baryon_seed,
             "params": simulation.params,
             "omega_b": self.cosmology.omega_b,
-            "environment_strength": self.suite.environment_strength,
+            "strengths": asdict(self.strengths),
         }
         return _attrs(facts)
 
@@ -202,7 +207,7 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
             dark_matter,
             simulation.params,
             baryon_fraction=cosmology.baryon_fraction,
-            environment_strength=job.suite.environment_strength,
+            strengths=job.strengths,
             seeds=(simulation.ic_seed, simulation.baryon_seed),
         )
         write_hydro_snapshot(

@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 CENTRAL_SCALE, SATELLITE_SCALE = 0.012, 0.006
 """Hernquist scale radii [R200c of the host]."""
 
+SATELLITE_MASS_MSUNH = 4.0e11
+"""Mass of a halo that has one satellite on average; their number grows as its power 0.8."""
+
 
 @dataclass(frozen=True)
 class HaloStars:
@@ -49,7 +52,9 @@ def place_stars(
         Wanted mass of a star particle; at least 8 and at most 1024 are made.
     """
     count = int(np.clip(round(mass_msunh / star_mass_msunh), 8, 1024))
-    n_satellites = min(int(rng.poisson((halo_mass_msunh / 2.0e12) ** 0.8)), count // 4)
+    n_satellites = min(
+        int(rng.poisson((halo_mass_msunh / SATELLITE_MASS_MSUNH) ** 0.8)), count // 4
+    )
     share = 0.85 / (1.0 + np.sqrt(halo_mass_msunh / 3.0e13)) if n_satellites else 1.0
     n_central = max(count - 2 * n_satellites, round(share * count)) if n_satellites else count
     n_central = min(n_central, count - n_satellites)

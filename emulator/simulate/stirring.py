@@ -13,10 +13,10 @@ N_MODES = 12
 WAVELENGTHS = (0.8, 3.0)
 """Shortest and longest wave [R200c]."""
 
-TURBULENCE = 0.2
+TURBULENCE = 0.1
 """Standard deviation of the displacement along each axis [R200c]."""
 
-CLUMPING = 1.1
+CLUMPING = 0.5
 """Standard deviation of the natural logarithm of the clumping."""
 
 

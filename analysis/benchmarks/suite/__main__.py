@@ -4,12 +4,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from analysis.benchmarks.runner import FOLDER, run_sections
-from analysis.benchmarks.suite import baryons, cost, gravity, truth
+from analysis.benchmarks.suite import baryons, cost, gravity, reality, truth
 from emulator.io import read_json, write_json
 
 run_sections(
     "suite",
-    {"gravity": gravity, "baryons": baryons, "truth": truth, "cost": cost},
+    {"gravity": gravity, "baryons": baryons, "truth": truth, "reality": reality, "cost": cost},
     """# What the embedded suite can be trusted for
 
 Surrogate hydro: N-body gravity plus baryonification, not a hydrodynamic simulation. Written by

@@ -10,6 +10,7 @@ from analysis.benchmarks.suite.runs import (
     DEMO,
     FIDUCIAL_COSMOLOGY,
     STANDARD,
+    STRENGTHS,
     dark_matter_run,
     draw,
     power,
@@ -36,7 +37,7 @@ def suppression_of(
 ) -> Floats:
     """S(k) = P_total / P_DMO of one universe."""
     run, box = dark_matter_run(suite, ic_seed), suite.box_size_mpch
-    hydro = draw(run, (ic_seed, 1), **params)
+    hydro = draw(run, (ic_seed, 1), strengths=STRENGTHS, **params)
     found = power(total_matter(hydro), box, edges)[1]
     return found / power([(run.positions, run.particle_mass_msunh)], box, edges)[1]
 
@@ -101,7 +102,11 @@ def responses() -> Measurement:
 
 
 def _star_mass(name: str, value: float, seed: int) -> float:
-    return float(draw(dark_matter_run(DEMO, seed), (seed, 1), **{name: value}).star_masses.sum())
+    return float(
+        draw(
+            dark_matter_run(DEMO, seed), (seed, 1), strengths=STRENGTHS, **{name: value}
+        ).star_masses.sum()
+    )
 
 
 def contents(run: DarkMatterRun, hydro: HydroParticles, box: float) -> tuple[Floats, Floats]:

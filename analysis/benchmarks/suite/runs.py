@@ -9,7 +9,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from emulator.config import EmbeddedSuite
-from emulator.simulate.baryons import HydroParticles, baryonify
+from emulator.simulate.baryons import HydroParticles, Strengths, baryonify
 from emulator.simulate.cosmology import Cosmology
 from emulator.simulate.design import FIDUCIAL
 from emulator.simulate.gravity import run_gravity
@@ -19,6 +19,7 @@ from emulator.simulate.neighbourhood import DarkMatterRun, survey
 from emulator.simulate.particle_mesh import deposit
 
 FIDUCIAL_COSMOLOGY = Cosmology(FIDUCIAL["Omega_m"], FIDUCIAL["sigma_8"])
+STRENGTHS = Strengths()
 DEMO = EmbeddedSuite(n_particles=64, mesh=128, n_steps=40)
 STANDARD = EmbeddedSuite(n_particles=64, mesh=192, n_steps=80)
 REFERENCE = EmbeddedSuite(n_particles=64, mesh=256, n_steps=160)
@@ -32,23 +33,26 @@ def particle_mass(suite: EmbeddedSuite, cosmology: Cosmology = FIDUCIAL_COSMOLOG
     return cosmology.mean_density * (suite.box_size_mpch / suite.n_particles) ** 3
 
 
-def dark_matter_run(suite: EmbeddedSuite, ic_seed: int) -> DarkMatterRun:
-    """The fiducial cosmology with given phases, with its halos; the last runs are remembered."""
-    return _dark_matter_run(suite.model_dump_json(), ic_seed)
+def dark_matter_run(
+    suite: EmbeddedSuite, ic_seed: int, cosmology: Cosmology = FIDUCIAL_COSMOLOGY
+) -> DarkMatterRun:
+    """A cosmology with given phases, with its halos; the last runs are remembered."""
+    return _dark_matter_run(suite.model_dump_json(), ic_seed, cosmology)
 
 
 @functools.lru_cache(maxsize=16)
-def _dark_matter_run(suite_json: str, ic_seed: int) -> DarkMatterRun:
+def _dark_matter_run(suite_json: str, ic_seed: int, cosmology: Cosmology) -> DarkMatterRun:
     suite = EmbeddedSuite.model_validate_json(suite_json)
-    positions = run_gravity(suite, FIDUCIAL_COSMOLOGY, ic_seed).astype(np.float64)
-    tree, mass = build_tree(positions, suite.box_size_mpch), particle_mass(suite)
+    positions = run_gravity(suite, cosmology, ic_seed).astype(np.float64)
+    tree, mass = build_tree(positions, suite.box_size_mpch), particle_mass(suite, cosmology)
     return survey(tree, mass, find_halos(tree, mass))
 
 
 def draw(
     run: DarkMatterRun,
     seeds: tuple[int, int],
-    environment_strength: float = 0.2,
+    *,
+    strengths: Strengths = STRENGTHS,
     **params: float,
 ) -> HydroParticles:
     """A hydro outcome at the fiducial point, changed by ``params``."""
@@ -56,7 +60,7 @@ def draw(
         run,
         FIDUCIAL | params,
         baryon_fraction=FIDUCIAL_COSMOLOGY.baryon_fraction,
-        environment_strength=environment_strength,
+        strengths=strengths,
         seeds=seeds,
     )
 

@@ -14,6 +14,7 @@ from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import DataConfig, DesignConfig
 from emulator.data.maps import Maps, read_maps
 from emulator.metrics.calibration import interval_coverage, rank_histogram, truth_ranks
+from emulator.simulate.baryons import Strengths
 from emulator.suites import build_suite
 from emulator.suites.mapmaking import project_simulation
 
@@ -115,13 +116,13 @@ def environment() -> Measurement:
         massive = run.halos.m200c > 1e12
         none, dense = (replace(run, shell_overdensity=np.full(len(massive), x)) for x in (0.0, 2.0))
         same = np.array_equal(
-            draw(none, (seed, 1), environment_strength=0.0).gas,
-            draw(dense, (seed, 1), environment_strength=0.0).gas,
+            draw(none, (seed, 1), strengths=Strengths(environment=0.0)).gas,
+            draw(dense, (seed, 1), strengths=Strengths(environment=0.0)).gas,
         )
         tanh = np.tanh(run.shell_overdensity[massive])
         box = DEMO.box_size_mpch
         for strength in (0.0, 0.2, 0.4):
-            hydro = draw(run, (seed, 1), environment_strength=strength)
+            hydro = draw(run, (seed, 1), strengths=Strengths(environment=strength))
             gas = contents(run, hydro, box)[0][massive]
             parts.append((strength, tanh, np.log(gas), same))
     for strength in (0.0, 0.2, 0.4):

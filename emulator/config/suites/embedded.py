@@ -56,6 +56,14 @@ class EmbeddedSuite(Section):
     environment_strength: NonNegativeFloat = Field(
         0.2, description="dependence of halo gas on the surroundings; 0 removes it [dex]"
     )
+    chaos_strength: NonNegativeFloat = Field(
+        1.0,
+        description="displacements by which matter departs from its twin on small scales, in those "
+        "of CAMELS-TNG; 0 removes them",
+    )
+    diffuse_strength: NonNegativeFloat = Field(
+        1.0, description="how strongly gas outside halos is stirred; 0 removes it"
+    )
     design: DesignConfig = DesignConfig()
     layout: Layout = Layout()
 
