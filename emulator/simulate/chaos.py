@@ -25,7 +25,7 @@ from emulator.simulate.neighbourhood import DarkMatterRun
 
 Floats = NDArray[np.float64]
 
-GATHERING = 0.65
+GATHERING = 0.6
 """Probability that a particle goes."""
 
 NEAREST = 2.0
@@ -38,7 +38,7 @@ N_WAVES = 8
 WAVELENGTHS = (0.3, 1.2)
 """Shortest and longest wave of the turn [R200c]."""
 
-SHIFT_MPCH = 0.035
+SHIFT_MPCH = 0.033
 """Standard deviation along each axis of the shift of a halo of 10^12 Msun/h [Mpc/h]."""
 
 SHIFT_SLOPE = -0.67

@@ -33,10 +33,10 @@ BOUND_MASS_MSUNH = 10.0**12.55
 """M_c of the fiducial point: a halo of this mass keeps half of its gas."""
 
 BOUND_MASS_SLOPES = {
-    "A_AGN1": 0.4, "A_AGN2": 1.4, "A_SN1": -1.8, "A_SN2": -1.2, "sigma_8": 0.8
+    "A_AGN1": 0.4, "A_AGN2": 1.6, "A_SN1": -2.0, "A_SN2": -1.2, "sigma_8": 0.8
 }  # fmt: skip
 STAR_SLOPES = {
-    "A_AGN1": -0.03, "A_AGN2": -0.08, "A_SN1": -0.6, "A_SN2": -0.7, "Omega_m": -0.4, "sigma_8": 1.1
+    "A_AGN1": -0.03, "A_AGN2": -0.08, "A_SN1": -0.65, "A_SN2": -0.7, "Omega_m": -0.4, "sigma_8": 1.1
 }  # fmt: skip
 """Slopes of ln M_c and of the logarithm of the stellar fraction with that of each parameter."""
 
