@@ -8,6 +8,7 @@ sections listed in :data:`STAGE_SECTIONS`, so that changing one reruns only what
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
 
+from emulator.config.bars import BarsConfig
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
 from emulator.config.channels import Channel, ChannelConfig
 from emulator.config.data import DataConfig, SplitConfig
@@ -53,6 +54,7 @@ from emulator.config.training import TrainingConfig
 
 __all__ = [
     "STAGE_SECTIONS",
+    "BarsConfig",
     "BlocksConfig",
     "Channel",
     "ChannelConfig",

@@ -87,7 +87,8 @@ def evaluate(
 
 def _resolve(config: ValidationConfig, fields: Sequence[Field]) -> ValidationConfig:
     """The config with the bar of every field written out."""
-    return config.model_copy(update={"power_tolerance": power_tolerances(config, fields)})
+    bars = config.bars.model_copy(update={"power": power_tolerances(config, fields)})
+    return config.model_copy(update={"bars": bars})
 
 
 def _read_held_out(path: Path, splits: Mapping[str, Sequence[str]]) -> xr.Dataset:

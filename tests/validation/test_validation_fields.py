@@ -7,6 +7,7 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from perfect import with_bars
 
 import emulator.metrics
 from emulator.config import ValidationConfig
@@ -139,7 +140,7 @@ def add_temperature(suite, root):
 
 def test_a_fourth_field_goes_all_the_way(suite, tmp_path):
     files, maps_dir, splits = add_temperature(suite, tmp_path)
-    config = CONFIG.model_copy(update={"power_tolerance": {"gas_temperature": 0.3}})
+    config = with_bars(CONFIG, power={"gas_temperature": 0.3})
     metrics, bars, page = run(tmp_path / "results", files, maps_dir, splits, config)
     names = [*fabricated.CHANNELS, "gas_temperature"]
     assert metrics["channel"].values.tolist() == names
@@ -190,7 +191,7 @@ def test_bars_of_the_power_are_those_of_the_fields_unless_the_config_says_otherw
     assert power_tolerances(CONFIG, fields) == {
         "dm_hydro": 0.1, "gas": 0.25, "stars": 0.5, "total": 0.1,
     }  # fmt: skip
-    other = CONFIG.model_copy(update={"power_tolerance": {"total": 0.02, "gas_temperature": 0.4}})
+    other = with_bars(CONFIG, power={"total": 0.02, "gas_temperature": 0.4})
     changed = power_tolerances(other, fields)
     assert (changed["total"], changed["gas_temperature"], changed["gas"]) == (0.02, 0.4, 0.25)
     with pytest.raises(EmulatorError, match=r"expected fields .* \(gas\), got total, gas_"):
