@@ -164,7 +164,8 @@ def _bar(metrics: xr.Dataset, field: Field, config: "ValidationConfig") -> Bar:
         threshold=(low, high),
         text=(
             f"The variance of the root of {field.label} among pixels of like DMO density should be "
-            f"{low:g} to {high:g} times that of the truth; the worst class ({name}) has {value:.2f}."
+            f"{low:g} to {high:g} times that of the truth; the worst class ({name}) has "
+            f"{value:.2f}."
         ),
         interval=(ends[0], ends[1]),
         facts={"dmo_density": name},
