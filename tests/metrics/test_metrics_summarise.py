@@ -32,6 +32,7 @@ def make_statistics():
         "score": ("forecast", "channel"), "score_oracle": ("channel",),
         "variance_between": ("channel",), "variance_within": ("channel",),
         "power_by_model": ("model_seed", "field", "k"), "score_by_model": ("model_seed", "channel"),
+        "truth_below_floor": ("channel",), "truth_above_floor": ("channel",),
         "pixels_in_class": ("dmo_density",), "first_moment_truth": ("channel", "dmo_density"),
         "first_moment_members": ("channel", "dmo_density"),
         "second_moment_truth": ("channel", "dmo_density"),
@@ -145,6 +146,7 @@ def variance(kind):
 
 
 SHARE = mean("pixels_in_class")[:, None]
+BELOW = mean("truth_below_floor")
 INSIDE = SHARE * variance("truth")
 BETWEEN, WITHIN = mean("variance_between"), mean("variance_within")
 TRUTH, DMO = mean("power_truth"), mean("power_dmo")[:, None]
@@ -159,6 +161,7 @@ EXPECTED = {
     "suppression_truth": TRUTH[:, -1] / DMO[:, 0],
     "suppression_members": members()[:, -1] / DMO[:, 0],
     "suppression_error": (TRUTH - members())[:, -1] / DMO[:, 0],
+    "mass_below_floor": BELOW / (BELOW + mean("truth_above_floor")),
     "variance_ratio": variance("members") / variance("truth"),
     "variance_share": INSIDE / INSIDE.sum(-1, keepdims=True),
     "spread_skill": np.sqrt(5 / 4 * mean("variance") / mean("squared_error")),
