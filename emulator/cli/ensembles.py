@@ -54,7 +54,9 @@ def sample(
     models, files = [load_bundle(path) for path in bundles], []
 
     def sample_one(name: str) -> None:
-        redraws = suite.redraws_of(name)
+        response_set = experiment.data.split.response_set_of(name)
+        # responses are differences of truths with one draw of the baryons
+        redraws = suite.redraws_of(name) if response_set is None else []
         files.append(ensemble_file(folder, split, name))
         n_drawn = grow_ensemble(
             models,
@@ -62,6 +64,7 @@ def sample(
             [maps_file(maps_dir, redraw) for redraw in redraws],
             experiment.sampling,
             split=split,
+            response_set=response_set,
             path=files[-1],
         )
         typer.echo(f"sample {name}: {n_drawn} members a window drawn")
