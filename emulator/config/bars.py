@@ -32,6 +32,20 @@ class BarsConfig(Section):
         "and a ratio r makes error bars wrong by the factor r",
     )
 
+    response_sign: PositiveFloat = Field(
+        1.0,
+        le=1.0,
+        description="share of the responses (of mass, variance and power to a parameter) beyond 3 "
+        "sigma of the truth that have its sign, by field. Reason: a map drawn for other parameters "
+        "must at least move to the right side; less than a tenth of the truth's has no sign",
+    )
+    response_size: PositiveFloat = Field(
+        0.3,
+        description="|slope - 1| of the members' responses over the truth's, median over the "
+        "parameters that a field responds to. Reason: parameters inferred from maps are wrong by "
+        "as much; a truth of 3 sigma leaves each slope uncertain by a third, hence the median",
+    )
+
     @model_validator(mode="after")
     def _ranges_increase(self) -> "BarsConfig":
         for name, value in self:

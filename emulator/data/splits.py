@@ -1,8 +1,8 @@
 """Train, validation and test: whole runs, so that no two windows of one universe are separated.
 
 A run is everything that shares initial phases. Runs of the held-out sets, response sets among them,
-go to ``test`` as a whole; the others are ranked by a hash of their name and the seed, so that adding
-runs never reshuffles the membership of those that were there by more than the change of the
+go to ``test`` as a whole; the others are ranked by a hash of their name and the seed, so that new
+runs never reshuffle the membership of those that were there by more than the change of the
 fractions.
 """
 

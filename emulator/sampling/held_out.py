@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+RESPONSE_MEMBERS = 2
+"""Members of a window of a response set: the fewest that tell their scatter."""
+
 COPIED = ("simulation", "run", "set", "suite", "box_size_mpch", "omega_m", "omega_b", "hubble_h")
 """Attributes of the maps that an ensemble keeps."""
 
@@ -125,6 +128,18 @@ def cut_windows(
     )
     params = {name: float(maps.params[name]) for name in names}
     return HeldOut(conditions, params, facts, noise_of)
+
+
+def response_options(options: SamplingConfig) -> SamplingConfig:
+    """Options of a response set: two members of each window, and as many more windows.
+
+    Members of common noise cancel it, windows do not repeat each other: for one cost, responses are
+    known best from many windows of few members.
+    """
+    n_windows = max(1, options.windows_per_simulation * options.n_members // RESPONSE_MEMBERS)
+    return options.model_copy(
+        update={"n_members": RESPONSE_MEMBERS, "windows_per_simulation": n_windows}
+    )
 
 
 def draw_members(

@@ -11,7 +11,7 @@ from untrained import PARAMS, WINDOW, build_emulator
 from emulator.config import SamplingConfig
 from emulator.io import DataError, EmulatorError, read_dataset
 from emulator.sampling.growth import grow_ensemble
-from emulator.sampling.held_out import cut_windows
+from emulator.sampling.held_out import cut_windows, response_options
 from emulator.sampling.mixture import Mixture
 from emulator.sampling.noise import member_key
 
@@ -98,6 +98,18 @@ def test_names_of_noise_are_one_a_sample(still, box, folder):
     both = mixture.sample(box, PARAMS, noise_of=["a", "a"], **windows | {"n_members": 4})
     np.testing.assert_allclose(both["fields"][:, ::2], fields)
     assert not np.allclose(both["fields"][:, 1], both["fields"][:, 0])
+
+
+@pytest.mark.parametrize(("n_members", "n_windows"), [(8, 12), (16, 12), (2, 5), (3, 1)])
+def test_a_response_set_has_two_members_of_more_windows_for_no_more_work(n_members, n_windows):
+    options = FEW.model_copy(
+        update={"n_members": n_members, "windows_per_simulation": n_windows, "seed": 4}
+    )
+    found = response_options(options)
+    work = found.n_members * found.windows_per_simulation
+    assert found.n_members == 2
+    assert n_members * n_windows - 2 < work <= n_members * n_windows
+    assert (found.seed, found.n_steps) == (4, 2)
 
 
 def test_a_name_is_no_field():

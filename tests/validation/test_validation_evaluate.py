@@ -124,7 +124,7 @@ def broken(name, change):
         (lambda e: e.isel(member=[0]), "at least 2 members, got 1"),
         (lambda e: e.drop_vars("truth"), "variable 'truth'"),
         (lambda e: e.assign_attrs(simulation="SB_0"), "held-out simulation, got SB_0"),
-        (lambda e: e.isel(channel=[0, 1]), "channels, members, window, pixel"),
+        (lambda e: e.isel(channel=[0, 1]), "channels, window, pixel"),
         (lambda e: e.assign(centre=e["centre"] + 1), "the condition of sample 0"),
     ],
 )
