@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emulator.fields import Field
 from emulator.metrics.bars import Bar
-from emulator.metrics.bootstrap import Resampler
+from emulator.metrics.jackknife import Resampler
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -166,7 +166,7 @@ class Metric(ABC):
         Parameters
         ----------
         boot
-            Means over runs and their bootstrap.
+            Means over runs, of all and without each of them.
         stats
             Results of :meth:`compute`, concatenated along ``simulation`` (or ``response``, see
             ``of_response_sets``); variables that no simulation gave are missing.

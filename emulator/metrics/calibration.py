@@ -6,7 +6,7 @@ between order statistics covers its nominal share, ``sqrt((M+1)/M) * spread = sk
 correlates with a member as members do with each other, at every wave number.
 
 Not guaranteed: pixels are not independent, so the errors of these numbers come from resampling
-whole simulation runs (see :mod:`emulator.metrics.bootstrap`), never from pixel counts.
+whole simulation runs (see :mod:`emulator.metrics.jackknife`), never from pixel counts.
 """
 
 import numpy as np

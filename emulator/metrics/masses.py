@@ -7,8 +7,8 @@ import xarray as xr
 from emulator.fields import Field, with_total
 from emulator.metrics import one_point
 from emulator.metrics.base import Case, Metric
-from emulator.metrics.bootstrap import Resampler
 from emulator.metrics.channels import add_total, common_unit
+from emulator.metrics.jackknife import Resampler
 
 KINDS = ("truth", "members")
 

@@ -9,7 +9,7 @@ import xarray as xr
 from emulator.fields import Field, with_total
 from emulator.io import EmulatorError
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.bootstrap import Resampler, nanmedian
+from emulator.metrics.jackknife import Resampler
 from emulator.metrics.power_spectrum import power_ratio
 from emulator.metrics.spectra import mean_spectra, window_spectra
 from emulator.units import Unit
@@ -25,10 +25,10 @@ class PowerRatio(Metric):
 
     Notes
     -----
-    ``power_ratio_median``: median over windows and members of ``P_member / P_truth`` in each
-    simulation, then over simulations. For a calibrated ensemble the ratio and its inverse have one
-    distribution, so its median is 1 whatever the scatter; windows where both are empty are left
-    out.
+    ``power_ratio_median``: median of ``P_member / P_truth`` over windows and members of all
+    simulations, in which every run weighs the same however many simulations it has. For a
+    calibrated ensemble the ratio and its inverse have one distribution, so its median is 1 whatever
+    the scatter; windows where both are empty are left out.
     ``power_ratio_summed``: power summed over windows first, so a few massive halos can dominate.
     """
 
@@ -53,12 +53,7 @@ class PowerRatio(Metric):
         """Ratios and spectra ``(estimate, field, k)``."""
         truth = boot.mean(stats["power_truth"])
         members = boot.mean(stats["power_members"].mean("member"))
-        ratio, dims = stats["power_ratio"], ("simulation", "field", "k")
-        median = xr.DataArray(
-            nanmedian(ratio.stack(draw=("sample", "member")).transpose(*dims, "draw").values),
-            dims=dims,
-            coords={"field": ratio["field"], "k": ratio["k"]},
-        )
+        median = boot.median(stats["power_ratio"], over=("sample", "member"))
         power = str(Unit.POWER_2D)
         summed = power_ratio(members, truth)
         meaning = "median of P_member / P_truth over windows"
@@ -66,7 +61,7 @@ class PowerRatio(Metric):
             "spectrum_truth": boot.estimate(truth, "power spectrum of the truth", power),
             "spectrum_members": boot.estimate(members, "mean power spectrum of the members", power),
             "power_ratio_summed": boot.estimate(summed, "sum P_member / sum P_truth"),
-            "power_ratio_median": boot.estimate(boot.median(median), meaning),
+            "power_ratio_median": boot.estimate(median, meaning),
         }
 
     def bars(

@@ -33,7 +33,7 @@ from emulator.validation.ensembles import fields_of, read_ensemble
 __all__ = ["evaluate", "read_ensemble", "validate"]
 
 SEED = 0
-"""Seed of random ties, of the climatology and of the bootstrap."""
+"""Seed of random ties and of the climatology."""
 
 
 def evaluate(
@@ -53,7 +53,7 @@ def evaluate(
     splits
         Split name -> simulations; baselines are fitted on ``train``.
     config
-        Bootstrap draws and bars.
+        Range of wave numbers and bars.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def evaluate(
         (responses if kind else rows).append(row)
         progress.advance()
     stats = _join(rows, responses)
-    summary = registry.summarise(stats, fields, n_bootstrap=config.n_bootstrap, seed=SEED)
+    summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
     return _describe(metrics, first.attrs, fields, config)
 
@@ -249,7 +249,7 @@ def _describe(
         **{name: ensemble_attrs[name] for name in copied if name in ensemble_attrs},
         "n_runs": len(np.unique(metrics["run"].values.astype(str))),
         "seed": SEED,
-        "interval": "low and high: 16 and 84 percent of a bootstrap over runs",
+        "interval": "low and high: 68 percent, from a jackknife over runs with Student's t",
         "config": json.dumps(config.model_dump(mode="json")),
         "fields": dump_fields(with_total(fields)),
         **provenance("validate", simulations=simulations),

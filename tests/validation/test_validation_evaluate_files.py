@@ -16,7 +16,7 @@ from emulator.metrics import calibration
 from emulator.validation.ensembles import read_ensemble
 from emulator.validation.evaluate import evaluate, validate
 
-CONFIG = ValidationConfig(n_bootstrap=5, occupied_msunh=1.0e10)
+CONFIG = ValidationConfig(occupied_msunh=1.0e10)
 PIXELS = ("sample", "y", "x")
 
 

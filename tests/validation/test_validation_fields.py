@@ -22,7 +22,7 @@ from emulator.validation.ensembles import read_ensemble
 from emulator.validation.evaluate import validate
 from emulator.validation.shares import Shares
 
-CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=20)
+CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0)
 TOY = '''
 """Peaks: the largest pixel of a window, members over truth."""
 

@@ -11,7 +11,7 @@ from emulator.io import DataError, read_dataset, write_dataset
 from emulator.validation.acceptance import acceptance_table
 from emulator.validation.evaluate import evaluate
 
-CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=20)
+CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0)
 WINDOWS = {"n_windows": 12, "n_members": 2}
 FIELDS = ("dark matter", "gas", "stars")
 

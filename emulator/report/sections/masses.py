@@ -47,7 +47,7 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
         Table(
             ["field", f"{what}, members / truth"],
             rows,
-            f"Total {what} in all windows, with the bootstrap interval. Good: 1. No bar.",
+            f"Total {what} in all windows, with the interval of 68 %. Good: 1. No bar.",
         )
     )
     return section
