@@ -22,12 +22,7 @@ from emulator.metrics.base import Case
 from emulator.metrics.power_ratio import power_tolerances
 from emulator.progress import Progress
 from emulator.validation import acceptance
-from emulator.validation.baselines import (
-    Baselines,
-    draw_climatology,
-    fit_baselines,
-    forecast_windows,
-)
+from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
 from emulator.validation.ensembles import fields_of, read_ensemble
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
@@ -173,7 +168,7 @@ def _evaluate_one(
     ensemble: xr.Dataset,
     fields: tuple[Field, ...],
     maps_dir: Path,
-    baselines: Baselines,
+    baselines: Sequence[Baseline],
     config: ValidationConfig,
 ) -> xr.Dataset:
     """Everything of one simulation, with the dimension ``simulation``."""
@@ -183,9 +178,7 @@ def _evaluate_one(
     rng = np.random.default_rng([SEED, *simulation.encode()])
     mean_dmo = float(maps.select([CONDITION.name]).mean(dtype=np.float64))
     response_set = ensemble.attrs.get("response_set")
-    forecasts = {} if response_set else forecast_windows(baselines, maps, ensemble)
-    if baselines.sparse and not response_set:
-        forecasts["climatology"] = draw_climatology(baselines, ensemble, rng)
+    forecasts = {} if response_set else forecast_windows(baselines, maps, ensemble, seed=SEED)
     of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
     case = Case(
         ensemble=ensemble.drop_vars(of_members),
