@@ -32,6 +32,18 @@ class BarsConfig(Section):
         "and a ratio r makes error bars wrong by the factor r",
     )
 
+    rank_spread: Range = Field(
+        (0.8, 1.3),
+        description="mean squared distance of the truth's rank from the middle over that of flat "
+        "ranks, in the worst class of brightness (faint, middle, the brightest 1 %). Reason: what "
+        "spread-skill of 1.3 and 0.7 gives for normal scatter and 8 members; a dome in the peaks "
+        "and a U in the voids cancel in one number for all pixels",
+    )
+    coverage: PositiveFloat = Field(
+        0.12,
+        description="largest |coverage - nominal| of central intervals, over levels and classes of "
+        "brightness. Reason: what spread-skill of 1.3 and 0.7 gives for normal scatter",
+    )
     response_sign: PositiveFloat = Field(
         1.0,
         le=1.0,

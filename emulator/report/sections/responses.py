@@ -37,9 +37,9 @@ def responses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             "windows, power on the largest and the smallest scales. Good: bars of one length. "
             f"Pale: not judged, as the truth is within {SIGNIFICANT:g} sigma or "
             f"{NOTABLE:.0%} of nothing (or the model is not told the parameter). Lines are "
-            f"intervals of 68 % from the windows of one box. Bars: {bars['response_sign']:.0%} of the signs "
-            f"right (less than {LEAST:.0%} of the truth has none), sizes within "
-            f"{bars['response_size']:.0%}.",
+            "intervals of 68 % from the windows of one box. Bars: "
+            f"{bars['response_sign']:.0%} of the signs right (less than {LEAST:.0%} of the truth "
+            f"has none), sizes within {bars['response_size']:.0%}.",
         )
     )
     section.tables.append(_slopes(metrics))
