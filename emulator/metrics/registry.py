@@ -64,7 +64,7 @@ def smallest_ensemble() -> int:
 
 
 def compute(case: Case) -> xr.Dataset:
-    """All linear quantities of one simulation.
+    """All linear quantities of one simulation, by the metrics that it is for.
 
     Raises
     ------
@@ -73,6 +73,8 @@ def compute(case: Case) -> xr.Dataset:
     """
     parts = []
     for metric in METRICS:
+        if metric.of_response_sets is (case.response_set is None):
+            continue
         if case.n_members < metric.smallest_ensemble:
             raise ValueError(
                 f"{metric.name}: expected at least {metric.smallest_ensemble} members, "
@@ -89,7 +91,7 @@ def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
     ----------
     stats
         Results of :func:`compute`, concatenated along ``simulation``, with the coordinate
-        ``run(simulation)``.
+        ``run(simulation)``; those of response sets along ``response``.
     fields
         What the channels are.
 

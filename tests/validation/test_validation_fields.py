@@ -182,7 +182,7 @@ def test_gas_alone_goes_all_the_way(suite, tmp_path):
     assert not [name for name in metrics if "suppression" in str(name)]
     assert metrics["forecast"].values.tolist() == ["model", "dmo_share", "linear_transfer"]
     assert {bar["field"] for bar in bars} == {"gas"}
-    assert len(bars) == 1 + 2 + 1 + 1 + 1
+    assert len(bars) == 1 + 2 + 1 + 1 + 1 + 2
     assert not any(word in page for word in ("total matter", "stars", "empty map"))
 
 

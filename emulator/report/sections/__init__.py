@@ -21,6 +21,7 @@ from emulator.report.sections.maps import maps_section
 from emulator.report.sections.masses import masses_section
 from emulator.report.sections.models import models_sections
 from emulator.report.sections.others import other_sections
+from emulator.report.sections.responses import responses_section
 from emulator.report.sections.running import cost_section, training_section
 from emulator.report.sections.scores import scores_section
 from emulator.report.sections.spectra import spectra_section
@@ -43,6 +44,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
     return [
         maps_section(inputs),
         *measured,
+        responses_section(inputs.metrics, config),
         training_section(inputs),
         cost_section(inputs),
         build_provenance(inputs, config),
