@@ -81,7 +81,7 @@ def test_the_table_of_fields_is_the_codes():
         made = ", ".join(field.particles)
         made += f", mean of {field.mean_of}" if field.mean_of else ""
         cells = [f"`{name}`", field.unit, made, field.share or "none", f"`{field.transform}`"]
-        numbers = (field.floor, field.loss_weight, field.power_tolerance)
+        numbers = (field.floor, field.loss_weight, field.power_tolerance, field.mass_tolerance)
         cells += ["none" if number is None else f"{number:g}" for number in numbers]
         assert f"| {' | '.join(cells)} |" in page
     assert tuple(FIELDS)[:3] == TARGETS
@@ -122,7 +122,7 @@ def test_the_metric_of_the_page_is_found_and_computes(monkeypatch, tmp_path):
     from emulator.config import ValidationConfig
     from emulator.fields import find_fields
     from emulator.metrics import registry
-    from emulator.metrics.bootstrap import Resampler
+    from emulator.metrics.jackknife import Resampler
 
     (tmp_path / "page_peaks.py").write_text(extensions()["emulator/metrics/peaks.py"])
     monkeypatch.setattr(emulator.metrics, "__path__", [*emulator.metrics.__path__, str(tmp_path)])
@@ -138,7 +138,7 @@ def test_the_metric_of_the_page_is_found_and_computes(monkeypatch, tmp_path):
     )
     stats = peaks.compute(SimpleNamespace(ensemble=ensemble)).expand_dims(simulation=2)
     assert float(stats["peak_truth"].isel(simulation=0, channel=0)) == 4.0
-    boot = Resampler(xr.DataArray(["a", "b"], dims="simulation"), n_bootstrap=4, seed=0)
+    boot = Resampler(xr.DataArray(["a", "b"], dims="simulation"))
     fields = find_fields(["gas"])
     metrics = xr.Dataset(peaks.summarise(boot, stats, fields))
     (bar,) = peaks.bars(metrics, ValidationConfig(), fields)
