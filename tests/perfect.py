@@ -10,10 +10,15 @@ from emulator.config import ValidationConfig
 CONFIG = ValidationConfig(
     k_min_hmpc=2.0,
     k_max_hmpc=4.0,
-    crps_gain=0.25,
-    spread_skill=(0.75, 1.25),
-    power_tolerance={"gas": 0.25},
+    bars={"crps_gain": 0.25, "spread_skill": (0.75, 1.25), "power": {"gas": 0.25}},
 )
+
+
+def with_bars(config, **bars):
+    """The config with some bars replaced."""
+    return config.model_copy(update={"bars": config.bars.model_copy(update=bars)})
+
+
 K = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
 
 

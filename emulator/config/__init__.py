@@ -9,6 +9,7 @@ what depends on it.
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
 
+from emulator.config.bars import BarsConfig
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
 from emulator.config.channels import Channel, ChannelConfig
 from emulator.config.data import DataConfig, SplitConfig
@@ -55,6 +56,7 @@ from emulator.config.training import RegressionConfig, TrainingConfig
 
 __all__ = [
     "STAGE_SECTIONS",
+    "BarsConfig",
     "BlocksConfig",
     "Channel",
     "ChannelConfig",

@@ -58,10 +58,10 @@ class ExperimentConfig(Section):
     def _bars_are_of_fields(self) -> "ExperimentConfig":
         if "validation" in self.model_fields_set:
             names = [field.name for field in with_total(self.data.targets)]
-            unknown = [name for name in self.validation.power_tolerance if name not in names]
+            unknown = [name for name in self.validation.bars.power if name not in names]
             if unknown:
                 raise ValueError(
-                    f"validation.power_tolerance names {unknown}; there are {', '.join(names)}"
+                    f"validation.bars.power names {unknown}; there are {', '.join(names)}"
                 )
         return self
 

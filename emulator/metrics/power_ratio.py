@@ -92,13 +92,13 @@ def power_tolerances(config: "ValidationConfig", fields: Sequence[Field]) -> dic
     """
     rows = with_total(fields)
     names = [field.name for field in rows]
-    unknown = [name for name in config.power_tolerance if name not in names]
+    unknown = [name for name in config.bars.power if name not in names]
     if unknown:
         raise EmulatorError(
-            "validation.power_tolerance: expected fields of this experiment "
+            "validation.bars.power: expected fields of this experiment "
             f"({', '.join(names)}), got {', '.join(unknown)}"
         )
-    bars = {field.name: field.power_tolerance for field in rows} | config.power_tolerance
+    bars = {field.name: field.power_tolerance for field in rows} | config.bars.power
     return {name: bar for name, bar in bars.items() if bar is not None}
 
 

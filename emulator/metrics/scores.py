@@ -90,7 +90,7 @@ class Scores(Metric):
         self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]
     ) -> list[Bar]:
         """The model beats the best baseline of every channel by a fraction."""
-        return [_bar(metrics, field, config.crps_gain) for field in fields]
+        return [_bar(metrics, field, config.bars.crps_gain) for field in fields]
 
 
 def best_baseline(crps: xr.DataArray) -> xr.DataArray:

@@ -56,7 +56,7 @@ class SpreadSkill(Metric):
         self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]
     ) -> list[Bar]:
         """The ratio of every channel lies within a range around 1."""
-        return [_bar(metrics, field, config.spread_skill) for field in fields]
+        return [_bar(metrics, field, config.bars.spread_skill) for field in fields]
 
 
 def _bar(metrics: xr.Dataset, field: Field, threshold: tuple[float, float]) -> Bar:

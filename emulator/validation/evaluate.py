@@ -22,12 +22,7 @@ from emulator.metrics.base import Case
 from emulator.metrics.power_ratio import power_tolerances
 from emulator.progress import Progress
 from emulator.validation import acceptance
-from emulator.validation.baselines import (
-    Baselines,
-    draw_climatology,
-    fit_baselines,
-    forecast_windows,
-)
+from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
 from emulator.validation.ensembles import fields_of, read_ensemble
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
@@ -92,7 +87,8 @@ def evaluate(
 
 def _resolve(config: ValidationConfig, fields: Sequence[Field]) -> ValidationConfig:
     """The config with the bar of every field written out."""
-    return config.model_copy(update={"power_tolerance": power_tolerances(config, fields)})
+    bars = config.bars.model_copy(update={"power": power_tolerances(config, fields)})
+    return config.model_copy(update={"bars": bars})
 
 
 def _read_held_out(path: Path, splits: Mapping[str, Sequence[str]]) -> xr.Dataset:
@@ -133,7 +129,7 @@ def _evaluate_one(
     ensemble: xr.Dataset,
     fields: tuple[Field, ...],
     maps_dir: Path,
-    baselines: Baselines,
+    baselines: Sequence[Baseline],
     config: ValidationConfig,
 ) -> xr.Dataset:
     """Everything of one simulation, with the dimension ``simulation``."""
@@ -142,9 +138,7 @@ def _evaluate_one(
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
     mean_dmo = float(maps.select([CONDITION.name]).mean(dtype=np.float64))
-    forecasts = forecast_windows(baselines, maps, ensemble)
-    if baselines.sparse:
-        forecasts["climatology"] = draw_climatology(baselines, ensemble, rng)
+    forecasts = forecast_windows(baselines, maps, ensemble, seed=SEED)
     of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
     case = Case(
         ensemble=ensemble.drop_vars(of_members),

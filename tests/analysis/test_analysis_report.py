@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from emulator.io import DataError, read_json
+from emulator.io import DataError, read_dataset, read_json, write_dataset
 from emulator.report.build import build_report
 from emulator.report.inputs import read_benchmarks, read_history
 
@@ -121,6 +121,18 @@ def test_required_files_are_named_when_they_are_missing(results, tmp_path):
     (folder / "metrics.nc").unlink()
     with pytest.raises(DataError, match=r"metrics\.nc"):
         build_report(folder, tmp_path / "report.html", maps_dir=results[1])
+
+
+def test_metrics_of_a_version_with_other_bars_are_refused(results, tmp_path):
+    folder, maps_dir = results
+    shutil.copytree(folder, tmp_path / "old")
+    metrics = read_dataset(folder / "metrics.nc")
+    config = json.loads(metrics.attrs["config"])
+    config["power_tolerance"] = config.pop("bars")["power"]
+    metrics.attrs["config"] = json.dumps(config)
+    write_dataset(metrics, tmp_path / "old" / "metrics.nc")
+    with pytest.raises(DataError, match=r"`validation\.bars\.power`.*.*run the stage `validate`"):
+        build_report(tmp_path / "old", tmp_path / "old.html", maps_dir=maps_dir)
 
 
 def test_benchmarks_are_summed_by_rule(tmp_path):

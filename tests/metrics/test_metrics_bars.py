@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from perfect import CONFIG, perfect, with_gain, with_power, with_spread
+from perfect import CONFIG, perfect, with_bars, with_gain, with_power, with_spread
 
 from emulator.fields import find_fields
 from emulator.io import EmulatorError
@@ -27,10 +27,10 @@ def test_the_table_has_a_bar_for_every_number_that_has_a_threshold():
 
 
 def test_power_has_the_bar_of_its_field_if_the_config_names_none():
-    without = CONFIG.model_copy(update={"power_tolerance": {}})
+    without = with_bars(CONFIG, power={})
     bars = bars_of(perfect(), without)
     assert [bars[name]["threshold"] for name in (SUMMED, MEDIAN)] == [0.25, 0.25]
-    tight = CONFIG.model_copy(update={"power_tolerance": {"gas": 0.1}})
+    tight = with_bars(CONFIG, power={"gas": 0.1})
     bars = bars_of(perfect(), tight)
     assert [bars[name]["threshold"] for name in (SUMMED, MEDIAN)] == [0.1, 0.1]
     hot = perfect().assign_coords(channel=["gas_temperature"], field=["gas_temperature"])
@@ -41,7 +41,7 @@ def test_power_has_the_bar_of_its_field_if_the_config_names_none():
 
 
 def test_a_bar_of_a_field_that_was_not_evaluated_is_refused():
-    config = CONFIG.model_copy(update={"power_tolerance": {"gas": 0.25, "stars": 0.5}})
+    config = with_bars(CONFIG, power={"gas": 0.25, "stars": 0.5})
     with pytest.raises(EmulatorError, match=r"expected fields .*\(gas\), got stars"):
         bars_of(perfect(), config)
 

@@ -8,13 +8,10 @@ from emulator.data.maps import read_maps
 from emulator.fields import find_fields
 from emulator.io import DataError
 from emulator.metrics.power_spectrum import shell_index
-from emulator.validation.baselines import (
-    draw_climatology,
-    filter_maps,
-    fit_baselines,
-    forecast_windows,
-)
-from emulator.validation.shares import Shares
+from emulator.validation.baselines import fit_baselines, forecast_windows
+from emulator.validation.baselines.climatology import Climatology
+from emulator.validation.baselines.linear_transfer import LinearTransfer
+from emulator.validation.baselines.shares import Shares
 
 CHANNELS = fabricated.CHANNELS
 FIELDS = find_fields(CHANNELS)
@@ -50,14 +47,14 @@ def filtered(tmp_path_factory):
 
 def test_filter_and_share_are_recovered_exactly(filtered):
     folder, train, transfer, index = filtered
-    fitted = fit_baselines(train, folder, fields=FIELDS, window=16)
-    assert fitted.shares.measured["stars"] == pytest.approx(STAR_SHARE, rel=1e-5)
+    (fitted,) = fit_baselines(train, folder, fields=FIELDS, window=16, kinds=[LinearTransfer])
+    assert fitted.training.shares.measured["stars"] == pytest.approx(STAR_SHARE, rel=1e-5)
     for row in range(3):
         expected = np.zeros(index.max() + 1)
         expected[index] = transfer[row]
         assert fitted.transfer[row, 1:] == pytest.approx(expected[1:], rel=1e-4)
     held_out = read_maps(folder / "CV_0.h5")
-    forecast = filter_maps(fitted, held_out)
+    forecast = fitted.filter(held_out)
     assert forecast.maps == pytest.approx(held_out.maps, rel=1e-3)
 
 
@@ -79,9 +76,9 @@ def test_windows_are_cut_where_the_ensemble_says(filtered):
 
 def test_climatology_draws_training_windows_alone(filtered):
     folder, train, *_ = filtered
-    fitted = fit_baselines(train, folder, fields=FIELDS, window=16, seed=1)
+    fitted = fit_baselines(train, folder, fields=FIELDS, window=16, seed=1, kinds=[Climatology])
     ensemble = fabricated.make_ensemble(fabricated.simulations(n_train=2, n_cv=1)[-1])
-    drawn = draw_climatology(fitted, ensemble, np.random.default_rng(0))
+    drawn = forecast_windows(fitted, read_maps(folder / "CV_0.h5"), ensemble)["climatology"]
     assert drawn.sizes["member"] == ensemble.sizes["member"]
     stars = [read_maps(folder / f"{name}.h5").maps[:, 3] for name in train]
     values = set(np.concatenate([maps.ravel() for maps in stars]).tolist())

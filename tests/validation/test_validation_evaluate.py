@@ -6,6 +6,7 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from perfect import with_bars
 
 from emulator.io import DataError, EmulatorError, read_dataset, read_json, write_dataset
 from emulator.validation import acceptance
@@ -90,13 +91,13 @@ def test_statistics_depend_neither_on_order_nor_on_other_files(calibrated_suite,
 
 def test_files_are_written_and_describe_themselves(tmp_path, calibrated_suite, config):
     metrics_path, table_path = tmp_path / "metrics.nc", tmp_path / "acceptance.json"
-    strict = config.model_copy(update={"enforce": True, "crps_gain": 0.99})
+    strict = with_bars(config, crps_gain=0.99).model_copy(update={"enforce": True})
     with pytest.raises(EmulatorError, match="CRPS gain, gas"):
         validate(*calibrated_suite, strict, metrics_path, table_path)
     metrics, table = read_dataset(metrics_path), read_json(table_path)
     assert table["met"] + table["missed"] == len(table["bars"])
     assert table["missed"] == 3
-    assert json.loads(metrics.attrs["config"])["crps_gain"] == 0.99
+    assert json.loads(metrics.attrs["config"])["bars"]["crps_gain"] == 0.99
     assert metrics.attrs["notice"] == "fabricated fields for tests"
     labels = {"best_baseline"}
     assert {n for n in metrics.data_vars if "units" not in metrics[n].attrs} == labels

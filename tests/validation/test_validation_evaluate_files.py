@@ -7,6 +7,7 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from perfect import with_bars
 
 from emulator.config import ValidationConfig
 from emulator.data.maps import read_maps
@@ -99,7 +100,7 @@ def test_stars_have_a_climatology_and_other_channels_have_none(suite, found, tmp
 
 @pytest.mark.parametrize("enforce", [False, True])
 def test_missed_bars_stop_only_if_they_are_enforced(suite, tmp_path, enforce):
-    config = CONFIG.model_copy(update={"crps_gain": 2.0, "enforce": enforce})
+    config = with_bars(CONFIG, crps_gain=2.0).model_copy(update={"enforce": enforce})
     files = tmp_path / "metrics.nc", tmp_path / "acceptance.json"
     with pytest.raises(EmulatorError) if enforce else nullcontext():
         validate(*suite, config, *files)

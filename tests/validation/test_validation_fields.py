@@ -7,6 +7,7 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from perfect import with_bars
 
 import emulator.metrics
 from emulator.config import ValidationConfig
@@ -16,10 +17,12 @@ from emulator.io import DataError, EmulatorError, read_dataset, read_json, write
 from emulator.metrics import registry
 from emulator.metrics.power_ratio import power_tolerances
 from emulator.report.build import build_report
-from emulator.validation.baselines import Baselines, filter_maps, forecast_windows
+from emulator.validation.baselines import Training, forecast_windows
+from emulator.validation.baselines.linear_transfer import LinearTransfer
+from emulator.validation.baselines.shares import Shares
+from emulator.validation.baselines.training_mean import TrainingMean
 from emulator.validation.ensembles import read_ensemble
 from emulator.validation.evaluate import validate
-from emulator.validation.shares import Shares
 
 CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=20)
 TOY = '''
@@ -137,7 +140,7 @@ def add_temperature(suite, root):
 
 def test_a_fourth_field_goes_all_the_way(suite, tmp_path):
     files, maps_dir, splits = add_temperature(suite, tmp_path)
-    config = CONFIG.model_copy(update={"power_tolerance": {"gas_temperature": 0.3}})
+    config = with_bars(CONFIG, power={"gas_temperature": 0.3})
     metrics, bars, page = run(tmp_path / "results", files, maps_dir, splits, config)
     names = [*fabricated.CHANNELS, "gas_temperature"]
     assert metrics["channel"].values.tolist() == names
@@ -188,7 +191,7 @@ def test_bars_of_the_power_are_those_of_the_fields_unless_the_config_says_otherw
     assert power_tolerances(CONFIG, fields) == {
         "dm_hydro": 0.1, "gas": 0.25, "stars": 0.5, "total": 0.1,
     }  # fmt: skip
-    other = CONFIG.model_copy(update={"power_tolerance": {"total": 0.02, "gas_temperature": 0.4}})
+    other = with_bars(CONFIG, power={"total": 0.02, "gas_temperature": 0.4})
     changed = power_tolerances(other, fields)
     assert (changed["total"], changed["gas_temperature"], changed["gas"]) == (0.02, 0.4, 0.25)
     with pytest.raises(EmulatorError, match=r"expected fields .* \(gas\), got total, gas_"):
@@ -235,17 +238,21 @@ def test_forecasts_of_a_field_without_a_share(suite, signed):
     field = VELOCITY.model_copy(update={"signed": signed})
     transfer = np.full((1, 64), 50.0)
     transfer[:, 0] = 0.0
-    fitted = Baselines((field,), Shares((), {}), {"velocity": 10.0}, transfer, 64, np.empty(0))
+    training = Training((field,), Shares((), {}), ("SB_0",), maps_dir, fabricated.WINDOW)
+    fitted = LinearTransfer(training)
+    fitted.transfer, fitted.means, fitted.n_pixels = transfer, {"velocity": 10.0}, 64
+    constant = TrainingMean(training)
+    constant.means = {"velocity": [9.0, 11.0]}
     dmo = maps.select(["dmo"])[:, 0].astype(float)
     contrast = dmo / dmo.mean(axis=(-2, -1), keepdims=True) - 1
     expected = 10.0 + 50.0 * contrast
-    got = filter_maps(fitted, maps).select(["velocity"])[:, 0]
+    got = fitted.filter(maps).select(["velocity"])[:, 0]
     assert got.min() < -1 if signed else got.min() == 0
     wanted = expected if signed else np.maximum(expected, 0)
     assert got == pytest.approx(wanted, abs=1e-3)
     ensemble = fabricated.make_ensemble(fabricated.simulations(n_cv=1)[-1], n_windows=2)
     ensemble = ensemble.sel(channel=["gas"]).assign_coords(channel=["velocity"])
-    forecasts = forecast_windows(fitted, maps, ensemble)
+    forecasts = forecast_windows([constant, fitted], maps, ensemble)
     assert set(forecasts) == {"training_mean", "linear_transfer"}
     assert (forecasts["training_mean"] == 10.0).all()
 

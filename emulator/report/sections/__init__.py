@@ -5,7 +5,14 @@ figure here has its own panels in :mod:`emulator.report.sections.others`.
 """
 
 import json
+from typing import Any
 
+import xarray as xr
+from pydantic import ValidationError
+
+from emulator.config import ValidationConfig
+from emulator.config.documents import shorten_error
+from emulator.io import DataError
 from emulator.report.inputs import Inputs
 from emulator.report.overview import build_provenance
 from emulator.report.page import Section
@@ -21,7 +28,7 @@ from emulator.report.sections.spectra import spectra_section
 
 def build_sections(inputs: Inputs) -> list[Section]:
     """All sections in reading order."""
-    config = json.loads(inputs.metrics.attrs["config"])
+    config = _validation_config(inputs.metrics)
     return [
         maps_section(inputs),
         spectra_section(inputs.metrics, config),
@@ -34,3 +41,23 @@ def build_sections(inputs: Inputs) -> list[Section]:
         cost_section(inputs),
         build_provenance(inputs, config),
     ]
+
+
+def _validation_config(metrics: xr.Dataset) -> dict[str, Any]:
+    """The config that the metrics were judged by.
+
+    Raises
+    ------
+    DataError
+        Metrics of a version whose config had other keys.
+    """
+    try:
+        config = ValidationConfig.model_validate(json.loads(metrics.attrs["config"]))
+    except ValidationError as error:
+        raise DataError(
+            "metrics.nc:config",
+            "the section validation of a config of this version",
+            shorten_error(error).strip(),
+            "It is of another version: run the stage `validate` again.",
+        ) from error
+    return config.model_dump(mode="json")

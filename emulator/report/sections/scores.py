@@ -15,7 +15,7 @@ from emulator.report.text import join, number, with_interval
 
 def scores_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """CRPS of the model and of all baselines."""
-    gain = config["crps_gain"]
+    gain = config["bars"]["crps_gain"]
     section = Section(
         "crps",
         "Scores against baselines",

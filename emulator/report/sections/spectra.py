@@ -17,7 +17,7 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """Bars of the power, and what bears on them."""
     known = style.fields_of(metrics)
     k_range = (config["k_min_hmpc"], config["k_max_hmpc"])
-    tolerance = config["power_tolerance"]
+    tolerance = config["bars"]["power"]
     shaded = f"The shaded range, k = {k_range[0]:g} to {k_range[1]:g} h/Mpc, is that of the bars."
     bars = ", ".join(
         f"{known[name].label} {value:.0%}" for name, value in tolerance.items() if name in known
