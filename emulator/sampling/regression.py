@@ -1,5 +1,6 @@
 """`Regression`: the baseline that gives one mean, and the mean with a Gaussian residual."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,11 @@ class Regression:
     def fields(self) -> tuple[Field, ...]:
         """Rows of the fields that it forecasts."""
         return tuple(channel.field for channel in self.card.normalisation.channels)
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Simulations that it was trained on."""
+        return frozenset(json.loads(self.card.attributes["provenance"])["splits"]["train"])
 
     def channels_of(self, condition: Condition) -> Tensor:
         """Mean of the network channels, ``(batch, channel, y, x)``."""
