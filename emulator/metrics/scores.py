@@ -24,6 +24,8 @@ FORECASTS = {
     "training_mean": "mean of training",
     "empty": "empty map",
     "climatology": "climatology",
+    "regression_gaussian": "regression + Gaussian residual",
+    "regression": "regression",
     "oracle": "re-drawn truth (oracle)",
 }
 """Labels of forecasts; all but the first and the last are baselines."""
