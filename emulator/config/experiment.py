@@ -78,7 +78,7 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _regression_ends_with_an_epoch(self) -> "ExperimentConfig":
         steps, epoch = self.regression.max_steps, self.training.checkpoint_steps
-        if steps % epoch:
+        if steps > epoch and steps % epoch:
             raise ValueError(
                 f"regression.max_steps ({steps}) must be a multiple of training.checkpoint_steps "
                 f"({epoch})"

@@ -111,7 +111,7 @@ class RegressionConfig(Section):
 
     max_steps: NonNegativeInt = Field(
         0,
-        description="steps of its training, a multiple of training.checkpoint_steps; 0: no such "
-        "baseline",
+        description="steps of its training, fewer than training.checkpoint_steps or a multiple of "
+        "them; 0: no such baseline",
     )
     seed: NonNegativeInt = Field(0, description="of its weights and windows")

@@ -92,7 +92,10 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
             _minutes(draws * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
             gpus=1,
         ),
-        "validate": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), _minutes(len(runs) * 30.0)),
+        "validate": Request(
+            _mb(TORCH_MB if config.regression.max_steps else PYTHON_MB, 2 * maps + 8 * ensemble),
+            _minutes(len(runs) * 30.0),
+        ),
         "report": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), 30),
     }
 

@@ -41,8 +41,10 @@ def regression_of(config: ExperimentConfig) -> ExperimentConfig:
             "regression.max_steps is 0: there is no regression to train; set its number of steps"
         )
     of_noise = {"early_stopping": None, "ensemble_every": 0, "parameter_head_weight": 0.0}
+    steps = config.regression.max_steps
+    epoch = min(steps, config.training.checkpoint_steps)
     training = config.training.model_copy(
-        update={"max_steps": config.regression.max_steps, **of_noise}
+        update={"max_steps": steps, "checkpoint_steps": epoch, **of_noise}
     )
     diffusion = DiffusionConfig(prediction="x")
     return config.model_copy(update={"training": training, "diffusion": diffusion})

@@ -187,6 +187,8 @@ def test_all_but_the_objective_is_that_of_the_model():
 def test_steps_are_whole_epochs_and_none_is_no_baseline():
     with pytest.raises(ConfigError, match=r"regression\.max_steps \(7\) must be a multiple"):
         parse_config({**CONFIG, "regression": {"max_steps": 7}})
+    few = regression_of(parse_config({**CONFIG, "regression": {"max_steps": 1}})).training
+    assert (few.max_steps, few.checkpoint_steps) == (1, 1)
     with pytest.raises(EmulatorError, match=r"regression\.max_steps is 0"):
         regression_of(parse_config(TINY))
 
