@@ -14,6 +14,8 @@ COLORS = {
     "training_mean": style.GREY,
     "empty": style.ORANGE,
     "climatology": style.PURPLE,
+    "regression_gaussian": style.GREEN,
+    "regression": style.SKY,
 }
 
 
