@@ -1,8 +1,9 @@
 """Ensembles that the judge must refuse, each beside the calibrated one that it must accept.
 
 The law is known: of a DMO map of :mod:`fabricated`, each field is its share of the matter times a
-response to the parameters times lognormal noise that is *correlated in space*, so that the sum over
-a square scatters far more than that of independent pixels; stars live in patches of dense pixels.
+response to the parameters and to the surroundings within some 10 pixels, times lognormal noise that
+is *correlated in space*, so that the sum over a square scatters far more than that of independent
+pixels; stars live in patches of dense pixels.
 Every simulation has parameters of its own. The truth is one draw, the members of ``calibrated`` are
 others; all other kinds are wrong in one way:
 
@@ -11,7 +12,7 @@ others; all other kinds are wrong in one way:
 ``unconditional``    each member belongs to a random other DMO map: calibrated, and useless
 ``under_dispersed``  half the distance from the mean of the members
 ``over_dispersed``   more noise, as correlated as that of the law; the mean stays
-``blurred``          smoothed over 1.5 pixels; the mean stays
+``blurred``          smoothed over 0.8 pixels; the mean stays
 ``mass_losing``      a tenth of every field is lost
 ===================  ===============================================================================
 """
@@ -30,8 +31,11 @@ from emulator.io import write_dataset, write_json
 
 SCATTER = (0.08, 0.30, 0.50)
 """Of the logarithm of each field."""
-RESPONSE = (-0.04, 0.35)
+RESPONSE = (-0.15, 0.70)
 """Of the logarithm of dark matter and gas to the feedback parameter, from its middle to its end."""
+SURROUNDINGS = (0.05, 0.20, 0.50)
+"""Of the logarithm of each field to a standard deviation of the smoothed DMO map."""
+SMOOTHING_PIXELS = 6.0
 CORRELATION_PIXELS = 1.5
 KINDS = (
     "calibrated",
@@ -85,6 +89,7 @@ def draw(simulation: Simulation, dmo: np.ndarray, rng: np.random.Generator) -> n
     relative = dmo / dmo.mean(axis=(1, 2), keepdims=True)
     factor = [np.exp(w * n - w**2 / 2) for w, n in zip(SCATTER, noise[:3], strict=True)]
     felt = feedback * np.tanh(relative)
+    factor = [f * e for f, e in zip(factor, environment(relative), strict=True)]
     occupied = special.ndtr(noise[3]) < np.clip(relative / 8.0, 0.0, 1.0)
     return np.stack(
         [
@@ -94,6 +99,15 @@ def draw(simulation: Simulation, dmo: np.ndarray, rng: np.random.Generator) -> n
         ],
         axis=1,
     )
+
+
+def environment(relative: np.ndarray) -> list[np.ndarray]:
+    """What the surroundings do to each field; 1 on average over the map."""
+    sigma = (0.0, SMOOTHING_PIXELS, SMOOTHING_PIXELS)
+    smooth = np.log(ndimage.gaussian_filter(relative, sigma, mode="wrap"))
+    smooth = (smooth - smooth.mean((1, 2), keepdims=True)) / smooth.std((1, 2), keepdims=True)
+    effects = [np.exp(amplitude * smooth) for amplitude in SURROUNDINGS]
+    return [effect / effect.mean((1, 2), keepdims=True) for effect in effects]
 
 
 def truth_maps(simulation: Simulation) -> np.ndarray:
@@ -199,7 +213,7 @@ def over_dispersed(ensemble: xr.Dataset, more: float = 1.2, seed: int = 0) -> xr
     return ensemble.assign(fields=(fields * factor.astype(np.float32)).astype(np.float32))
 
 
-def blurred(ensemble: xr.Dataset, pixels: float = 1.5) -> xr.Dataset:
+def blurred(ensemble: xr.Dataset, pixels: float = 0.8) -> xr.Dataset:
     """Members smoothed by a Gaussian; the mass of each window stays."""
     fields = ensemble["fields"]
     smooth = ndimage.gaussian_filter(fields.values, (0, 0, 0, pixels, pixels), mode="reflect")

@@ -81,7 +81,7 @@ def test_the_table_of_fields_is_the_codes():
         made = ", ".join(field.particles)
         made += f", mean of {field.mean_of}" if field.mean_of else ""
         cells = [f"`{name}`", field.unit, made, field.share or "none", f"`{field.transform}`"]
-        numbers = (field.floor, field.loss_weight, field.power_tolerance)
+        numbers = (field.floor, field.loss_weight, field.power_tolerance, field.mass_tolerance)
         cells += ["none" if number is None else f"{number:g}" for number in numbers]
         assert f"| {' | '.join(cells)} |" in page
     assert tuple(FIELDS)[:3] == TARGETS

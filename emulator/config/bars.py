@@ -32,6 +32,25 @@ class BarsConfig(Section):
         "and a ratio r makes error bars wrong by the factor r",
     )
 
+    mass: dict[str, PositiveFloat] = Field(
+        {},
+        description="largest |M/M_truth - 1| of the total mass, by field; default: the bar in the "
+        "row of the field. Reason: baryons move matter and make none, and the mass of stars itself "
+        "depends on the resolution of a simulation by about ten per cent",
+    )
+    suppression: PositiveFloat = Field(
+        0.1,
+        description="largest |S - S_truth| of the suppression S = 1 - P_total/P_DMO in the k "
+        "range, over the dip, the largest |S_truth| there. Reason: the dip is what baryons do; "
+        "relative to P a map without baryons would pass",
+    )
+    variance: Range = Field(
+        (0.7, 1.4),
+        description="variance of the root of a field over that of the truth, among pixels of like "
+        "DMO density. Reason: fields drawn as their mean, or blurred, lack the scatter of gas and "
+        "stars there; "
+        "heavy tails leave the variance of a few runs uncertain by some ten per cent",
+    )
     rank_spread: Range = Field(
         (0.8, 1.3),
         description="mean squared distance of the truth's rank from the middle over that of flat "

@@ -19,7 +19,7 @@ from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
 from emulator.metrics import registry
 from emulator.metrics.base import Case
-from emulator.metrics.power_ratio import power_tolerances
+from emulator.metrics.tolerances import find_tolerances
 from emulator.progress import Progress
 from emulator.validation import acceptance
 from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
@@ -94,8 +94,11 @@ def evaluate(
 
 def _resolve(config: ValidationConfig, fields: Sequence[Field]) -> ValidationConfig:
     """The config with the bar of every field written out."""
-    bars = config.bars.model_copy(update={"power": power_tolerances(config, fields)})
-    return config.model_copy(update={"bars": bars})
+    written = {
+        "power": find_tolerances("power", config, fields),
+        "mass": find_tolerances("mass", config, fields),
+    }
+    return config.model_copy(update={"bars": config.bars.model_copy(update=written)})
 
 
 def _read_held_out(path: Path, splits: Mapping[str, Sequence[str]]) -> xr.Dataset:

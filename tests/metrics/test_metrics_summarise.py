@@ -32,10 +32,16 @@ def make_statistics():
         "score": ("forecast", "channel"), "score_oracle": ("channel",),
         "variance_between": ("channel",), "variance_within": ("channel",),
         "power_by_model": ("model_seed", "field", "k"), "score_by_model": ("model_seed", "channel"),
+        "truth_below_floor": ("channel",), "truth_above_floor": ("channel",),
+        "pixels_in_class": ("dmo_density",), "first_moment_truth": ("channel", "dmo_density"),
+        "first_moment_members": ("channel", "dmo_density"),
+        "second_moment_truth": ("channel", "dmo_density"),
+        "second_moment_members": ("channel", "dmo_density"),
     }  # fmt: skip
     sizes = {
         "field": len(FIELDS), "k": N_K, "member": MEMBERS, "sample": WINDOWS, "log_mass": 2,
         "channel": len(CHANNELS), "rank": MEMBERS + 1, "forecast": len(FORECASTS), "model_seed": 2,
+        "dmo_density": 2,
     }  # fmt: skip
     variables = {
         name: (
@@ -44,6 +50,8 @@ def make_statistics():
         )
         for name, dims in shapes.items()
     }
+    for kind in ("truth", "members"):  # E[x^2] > E[x]^2
+        variables[f"second_moment_{kind}"][1][:] += 1000.0
     variables["score"][1][:, FORECASTS.index("empty"), :2] = np.nan  # stars alone are empty
     variables["score_oracle"][1][1] = np.nan  # no re-drawn truths of that simulation
     variables["power_ratio"][1][0, 1] = np.nan  # a window without power
@@ -133,6 +141,13 @@ def coverage(name):
     return np.stack([ranks[..., 2:3].sum(-1), ranks[..., 1:4].sum(-1)], axis=1)
 
 
+def variance(kind):
+    return mean(f"second_moment_{kind}") / SHARE - (mean(f"first_moment_{kind}") / SHARE) ** 2
+
+
+SHARE = mean("pixels_in_class")[:, None]
+BELOW = mean("truth_below_floor")
+INSIDE = SHARE * variance("truth")
 BETWEEN, WITHIN = mean("variance_between"), mean("variance_within")
 TRUTH, DMO = mean("power_truth"), mean("power_dmo")[:, None]
 EXPECTED = {
@@ -145,6 +160,10 @@ EXPECTED = {
     "correlation_member_member": correlation("power_member_member", members(), members()),
     "suppression_truth": TRUTH[:, -1] / DMO[:, 0],
     "suppression_members": members()[:, -1] / DMO[:, 0],
+    "suppression_error": (TRUTH - members())[:, -1] / DMO[:, 0],
+    "mass_below_floor": BELOW / (BELOW + mean("truth_above_floor")),
+    "variance_ratio": variance("members") / variance("truth"),
+    "variance_share": INSIDE / INSIDE.sum(-1, keepdims=True),
     "spread_skill": np.sqrt(5 / 4 * mean("variance") / mean("squared_error")),
     "rank_share": mean("rank_histogram"),
     "rank_share_mass": mean("rank_histogram_mass"),
@@ -204,8 +223,9 @@ def test_without_a_total_or_models_there_is_no_number_of_them():
     names = ["variance_between", "variance_within", "power_by_model", "score_by_model"]
     of_two = STATISTICS.drop_vars(names).isel(field=[1, 2], channel=[1, 2])
     fewer = summarise(of_two)
-    gone = {"suppression_truth", "suppression_members", "model_share", "power_ratio_by_model"}
-    assert set(EXPECTED) - set(fewer.data_vars) == {*gone, "crps_by_model"}
+    of_total = {f"suppression_{what}" for what in ("truth", "members", "error")}
+    of_models = {"model_share", "power_ratio_by_model", "crps_by_model"}
+    assert set(EXPECTED) - set(fewer.data_vars) == of_total | of_models
 
 
 def test_a_single_run_has_no_interval():
