@@ -26,14 +26,20 @@ def estimates(*values):
     return xr.DataArray([list(values)], dims=("channel", "estimate"))
 
 
+def by_scale(*values):
+    return estimates(*values).expand_dims(scale=4).copy()
+
+
 def perfect():
     """Summary of one channel that could not be better; every number has an interval."""
     ratio = np.stack([np.ones(5), np.full(5, 0.9), np.full(5, 1.1)])
     power = (("field", "estimate", "k"), ratio[None])
     return xr.Dataset(
         {
-            "crps_gain": estimates(0.5, 0.4, 0.6),
-            "best_baseline": ("channel", ["dmo_share"]),
+            "crps_gain": by_scale(0.5, 0.4, 0.6),
+            "crps_power_gain": estimates(0.5, 0.4, 0.6),
+            "best_baseline": (("scale", "channel"), 4 * [["quantile_table"]]),
+            "best_baseline_power": ("channel", ["quantile_table"]),
             "power_ratio_summed": power,
             "power_ratio_median": (power[0], power[1].copy()),
             "spread_skill": estimates(1.0, 0.95, 1.05),
@@ -47,6 +53,9 @@ def perfect():
             },
         },
         coords={
+            "scale": [1, 2, 8, 16],
+            "forecast": ["model", "quantile_table"],
+            "forecast_label": ("forecast", ["model", "quantile table"]),
             "channel": ["gas"],
             "field": ["gas"],
             "estimate": ["value", "low", "high"],
@@ -59,8 +68,10 @@ def perfect():
     )
 
 
-def with_gain(value):
-    return perfect().assign(crps_gain=estimates(value, np.nan, np.nan))
+def with_gain(value, scale=1):
+    changed = perfect()
+    changed["crps_gain"].loc[{"scale": scale}] = [[value, np.nan, np.nan]]
+    return changed
 
 
 def with_spread(value):

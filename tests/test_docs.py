@@ -145,6 +145,30 @@ def test_the_metric_of_the_page_is_found_and_computes(monkeypatch, tmp_path):
     assert (bar.value, bar.met) == (1.5, False)
 
 
+def test_the_baseline_of_the_page_draws_shares_of_the_training(monkeypatch, tmp_path):
+    import fabricated
+
+    from emulator.data.maps import read_maps
+    from emulator.fields import find_fields
+    from emulator.validation.baselines import fit_baselines, forecast_windows
+
+    kind = load(monkeypatch, "emulator/validation/baselines/random_share.py").RandomShare
+    *training, held_out = fabricated.simulations(n_train=2, n_cv=1)
+    for simulation in (*training, held_out):
+        fabricated.write_maps(tmp_path, simulation)
+    names, fields = [simulation.name for simulation in training], find_fields(["gas", "stars"])
+    fitted = fit_baselines(names, tmp_path, fields=fields, window=16, kinds=[kind])
+    ensemble = fabricated.make_ensemble(held_out).sel(channel=["gas", "stars"])
+    maps = read_maps(tmp_path / f"{held_out.name}.h5")
+    found = forecast_windows(fitted, maps, ensemble)["random_share"]
+    assert found.sizes["member"] == ensemble.sizes["member"]
+    shares = (found / ensemble["condition"]).sel(channel="stars").values
+    masses = [read_maps(tmp_path / f"{name}.h5").maps.sum((0, 2, 3), float) for name in names]
+    known = [mass[3] / mass[0] for mass in masses]
+    assert np.isclose(shares[..., None], known, rtol=1e-5).any(-1).all()
+    assert len(np.unique(shares.round(6))) > 1
+
+
 def test_the_solver_of_the_page_is_of_second_order(monkeypatch):
     """On a Gaussian the flow keeps ``z / sqrt(alpha^2 P + sigma^2)``."""
     import torch

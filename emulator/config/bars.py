@@ -16,9 +16,25 @@ class BarsConfig(Section):
     """Thresholds of the acceptance table."""
 
     crps_gain: float = Field(
+        0.02,
+        description="CRPS of pixels at least this fraction below that of the best probabilistic "
+        "baseline. Reason: where the scatter of pixels is white, a table by density is nearly all "
+        "that can be known of one",
+    )
+    crps_gain_squares: float = Field(
+        0.02,
+        description="the same of means over squares of 2, 4 and 8 pixels, at the worst of them. "
+        "Reason: a table that draws pixels independently is right about pixels alone",
+    )
+    crps_gain_windows: float = Field(
         0.10,
-        description="CRPS at least this fraction below the best baseline. Reason: a few per cent "
-        "are within reach of a fit without a network",
+        description="the same of means over windows, their mass. Reason: a model that ignores the "
+        "parameters or the surroundings is no better than a table",
+    )
+    crps_gain_power: float = Field(
+        0.10,
+        description="the same of ln P of single windows in the k range. Reason: members that are "
+        "blurred, or independent from pixel to pixel, have the wrong structure",
     )
     power: dict[str, PositiveFloat] = Field(
         {},

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from perfect import CONFIG, perfect, with_bars, with_gain, with_power, with_spread
+from perfect import CONFIG, estimates, perfect, with_bars, with_gain, with_power, with_spread
 
 from emulator.fields import find_fields
 from emulator.io import EmulatorError
@@ -10,6 +10,8 @@ from emulator.metrics import registry
 
 SUMMED, MEDIAN = "P/P_truth, gas, summed over windows", "P/P_truth, gas, median over windows"
 GAIN, SPREAD = "CRPS gain, gas", "spread-skill, gas"
+SQUARES, WINDOWS = "CRPS gain of squares, gas", "CRPS gain of windows, gas"
+POWER = "CRPS gain of power, gas"
 MASS, VARIANCE, DIP = "total mass, gas", "variance, gas", "suppression over its dip"
 
 
@@ -21,7 +23,9 @@ def bars_of(metrics, config=CONFIG):
 
 def test_the_table_has_a_bar_for_every_number_that_has_a_threshold():
     bars = bars_of(perfect())
-    assert list(bars) == [GAIN, SUMMED, MEDIAN, SPREAD, VARIANCE, MASS]
+    assert list(bars) == [
+        GAIN, SQUARES, WINDOWS, POWER, SUMMED, MEDIAN, SPREAD, VARIANCE, MASS,
+    ]  # fmt: skip
     assert {bar["verdict"] for bar in bars.values()} == {"met"}
     assert {bar["field"] for bar in bars.values()} == {"gas"}
     assert {bar["unit"] for bar in bars.values()} == {"1"}
@@ -37,6 +41,9 @@ def test_power_has_the_bar_of_its_field_if_the_config_names_none():
     hot = perfect().assign_coords(channel=["gas_temperature"], field=["gas_temperature"])
     assert list(bars_of(hot, without)) == [
         "CRPS gain, gas temperature",
+        "CRPS gain of squares, gas temperature",
+        "CRPS gain of windows, gas temperature",
+        "CRPS gain of power, gas temperature",
         "spread-skill, gas temperature",
         "variance, gas temperature",
     ]
@@ -62,12 +69,51 @@ def test_the_score_must_be_below_that_of_the_best_baseline(gain, verdict, words)
     bar = bars_of(with_gain(gain))[GAIN]
     assert bar["verdict"] == verdict
     assert bar["text"] == (
-        "The CRPS of gas should be at least 25% below that of the best baseline "
-        f"(DMO times share); {words}"
+        "The CRPS of gas should be at least 25% below that of the best probabilistic baseline "
+        f"(quantile table); {words}"
     )
     assert bar["value"] == (None if np.isnan(gain) else gain)
-    assert (bar["threshold"], bar["comparison"], bar["baseline"]) == (0.25, ">=", "dmo_share")
+    assert (bar["threshold"], bar["comparison"], bar["baseline"]) == (0.25, ">=", "quantile_table")
     assert (bar["low"], bar["high"]) == (None, None)
+
+
+def test_the_worst_square_counts_and_windows_count_apart():
+    small, large, window = (bars_of(with_gain(0.01, scale=scale)) for scale in (2, 8, 16))
+    for bars, scale in ((small, 2), (large, 8)):
+        bar = bars[SQUARES]
+        assert (bar["verdict"], bar["value"], bar["scale"]) == ("missed", 0.01, scale)
+        assert f"at the worst, {scale} x {scale} pixels, it is 1% below." in bar["text"]
+        assert "The CRPS of means over squares of gas should be" in bar["text"]
+        assert bars[GAIN]["verdict"] == bars[WINDOWS]["verdict"] == bars[POWER]["verdict"] == "met"
+    assert window[WINDOWS]["verdict"] == "missed"
+    assert window[SQUARES]["verdict"] == window[GAIN]["verdict"] == "met"
+
+
+def test_a_square_without_a_gain_misses():
+    bar = bars_of(with_gain(np.nan, scale=8))[SQUARES]
+    assert (bar["verdict"], bar["value"], bar["scale"]) == ("missed", None, 8)
+
+
+def test_windows_without_squares_have_no_bar_of_squares():
+    bars = bars_of(perfect().sel(scale=[1, 16]))
+    assert SQUARES not in bars
+    assert {GAIN, WINDOWS, POWER} <= set(bars)
+
+
+def test_power_has_a_gain_of_its_own():
+    changed = perfect()
+    changed["crps_power_gain"] = estimates(0.01, 0.0, 0.02)
+    bar = bars_of(changed)[POWER]
+    assert (bar["verdict"], bar["threshold"], bar["low"]) == ("missed", 0.1, 0.0)
+    assert bar["text"].startswith("The CRPS of ln P of gas should be at least 10% below")
+
+
+def test_without_a_probabilistic_baseline_the_bar_is_missed():
+    changed = with_gain(np.nan)
+    changed["best_baseline"][:] = ""
+    bar = bars_of(changed)[GAIN]
+    assert bar["verdict"] == "missed"
+    assert "(none); it is not defined." in bar["text"]
 
 
 def test_a_bar_carries_the_interval_of_its_number():

@@ -113,7 +113,7 @@ def ensembles(kind, n=6):
 
 @pytest.fixture(scope="module")
 def calibrated():
-    return ensembles("calibrated")
+    return ensembles("calibrated", 10)
 
 
 def verdicts(summary):

@@ -6,13 +6,14 @@ import xarray as xr
 
 from emulator.fields import find_fields
 from emulator.metrics import registry
-from emulator.metrics.scores import best_baseline
+from emulator.metrics.forecasts import best_forecast
 from emulator.units import Unit
 
 RUNS = np.array(["b", "a", "b", "c"])
 CHANNELS = ["dm_hydro", "gas", "stars"]
 FIELDS, MEMBERS, WINDOWS, N_K = [*CHANNELS, "total"], 4, 3, 5
-FORECASTS = ["model", "dmo_share", "empty", "climatology"]
+FORECASTS = ["model", "dmo_share", "empty", "climatology", "table"]
+PROBABILISTIC = [True, False, False, True, True]
 SIMULATIONS = len(RUNS)
 
 
@@ -29,7 +30,8 @@ def make_statistics():
         "mass_truth": ("field",), "mass_members": ("field",),
         "occupancy_truth": ("channel",), "occupancy_members": ("channel",),
         "pdf_truth": ("channel", "log_mass"), "pdf_members": ("channel", "log_mass"),
-        "score": ("forecast", "channel"), "score_oracle": ("channel",),
+        "score": ("scale", "forecast", "channel"), "score_oracle": ("scale", "channel"),
+        "score_power": ("forecast", "channel"), "score_power_oracle": ("channel",),
         "variance_between": ("channel",), "variance_within": ("channel",),
         "power_by_model": ("model_seed", "field", "k"), "score_by_model": ("model_seed", "channel"),
         "truth_below_floor": ("channel",), "truth_above_floor": ("channel",),
@@ -41,7 +43,7 @@ def make_statistics():
     sizes = {
         "field": len(FIELDS), "k": N_K, "member": MEMBERS, "sample": WINDOWS, "log_mass": 2,
         "channel": len(CHANNELS), "rank": MEMBERS + 1, "forecast": len(FORECASTS), "model_seed": 2,
-        "dmo_density": 2,
+        "scale": 2, "dmo_density": 2,
     }  # fmt: skip
     variables = {
         name: (
@@ -50,16 +52,20 @@ def make_statistics():
         )
         for name, dims in shapes.items()
     }
+    for name in ("score", "score_power"):
+        for kind in ("empty", "climatology"):  # of stars alone
+            variables[name][1][..., FORECASTS.index(kind), :2] = np.nan
+        variables[f"{name}_oracle"][1][1] = np.nan  # no re-drawn truths of that simulation
     for kind in ("truth", "members"):  # E[x^2] > E[x]^2
         variables[f"second_moment_{kind}"][1][:] += 1000.0
-    variables["score"][1][:, FORECASTS.index("empty"), :2] = np.nan  # stars alone are empty
-    variables["score_oracle"][1][1] = np.nan  # no re-drawn truths of that simulation
     variables["power_ratio"][1][0, 1] = np.nan  # a window without power
     variables["power_ratio"][1][2, :, :, 1, 3] = np.nan  # a shell of a simulation without power
     return xr.Dataset(
         variables,
         coords={
             "field": FIELDS, "channel": CHANNELS, "forecast": FORECASTS, "model_seed": [3, 8],
+            "scale": [1, 8], "forecast_label": ("forecast", [name.upper() for name in FORECASTS]),
+            "probabilistic": ("forecast", PROBABILISTIC),
             "k": np.arange(1.0, N_K + 1), "rank": np.arange(MEMBERS + 1),
             "run": ("simulation", RUNS),
         },
@@ -120,20 +126,32 @@ def correlation(cross, a, b):
     return mean(cross) / np.sqrt(a * b)
 
 
-def gain():
-    """Over the baseline that is best in the mean over runs, in every draw."""
-    score = mean("score")
-    gains = []
-    for c in range(len(CHANNELS)):
-        best = 1 + np.nanargmin(score[0, 1:, c])
-        gains.append(1 - score[:, 0, c] / score[:, best, c])
-    return np.stack(gains, axis=1)
+def best(name, probabilistic):
+    """Row of the forecast that is best in the mean over runs, by place; never the model."""
+    score = mean(name)[0]
+    rows = [i for i, kind in enumerate(PROBABILISTIC) if i and kind == probabilistic]
+    return np.array(rows)[np.nanargmin(score[..., rows, :], axis=-2)]
 
 
-def oracle_ratio():
-    known = np.isfinite(STATISTICS["score_oracle"].values)
-    model = np.where(known, STATISTICS["score"].values[:, 0], np.nan)
-    return mean("score", model) / mean("score_oracle")
+def over_best(name, probabilistic, values=None):
+    """Score of the model over that of the best forecast, in every draw."""
+    score = mean(name, values)
+    reference = np.take_along_axis(score, best(name, probabilistic)[None, ..., None, :], axis=-2)
+    return score[..., 0, :] / reference[..., 0, :]
+
+
+def where_known(name):
+    """Scores of the simulations that have an oracle."""
+    known = np.isfinite(STATISTICS[f"{name}_oracle"].values)
+    return np.where(known[..., None, :], STATISTICS[name].values, np.nan)
+
+
+def oracle_ratio(name):
+    return mean(name, where_known(name))[..., 0, :] / mean(f"{name}_oracle")
+
+
+def oracle_gain(name):
+    return 1 - over_best(name, True, where_known(name)) / oracle_ratio(name)
 
 
 def coverage(name):
@@ -175,9 +193,17 @@ EXPECTED = {
     "density_truth": mean("pdf_truth"),
     "density_members": mean("pdf_members"),
     "crps": mean("score"),
-    "crps_gain": gain(),
+    "crps_gain": 1 - over_best("score", probabilistic=True),
+    "crps_over_mae": over_best("score", probabilistic=False),
     "oracle_crps": mean("score_oracle"),
-    "oracle_ratio": oracle_ratio(),
+    "oracle_ratio": oracle_ratio("score"),
+    "oracle_gain": oracle_gain("score"),
+    "crps_power": mean("score_power"),
+    "crps_power_gain": 1 - over_best("score_power", probabilistic=True),
+    "crps_power_over_mae": over_best("score_power", probabilistic=False),
+    "oracle_crps_power": mean("score_power_oracle"),
+    "oracle_ratio_power": oracle_ratio("score_power"),
+    "oracle_gain_power": oracle_gain("score_power"),
     "model_share": BETWEEN / (BETWEEN + WITHIN),
     "power_ratio_by_model": mean("power_by_model") / TRUTH[:, None],
     "crps_by_model": mean("score_by_model"),
@@ -185,7 +211,7 @@ EXPECTED = {
 
 
 def test_nothing_is_left_out_of_the_expectations():
-    assert set(SUMMARY.data_vars) == {*EXPECTED, "best_baseline"}
+    assert set(SUMMARY.data_vars) == {*EXPECTED, "best_baseline", "best_baseline_power"}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -236,12 +262,30 @@ def test_a_single_run_has_no_interval():
     assert np.isfinite(two["spread_skill"]).all()
 
 
-def test_the_best_baseline_is_the_lowest_and_never_the_model():
+def test_the_best_baseline_is_that_of_the_gain():
+    for name, score in (("best_baseline", "score"), ("best_baseline_power", "score_power")):
+        expected = np.array(FORECASTS)[best(score, probabilistic=True)]
+        np.testing.assert_array_equal(SUMMARY[name], expected)
+
+
+def test_the_best_baseline_is_the_lowest_of_those_that_count_and_never_the_model():
     crps = xr.DataArray(
-        [[[0.1, 0.1], [2.0, 3.0], [np.nan, 2.5], [9.0, np.nan]]],
-        dims=("estimate", "forecast", "channel"),
-        coords={"estimate": ["value"], "forecast": FORECASTS, "channel": ["gas", "stars"]},
+        [[0.1, 0.1], [2.0, 3.0], [np.nan, 2.5], [9.0, np.nan], [9.5, np.nan]],
+        dims=("forecast", "channel"),
+        coords={"forecast": FORECASTS, "channel": ["gas", "stars"]},
     )
-    best = best_baseline(crps)
-    assert best.values.tolist() == ["dmo_share", "empty"]
-    assert best["channel"].values.tolist() == ["gas", "stars"]
+    candidates = xr.DataArray(PROBABILISTIC, dims="forecast", coords={"forecast": FORECASTS})
+    assert best_forecast(crps, candidates).values.tolist() == ["climatology", ""]
+    found = best_forecast(crps, ~candidates)
+    assert found.values.tolist() == ["dmo_share", "empty"]
+    assert found["channel"].values.tolist() == ["gas", "stars"]
+
+
+def test_without_a_probabilistic_baseline_there_is_no_gain():
+    kept = ["model", "dmo_share", "empty"]
+    found = summarise(STATISTICS.sel(forecast=kept))
+    assert np.isnan(found["crps_gain"]).all()
+    assert (found["best_baseline"] == "").all()
+    alone = summarise(STATISTICS.sel(forecast=["model"]))
+    for name in ("crps_gain", "crps_power_gain", "crps_over_mae"):
+        assert np.isnan(alone[name]).all()

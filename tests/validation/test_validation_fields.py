@@ -159,9 +159,13 @@ def test_a_fourth_field_goes_all_the_way(suite, tmp_path):
         np.testing.assert_allclose(three.values, before[name].values, rtol=1e-6)
     hot = values.sel(channel="gas_temperature")
     crps = hot["crps"]
-    assert np.isfinite(crps.sel(forecast=["model", "training_mean", "linear_transfer"])).all()
+    assert np.isfinite(
+        crps.sel(forecast=["model", "training_mean", "linear_transfer", "quantile_table"])
+    ).all()
     assert np.isnan(crps.sel(forecast=["dmo_share", "empty", "climatology"])).all()
-    assert crps.sel(forecast="linear_transfer") < crps.sel(forecast="training_mean")
+    pixels = crps.sel(scale=1)
+    assert pixels.sel(forecast="linear_transfer") < pixels.sel(forecast="training_mean")
+    assert pixels.sel(forecast="quantile_table") < pixels.sel(forecast="linear_transfer")
     assert np.isnan(hot["occupied_truth"])
     assert metrics["crps"].attrs["units"] == "unit of the field"
     power = [bar for bar in bars if bar["name"].startswith("P/P_truth, gas temperature")]
@@ -180,9 +184,11 @@ def test_gas_alone_goes_all_the_way(suite, tmp_path):
     metrics, bars, page = run(tmp_path / "results", files, maps_dir, splits)
     assert metrics["field"].values.tolist() == ["gas"]
     assert not [name for name in metrics if "suppression" in str(name)]
-    assert metrics["forecast"].values.tolist() == ["model", "dmo_share", "linear_transfer"]
+    assert metrics["forecast"].values.tolist() == [
+        "model", "dmo_share", "linear_transfer", "quantile_table",
+    ]  # fmt: skip
     assert {bar["field"] for bar in bars} == {"gas"}
-    assert len(bars) == 1 + 2 + 1 + 1 + 1 + 2
+    assert len(bars) == 4 + 2 + 1 + 1 + 1 + 2
     assert not any(word in page for word in ("total matter", "stars", "empty map"))
 
 

@@ -16,6 +16,7 @@ from emulator.io import DataError
 from emulator.report.inputs import Inputs
 from emulator.report.overview import build_provenance
 from emulator.report.page import Section
+from emulator.report.sections.brightness import brightness_section
 from emulator.report.sections.calibration import calibration_section
 from emulator.report.sections.maps import maps_section
 from emulator.report.sections.masses import masses_section
@@ -34,6 +35,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
     measured = [
         spectra_section(inputs.metrics, config),
         calibration_section(inputs.metrics, config),
+        brightness_section(inputs.metrics, config),
         masses_section(inputs.metrics, config),
         scores_section(inputs.metrics, config),
         *models_sections(inputs.metrics),

@@ -15,6 +15,7 @@ from emulator.validation.baselines.climatology import Climatology
 from emulator.validation.baselines.dmo_share import DmoShare
 from emulator.validation.baselines.empty import Empty
 from emulator.validation.baselines.linear_transfer import LinearTransfer
+from emulator.validation.baselines.quantile_table import QuantileTable
 from emulator.validation.baselines.shares import measure_shares
 from emulator.validation.baselines.training_mean import TrainingMean
 from emulator.validation.baselines.windows import require_windows_of
@@ -25,6 +26,7 @@ BASELINES: tuple[type[Baseline], ...] = (
     TrainingMean,
     Empty,
     Climatology,
+    QuantileTable,
 )
 """In the order of tables and figures."""
 
