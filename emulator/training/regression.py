@@ -61,7 +61,7 @@ class RegressionModule(EmulatorModule):
         return []
 
     def normalise(self, batch: Batch) -> tuple[Tensor, Encoded]:
-        """As of the model, but NaN where a channel is not defined (maps hold no NaN of their own)."""
+        """As of the model, but NaN where a channel is not defined; maps hold none of their own."""
         x, defined = self.field_transform.observe(batch.target, batch.condition)
         given = self.field_transform.encode(batch.condition)
         return torch.where(defined > 0, x, torch.nan), given
