@@ -43,6 +43,14 @@ def perfect():
             "power_ratio_summed": power,
             "power_ratio_median": (power[0], power[1].copy()),
             "spread_skill": estimates(1.0, 0.95, 1.05),
+            "mass_ratio": estimates(1.0, 0.99, 1.01).rename(channel="field"),
+            **{
+                f"variance_{what}": (
+                    ("channel", "estimate", "dmo_density"),
+                    np.tile(values, (1, 3, 1)),
+                )
+                for what, values in {"ratio": [1.0, 1.0], "share": [0.3, 0.7]}.items()
+            },
         },
         coords={
             "scale": [1, 2, 8, 16],
@@ -52,6 +60,7 @@ def perfect():
             "field": ["gas"],
             "estimate": ["value", "low", "high"],
             "k": K,
+            "dmo_density": ["thin", "dense"],
             "simulation": ["CV_0", "CV_1", "CV_2"],
             "member": np.arange(8),
         },

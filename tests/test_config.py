@@ -103,6 +103,7 @@ def test_an_option_belongs_to_its_solver_or_spacing(sampling, words):
 @pytest.mark.parametrize(
     ("validation", "words"),
     [
+        ({"n_bootstrap": 50}, ["n_bootstrap is gone", "jackknife over runs"]),
         ({"crps_gain": 0.1}, ["crps_gain is written as `validation.bars.crps_gain`"]),
         (
             {"power_tolerance": {"gas": 0.1}, "spread_skill": [0.8, 1.2]},

@@ -48,6 +48,51 @@ class BarsConfig(Section):
         "and a ratio r makes error bars wrong by the factor r",
     )
 
+    mass: dict[str, PositiveFloat] = Field(
+        {},
+        description="largest |M/M_truth - 1| of the total mass, by field; default: the bar in the "
+        "row of the field. Reason: baryons move matter and make none, and the mass of stars itself "
+        "depends on the resolution of a simulation by about ten per cent",
+    )
+    suppression: PositiveFloat = Field(
+        0.1,
+        description="largest |S - S_truth| of the suppression S = 1 - P_total/P_DMO in the k "
+        "range, over the dip, the largest |S_truth| there. Reason: the dip is what baryons do; "
+        "relative to P a map without baryons would pass",
+    )
+    variance: Range = Field(
+        (0.7, 1.4),
+        description="variance of the root of a field over that of the truth, among pixels of like "
+        "DMO density. Reason: fields drawn as their mean, or blurred, lack the scatter of gas and "
+        "stars there; "
+        "heavy tails leave the variance of a few runs uncertain by some ten per cent",
+    )
+    rank_spread: Range = Field(
+        (0.8, 1.3),
+        description="mean squared distance of the truth's rank from the middle over that of flat "
+        "ranks, in the worst class of brightness (faint, middle, the brightest 1 %). Reason: what "
+        "spread-skill of 1.3 and 0.7 gives for normal scatter and 8 members; a dome in the peaks "
+        "and a U in the voids cancel in one number for all pixels",
+    )
+    coverage: PositiveFloat = Field(
+        0.12,
+        description="largest |coverage - nominal| of central intervals, over levels and classes of "
+        "brightness. Reason: what spread-skill of 1.3 and 0.7 gives for normal scatter",
+    )
+    response_sign: PositiveFloat = Field(
+        1.0,
+        le=1.0,
+        description="share of the responses (of mass, variance and power to a parameter) beyond 3 "
+        "sigma of the truth that have its sign, by field. Reason: a map drawn for other parameters "
+        "must at least move to the right side; less than a tenth of the truth's has no sign",
+    )
+    response_size: PositiveFloat = Field(
+        0.3,
+        description="|slope - 1| of the members' responses over the truth's, median over the "
+        "parameters that a field responds to. Reason: parameters inferred from maps are wrong by "
+        "as much; a truth of 3 sigma leaves each slope uncertain by a third, hence the median",
+    )
+
     @model_validator(mode="after")
     def _ranges_increase(self) -> "BarsConfig":
         for name, value in self:

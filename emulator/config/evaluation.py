@@ -87,15 +87,21 @@ class ValidationConfig(Section):
     occupied_msunh: NonNegativeFloat = Field(
         1.0e9, description="a pixel with more mass counts as occupied [Msun/h per pixel]"
     )
-    n_bootstrap: PositiveInt = Field(200, description="bootstrap draws over simulations")
     bars: BarsConfig = BarsConfig()
     enforce: bool = Field(False, description="a missed bar makes the workflow fail")
 
     @model_validator(mode="before")
     @classmethod
     def _bars_stand_together(cls, value: Any) -> Any:
-        found = [key for key in MOVED_BARS if isinstance(value, Mapping) and key in value]
-        if found:
-            places = (f"{key} is written as `validation.bars.{MOVED_BARS[key]}`" for key in found)
-            raise ValueError("; ".join(places))
+        if not isinstance(value, Mapping):
+            return value
+        faults = [
+            f"{key} is written as `validation.bars.{MOVED_BARS[key]}`"
+            for key in MOVED_BARS
+            if key in value
+        ]
+        if "n_bootstrap" in value:
+            faults.append("n_bootstrap is gone: the errors are those of a jackknife over runs")
+        if faults:
+            raise ValueError("; ".join(faults))
         return value

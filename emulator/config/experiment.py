@@ -58,11 +58,13 @@ class ExperimentConfig(Section):
     def _bars_are_of_fields(self) -> "ExperimentConfig":
         if "validation" in self.model_fields_set:
             names = [field.name for field in with_total(self.data.targets)]
-            unknown = [name for name in self.validation.bars.power if name not in names]
-            if unknown:
-                raise ValueError(
-                    f"validation.bars.power names {unknown}; there are {', '.join(names)}"
-                )
+            for bar in ("power", "mass"):
+                given = getattr(self.validation.bars, bar)
+                unknown = [name for name in given if name not in names]
+                if unknown:
+                    raise ValueError(
+                        f"validation.bars.{bar} names {unknown}; there are {', '.join(names)}"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ import xarray as xr
 
 from emulator.metrics import calibration
 from emulator.metrics.base import Case
-from emulator.metrics.bootstrap import Resampler
+from emulator.metrics.jackknife import Resampler
 
 MODEL = "model"
 ORACLE_LABEL = "re-drawn truth (oracle)"

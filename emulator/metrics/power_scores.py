@@ -14,9 +14,9 @@ import xarray as xr
 
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.bootstrap import Resampler
 from emulator.metrics.forecasts import compare, score_forecasts
 from emulator.metrics.gain_bars import gain_bar
+from emulator.metrics.jackknife import Resampler
 from emulator.metrics.power_spectrum import power_spectrum
 from emulator.units import Unit
 

@@ -12,10 +12,10 @@ import xarray as xr
 
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.bootstrap import Resampler
 from emulator.metrics.channels import common_unit
 from emulator.metrics.forecasts import compare, score_forecasts
 from emulator.metrics.gain_bars import gain_bar
+from emulator.metrics.jackknife import Resampler
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig

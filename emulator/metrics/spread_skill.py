@@ -9,8 +9,8 @@ from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.bootstrap import Resampler
 from emulator.metrics.channels import squared, variance_attrs
+from emulator.metrics.jackknife import Resampler
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig

@@ -69,7 +69,7 @@ def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
         ["emulator", str(attrs.get("emulator_version", "unknown"))],
         ["Python", platform.python_version()],
         *([name, version(name)] for name in PACKAGES),
-        ["seed of ties, climatology and bootstrap", str(attrs["seed"])],
+        ["seed of ties and climatology", str(attrs["seed"])],
     ]
     if "seed" in ensemble:
         seeds = ", ".join(str(seed) for seed in ensemble["seed"].values.ravel()[:16])

@@ -88,6 +88,7 @@ class EmulatorModule(pl.LightningModule):
         self.watched: Batch | None = None
         self.masses: Tensor | None = None
         self.scores: dict[str, float] = {}
+        self.step_losses: list[tuple[Tensor, Tensor]] = []
         self.network = network
         self.ema = build_ema(self.network, training.ema_decay)
         self.field_transform, self.diffusion, self.training_config = transform, diffusion, training
@@ -131,7 +132,7 @@ class EmulatorModule(pl.LightningModule):
         )  # fmt: skip
         losses = self._loss(network, x, draws.eps, draws.t)
         self._require_finite(losses, draws.first)
-        self.times.update(draws.t, losses.detach())
+        self._learn_times(draws.t, losses.detach(), batch_idx)
         objective = (draws.importance * losses).mean()
         loss = objective
         if self.head is not None:
@@ -163,6 +164,19 @@ class EmulatorModule(pl.LightningModule):
         if share.start:
             torch.manual_seed(_step_seed(self.seed, share.start, self.global_step))
         return Draws(eps, t, importance, keep[0], keep[1], share.start)
+
+    def _learn_times(self, t: Tensor, losses: Tensor, batch_idx: int) -> None:
+        """Tell the sampler of times the losses of a whole step, after its last part.
+
+        Told of each part, it would draw the next part of the same step from another density.
+        """
+        parts = self.training_config.accumulate
+        part = batch_idx % parts
+        self.step_losses = [*(self.step_losses if part else ()), (t, losses)]
+        if part == parts - 1:
+            times, values = zip(*self.step_losses, strict=True)
+            self.times.update(torch.cat(times), torch.cat(values))
+            self.step_losses = []
 
     def _head_loss(self, head: ParameterHead, x: Tensor, given: Encoded) -> Tensor:
         """Weighted squared error of the parameters that the head reads off the clean fields."""

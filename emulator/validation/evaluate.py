@@ -19,7 +19,7 @@ from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
 from emulator.metrics import registry
 from emulator.metrics.base import Case
-from emulator.metrics.power_ratio import power_tolerances
+from emulator.metrics.tolerances import find_tolerances
 from emulator.progress import Progress
 from emulator.validation import acceptance
 from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
@@ -28,7 +28,7 @@ from emulator.validation.ensembles import fields_of, read_ensemble
 __all__ = ["evaluate", "read_ensemble", "validate"]
 
 SEED = 0
-"""Seed of random ties, of the climatology and of the bootstrap."""
+"""Seed of random ties and of the climatology."""
 
 
 def evaluate(
@@ -50,7 +50,7 @@ def evaluate(
     splits
         Split name -> simulations; baselines are fitted on ``train``.
     config
-        Bootstrap draws and bars.
+        Range of wave numbers and bars.
     regression
         Bundle of the regression, if there is one.
 
@@ -77,23 +77,33 @@ def evaluate(
         splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED,
         regression=regression,
     )  # fmt: skip
-    rows = []
+    rows: list[xr.Dataset] = []
+    responses: list[xr.Dataset] = []
+    firsts: dict[str, xr.Dataset] = {}
     for path in paths:
         if path != paths[0]:
             ensemble = _read_held_out(path, splits)
             _require_alike(ensemble, first, path)
-        rows.append(_evaluate_one(ensemble, fields, Path(maps_dir), baselines, config))
+        kind = str(ensemble.attrs.get("response_set", ""))
+        _require_same_draws(
+            ensemble, firsts.setdefault(kind, ensemble.isel(y=[0], x=[0])), path, windows=bool(kind)
+        )
+        row = _evaluate_one(ensemble, fields, Path(maps_dir), baselines, config)
+        (responses if kind else rows).append(row)
         progress.advance()
-    stats = xr.concat(rows, "simulation", join="outer", coords="minimal", compat="equals")
-    summary = registry.summarise(stats, fields, n_bootstrap=config.n_bootstrap, seed=SEED)
+    stats = _join(rows, responses)
+    summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
     return _describe(metrics, first.attrs, fields, config)
 
 
 def _resolve(config: ValidationConfig, fields: Sequence[Field]) -> ValidationConfig:
     """The config with the bar of every field written out."""
-    bars = config.bars.model_copy(update={"power": power_tolerances(config, fields)})
-    return config.model_copy(update={"bars": bars})
+    written = {
+        "power": find_tolerances("power", config, fields),
+        "mass": find_tolerances("mass", config, fields),
+    }
+    return config.model_copy(update={"bars": config.bars.model_copy(update=written)})
 
 
 def _read_held_out(path: Path, splits: Mapping[str, Sequence[str]]) -> xr.Dataset:
@@ -112,7 +122,7 @@ def _read_held_out(path: Path, splits: Mapping[str, Sequence[str]]) -> xr.Datase
 def _require_alike(ensemble: xr.Dataset, first: xr.Dataset, path: Path) -> None:
     expected, found = _shape(first), _shape(ensemble)
     if found != expected:
-        raise DataError(path, f"channels, members, window, pixel {expected}", f"{found}")
+        raise DataError(path, f"channels, window, pixel {expected}", f"{found}")
     if fields_of(ensemble, path) != fields_of(first, path):
         raise DataError(
             f"{path}:fields",
@@ -124,10 +134,42 @@ def _require_alike(ensemble: xr.Dataset, first: xr.Dataset, path: Path) -> None:
 def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
     return (
         tuple(str(name) for name in ensemble["channel"].values),
-        ensemble.sizes["member"],
         ensemble.sizes["x"],
         ensemble.attrs["pixel_mpch"],
     )
+
+
+def _require_same_draws(
+    ensemble: xr.Dataset, first: xr.Dataset, path: Path, *, windows: bool
+) -> None:
+    """As many members as the first of their kind, and the same windows if they are compared."""
+    expected, found = first.sizes["member"], ensemble.sizes["member"]
+    if found != expected:
+        raise DataError(path, f"{expected} members, as {first.attrs['simulation']}", f"{found}")
+    for name in ("centre", "projection") if windows else ():
+        if not np.array_equal(ensemble[name].values, first[name].values):
+            raise DataError(
+                f"{path}:{name}",
+                f"the windows of {first.attrs['simulation']}, of the same response set",
+                "others",
+                "Sample again: a response is a difference at equal places.",
+            )
+
+
+def _join(rows: Sequence[xr.Dataset], responses: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Statistics along ``simulation``, and those of response sets along ``response``."""
+    if not rows:
+        raise DataError(
+            "ensembles",
+            "at least one held-out simulation that is of no response set",
+            f"{len(responses)} of response sets",
+            "Sets of data.split.response_sets are judged by their responses alone.",
+        )
+    stats = xr.concat(rows, "simulation", join="outer", coords="minimal", compat="equals")
+    if not responses:
+        return stats
+    moved = xr.concat(responses, "response", join="exact", coords="minimal", compat="equals")
+    return xr.merge([stats, moved], compat="no_conflicts")
 
 
 def _evaluate_one(
@@ -143,7 +185,8 @@ def _evaluate_one(
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
     mean_dmo = float(maps.select([CONDITION.name]).mean(dtype=np.float64))
-    forecasts = forecast_windows(baselines, maps, ensemble, seed=SEED)
+    response_set = ensemble.attrs.get("response_set")
+    forecasts = {} if response_set else forecast_windows(baselines, maps, ensemble, seed=SEED)
     of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
     case = Case(
         ensemble=ensemble.drop_vars(of_members),
@@ -155,13 +198,31 @@ def _evaluate_one(
         forecasts=forecasts,
         config=config,
         generator=rng,
+        params=_places(maps),
+        response_set=response_set,
     )
-    stats = registry.compute(case).assign_coords(
+    stats = registry.compute(case)
+    if response_set:
+        return stats.expand_dims(response=[simulation])
+    stats = stats.assign_coords(
         sample=np.arange(ensemble.sizes["sample"]), member=np.arange(ensemble.sizes["member"])
     )
     return stats.expand_dims(simulation=[simulation]).assign_coords(
         run=("simulation", [str(ensemble.attrs["run"])])
     )
+
+
+def _places(maps: Maps) -> dict[str, float]:
+    """Place of each parameter in its range, see :class:`Case`."""
+    places = {}
+    for name, value in maps.params.items():
+        known = maps.param_ranges.get(name)
+        if known is not None:
+            low, high, here = float(known["min"]), float(known["max"]), float(value)
+            if known["log"]:
+                low, high, here = np.log(low), np.log(high), np.log(here)
+            places[name] = float((here - low) / (high - low))
+    return places
 
 
 def _scales(maps: Maps, fields: Sequence[Field], mean_dmo: float) -> xr.DataArray:
@@ -181,16 +242,18 @@ def _describe(
     fields: Sequence[Field],
     config: ValidationConfig,
 ) -> xr.Dataset:
+    names = (metrics[name].values for name in ("simulation", "response") if name in metrics)
+    simulations = [name for each in names for name in each.astype(str).tolist()]
     copied = ("suite", "pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "split", "notice")
     metrics.attrs = {
         "title": "Validation of conditional ensembles on held-out simulations",
         **{name: ensemble_attrs[name] for name in copied if name in ensemble_attrs},
         "n_runs": len(np.unique(metrics["run"].values.astype(str))),
         "seed": SEED,
-        "interval": "low and high: 16 and 84 percent of a bootstrap over runs",
+        "interval": "low and high: 68 percent, from a jackknife over runs with Student's t",
         "config": json.dumps(config.model_dump(mode="json")),
         "fields": dump_fields(with_total(fields)),
-        **provenance("validate", simulations=metrics["simulation"].values.astype(str).tolist()),
+        **provenance("validate", simulations=simulations),
     }
     return metrics
 

@@ -84,6 +84,17 @@ def test_captions_quote_the_bars(html):
     assert "Bar: 1.9 to 2" in text
 
 
+def test_every_caption_of_measured_numbers_says_of_how_many_runs(html):
+    sections = {part.split('"')[0]: part for part in html.split('<section id="')[1:]}
+    for name in ("spectra", "calibration", "masses", "crps"):
+        captions = re.findall(
+            r"<(?:fig)?caption>(.*?)</(?:fig)?caption>", sections[name], re.DOTALL
+        )
+        assert captions
+        assert all(caption.endswith(" 3 independent runs.") for caption in captions)
+    assert "independent runs" not in sections["training"]
+
+
 def test_missing_optional_inputs_are_said(html):
     text = Page(html).text
     for words in ("No benchmark tables", "No model/seed_*/history.csv",

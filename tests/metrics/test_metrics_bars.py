@@ -12,6 +12,7 @@ SUMMED, MEDIAN = "P/P_truth, gas, summed over windows", "P/P_truth, gas, median 
 GAIN, SPREAD = "CRPS gain, gas", "spread-skill, gas"
 SQUARES, WINDOWS = "CRPS gain of squares, gas", "CRPS gain of windows, gas"
 POWER = "CRPS gain of power, gas"
+MASS, VARIANCE, DIP = "total mass, gas", "variance, gas", "suppression over its dip"
 
 
 def bars_of(metrics, config=CONFIG):
@@ -22,7 +23,9 @@ def bars_of(metrics, config=CONFIG):
 
 def test_the_table_has_a_bar_for_every_number_that_has_a_threshold():
     bars = bars_of(perfect())
-    assert list(bars) == [GAIN, SQUARES, WINDOWS, POWER, SUMMED, MEDIAN, SPREAD]
+    assert list(bars) == [
+        GAIN, SQUARES, WINDOWS, POWER, SUMMED, MEDIAN, SPREAD, VARIANCE, MASS,
+    ]  # fmt: skip
     assert {bar["verdict"] for bar in bars.values()} == {"met"}
     assert {bar["field"] for bar in bars.values()} == {"gas"}
     assert {bar["unit"] for bar in bars.values()} == {"1"}
@@ -42,6 +45,7 @@ def test_power_has_the_bar_of_its_field_if_the_config_names_none():
         "CRPS gain of windows, gas temperature",
         "CRPS gain of power, gas temperature",
         "spread-skill, gas temperature",
+        "variance, gas temperature",
     ]
 
 
@@ -160,6 +164,59 @@ def test_the_worst_wave_number_decides_and_is_named():
         "The power of gas (summed over windows) should be within 25% of the truth for k = 2 to 4 "
         "h/Mpc; the largest departure is at k = 3 h/Mpc, where the ratio is 0.50 (0.90 to 1.10)."
     )
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.02, "met"), (1.021, "missed"), (0.97, "missed")])
+def test_mass_may_be_off_by_its_tolerance(ratio, verdict):
+    metrics = perfect()
+    metrics["mass_ratio"].loc[{"estimate": "value"}] = ratio
+    bar = bars_of(metrics)[MASS]
+    assert (bar["value"], bar["verdict"], bar["threshold"]) == (ratio, verdict, [0.98, 1.02])
+    assert (bar["low"], bar["high"]) == (0.99, 1.01)
+    assert bar["text"] == (
+        f"The total mass of gas should be within 2% of the truth; the ratio is {ratio:.3f}."
+    )
+    wide = with_bars(CONFIG, mass={"gas": 0.1})
+    assert bars_of(metrics, wide)[MASS]["verdict"] == "met"
+
+
+def with_suppression(truth, members):
+    """Ratios of power of all five wave numbers; the bar looks at 2, 3 and 4 h/Mpc."""
+    return perfect().assign(
+        suppression_truth=(("estimate", "k"), np.tile(truth, (3, 1))),
+        suppression_members=(("estimate", "k"), np.tile(members, (3, 1))),
+        suppression_error=(("estimate", "k"), np.tile(np.subtract(truth, members), (3, 1))),
+    )
+
+
+TRUTH = [0.5, 0.95, 0.9, 0.8, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("members", "value", "k"),
+    [
+        (TRUTH, 0.0, 2.0),
+        ([0.0, 0.95, 0.9, 0.81, 0.0], 0.05, 4.0),
+        ([0.5, 0.95, 0.87, 0.81, 0.3], 0.15, 3.0),
+        ([1.0, 1.0, 1.0, 1.0, 1.0], 1.0, 4.0),  # no baryons: P within 20 %, all of the dip missed
+    ],
+)
+def test_suppression_is_judged_by_the_size_of_the_dip(members, value, k):
+    bar = bars_of(with_suppression(TRUTH, members))[DIP]
+    assert bar["value"] == pytest.approx(value, abs=1e-12)
+    assert bar["verdict"] == ("met" if value <= 0.1 else "missed")
+    assert (bar["k_worst_hmpc"], bar["threshold"], bar["field"]) == (k, 0.1, "total")
+    assert bar["dip"] == pytest.approx(0.2)
+    assert "within 10% of the dip (0.200) for k = 2 to 4 h/Mpc" in bar["text"]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_suppression_that_is_not_defined_misses_its_bar(bad):
+    members = [1.0, 0.95, bad, 0.8, 1.0]
+    bar = bars_of(with_suppression(TRUTH, members))[DIP]
+    assert (bar["value"], bar["verdict"], bar["k_worst_hmpc"]) == (None, "missed", 3.0)
+    bar = bars_of(with_suppression([1.0] * 5, [1.0] * 5))[DIP]
+    assert (bar["value"], bar["verdict"]) == (None, "missed")
 
 
 def test_a_ratio_without_an_interval_is_told_alone():

@@ -44,10 +44,12 @@ def test_calibrated_ensemble_has_the_power_and_the_mass_of_the_truth(metrics):
 
 
 def test_a_calibrated_ensemble_meets_all_bars(metrics, config):
-    # pixels are independent here: nobody gains on the table, see the next test
-    table = acceptance.acceptance_table(metrics, with_bars(config, **NO_GAIN))
+    # pixels are independent here: nobody gains on the table, see the next test; and the dip of
+    # these few windows is hardly more than the noise of the truth
+    kind = with_bars(config, **NO_GAIN, suppression=0.3)
+    table = acceptance.acceptance_table(metrics, kind)
     assert {bar["verdict"] for bar in table} == {"met"}
-    assert len(table) == 4 * 3 + 2 * 4 + 3
+    assert len(table) == 4 * 3 + 2 * 4 + 3 + 2 * 3 + 3 + 1 + 4
     acceptance.enforce(table)
 
 
@@ -104,7 +106,8 @@ def test_statistics_depend_neither_on_order_nor_on_other_files(calibrated_suite,
 
 def test_files_are_written_and_describe_themselves(tmp_path, calibrated_suite, config):
     metrics_path, table_path = tmp_path / "metrics.nc", tmp_path / "acceptance.json"
-    strict = with_bars(config, **NO_GAIN | {"crps_gain": 0.99}).model_copy(update={"enforce": True})
+    bars = NO_GAIN | {"crps_gain": 0.99, "suppression": 0.3}
+    strict = with_bars(config, **bars).model_copy(update={"enforce": True})
     with pytest.raises(EmulatorError, match="CRPS gain, gas"):
         validate(*calibrated_suite, strict, metrics_path, table_path)
     metrics, table = read_dataset(metrics_path), read_json(table_path)
@@ -137,7 +140,7 @@ def broken(name, change):
         (lambda e: e.isel(member=[0]), "at least 2 members, got 1"),
         (lambda e: e.drop_vars("truth"), "variable 'truth'"),
         (lambda e: e.assign_attrs(simulation="SB_0"), "held-out simulation, got SB_0"),
-        (lambda e: e.isel(channel=[0, 1]), "channels, members, window, pixel"),
+        (lambda e: e.isel(channel=[0, 1]), "channels, window, pixel"),
         (lambda e: e.assign(centre=e["centre"] + 1), "the condition of sample 0"),
     ],
 )

@@ -15,7 +15,7 @@ from emulator.data.maps import read_maps
 from emulator.fields import FIELDS, Field, dump_fields, find_fields
 from emulator.io import DataError, EmulatorError, read_dataset, read_json, write_dataset
 from emulator.metrics import registry
-from emulator.metrics.power_ratio import power_tolerances
+from emulator.metrics.tolerances import find_tolerances
 from emulator.report.build import build_report
 from emulator.validation.baselines import Training, forecast_windows
 from emulator.validation.baselines.linear_transfer import LinearTransfer
@@ -24,7 +24,7 @@ from emulator.validation.baselines.training_mean import TrainingMean
 from emulator.validation.ensembles import read_ensemble
 from emulator.validation.evaluate import validate
 
-CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=20)
+CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0)
 TOY = '''
 """Peaks: the largest pixel of a window, members over truth."""
 
@@ -188,20 +188,20 @@ def test_gas_alone_goes_all_the_way(suite, tmp_path):
         "model", "dmo_share", "linear_transfer", "quantile_table",
     ]  # fmt: skip
     assert {bar["field"] for bar in bars} == {"gas"}
-    assert len(bars) == 4 + 2 + 1
+    assert len(bars) == 4 + 2 + 1 + 1 + 1 + 2
     assert not any(word in page for word in ("total matter", "stars", "empty map"))
 
 
 def test_bars_of_the_power_are_those_of_the_fields_unless_the_config_says_otherwise():
     fields = find_fields(["dm_hydro", "gas", "stars", "gas_temperature"])
-    assert power_tolerances(CONFIG, fields) == {
+    assert find_tolerances("power", CONFIG, fields) == {
         "dm_hydro": 0.1, "gas": 0.25, "stars": 0.5, "total": 0.1,
     }  # fmt: skip
     other = with_bars(CONFIG, power={"total": 0.02, "gas_temperature": 0.4})
-    changed = power_tolerances(other, fields)
+    changed = find_tolerances("power", other, fields)
     assert (changed["total"], changed["gas_temperature"], changed["gas"]) == (0.02, 0.4, 0.25)
     with pytest.raises(EmulatorError, match=r"expected fields .* \(gas\), got total, gas_"):
-        power_tolerances(other, find_fields(["gas"]))
+        find_tolerances("power", other, find_fields(["gas"]))
 
 
 def velocity_of(path, attrs):

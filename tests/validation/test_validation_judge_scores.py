@@ -7,7 +7,7 @@ from emulator.config import ValidationConfig
 from emulator.validation import acceptance
 from emulator.validation.evaluate import evaluate
 
-CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=20)
+CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0)
 SIZES = {"n_train": 16, "n_cv": 6, "n_draws": 2}
 PIXELS, SQUARES, WINDOWS, POWER = (
     "CRPS gain", "CRPS gain of squares", "CRPS gain of windows", "CRPS gain of power",

@@ -172,7 +172,7 @@ def test_sampling_reruns_sampling_and_what_follows(finished, snakemake):
 
 
 def test_validation_reruns_validation_only(finished, snakemake):
-    done = snakemake(finished[0], "--dry-run", "--config", "validation={n_bootstrap: 50}")
+    done = snakemake(finished[0], "--dry-run", "--config", "validation={k_max_hmpc: 7.5}")
     assert planned(done).keys() - {"all"} == {"stage_config", "validate", "report"}
 
 

@@ -44,8 +44,9 @@ def plot_crps(metrics: xr.Dataset, crps_gain: float) -> Figure:
                 bar.set(alpha=0.5, hatch="//")
             place = bar.get_x() + bar.get_width() / 2
             ax.annotate(
-                f"{value:.2f}", (place, min(value, TOP)), ha="center", va="bottom", fontsize=8.5
-            )
+                f"{value:.2f}", (place, min(value, TOP)), ha="center", va="bottom", fontsize=8.5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            )  # fmt: skip
         ax.set_xticks(range(len(kinds)), [labels[kind] for kind in kinds], fontsize=7.5,
                       rotation=45, ha="right", rotation_mode="anchor")  # fmt: skip
         ax.axhline(1 - crps_gain, color=style.BLACK, linestyle="--", linewidth=1.4)
@@ -57,39 +58,46 @@ def plot_crps(metrics: xr.Dataset, crps_gain: float) -> Figure:
 
 
 def plot_gains(metrics: xr.Dataset, thresholds: Mapping[str, float]) -> Figure:
-    """Gain of the model over the best probabilistic baseline, from pixels to windows and power.
+    """Gain over the best probabilistic baseline, from pixels to windows and power.
+
+    Points with intervals are the model, open circles the re-drawn truth, where there is one.
 
     Parameters
     ----------
     thresholds
         Bar of every place on the axis, by its label, in order; see :func:`places_of`.
     """
-    known, places = style.fields_of(metrics), list(thresholds)
-    gains = xr.concat(
-        [metrics["crps_gain"].rename(scale="place").assign_coords(place=places[:-1]),
-         metrics["crps_power_gain"].expand_dims(place=places[-1:])], "place",
-    )  # fmt: skip
-    figure, axes = style.new_figure(1, 1, size=(6.4, 3.4))
+    known, places = style.fields_of(metrics), np.arange(len(thresholds))
+    gains, reachable = (_by_place(metrics, kind) for kind in ("crps_gain", "oracle_gain"))
+    figure, axes = style.new_figure(1, 1, size=(6.4, 3.6))
     ax = axes[0, 0]
-    names = [str(name) for name in metrics["channel"].values]
-    for shift, name in zip(np.linspace(-0.2, 0.2, len(names)), names, strict=True):
-        value, low, high = (
-            gains.sel(channel=name, estimate=e).sel(place=places).values
-            for e in ("value", "low", "high")
-        )
-        # a bootstrap need not hold its value: an error bar of no length, not a negative one
-        errors = np.nan_to_num(np.maximum([value - low, high - value], 0.0))
-        ax.errorbar(np.arange(len(places)) + shift, value, errors, fmt="o", markersize=5,
-                    color=known[name].color, label=known[name].label)  # fmt: skip
     for i, bar in enumerate(thresholds.values()):
         line = {"color": style.BLACK, "linestyle": "--", "linewidth": 1.4}
         ax.plot([i - 0.4, i + 0.4], [bar, bar], **line, label="bar" if i == 0 else None)
+    names = [str(name) for name in metrics["channel"].values]
+    for shift, name in zip(np.linspace(-0.2, 0.2, len(names)), names, strict=True):
+        value, low, high = gains.sel(channel=name).transpose("estimate", "place").values
+        # an interval need not hold its value: an error bar of no length, not a negative one
+        errors = np.nan_to_num(np.maximum([value - low, high - value], 0.0))
+        color = known[name].color
+        ax.errorbar(places + shift, value, errors, fmt="o", markersize=5, color=color,
+                    label=known[name].label)  # fmt: skip
+        oracle = reachable.sel(channel=name, estimate="value").values
+        ax.plot(places + shift, oracle, "o", markersize=9, fillstyle="none", color=color)
     ax.axhline(0.0, color=style.GREY, linewidth=0.8)
-    ax.set_xticks(range(len(places)), places)
+    ax.set_xticks(places, list(thresholds))
     ax.set_ylabel("gain in CRPS")
     ax.set_ylim(max(ax.get_ylim()[0], -1.0), min(ax.get_ylim()[1], 1.0))
-    ax.legend(ncols=2)
+    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
+
+
+def _by_place(metrics: xr.Dataset, name: str) -> xr.DataArray:
+    """A number of every scale and of the power ``(place, estimate, channel)``."""
+    of_power = metrics["crps_power_gain" if name == "crps_gain" else f"{name}_power"]
+    scales = metrics[name].drop_vars("scale").transpose("scale", ...)
+    together: xr.DataArray = xr.concat([*scales, of_power], "place")
+    return together
 
 
 def places_of(metrics: xr.Dataset) -> list[str]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import xarray as xr
 
-from emulator.fields import TOTAL
 from emulator.report.figures import style
 from emulator.report.figures.correlation import plot_correlation
 from emulator.report.figures.power import plot_power, plot_power_ratio
@@ -24,8 +23,8 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     )
     suppression, near = [], ""
     if "suppression_truth" in metrics:
-        within = tolerance.get(TOTAL.name)
-        bar = f"Bar: total matter power within {within:.0%}." if within else "No bar."
+        share = config["bars"]["suppression"]
+        bar = f"Bar: within {share:.0%} of the largest suppression of the truth."
         near = "; it is near 1 for total matter without any model"
         suppression.append(
             encode_figure(
