@@ -109,5 +109,5 @@ class RegressionModule(EmulatorModule):
         network = bind_condition(self.ema, given, self.diffusion)
         mean = regression(network, self.schedule.gamma_max)(x, x.new_zeros(len(x)))
         residual, defined = x - mean, ~torch.isnan(x)
-        share = defined.to(x).mean((0, 2, 3), keepdim=True)
+        share = defined.to(x).mean((0, 2, 3), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
         return cross_spectrum(torch.where(defined, residual, 0.0) / share.sqrt())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from fabricated import simulations, write_maps
+from fabricated import simulations, truth_maps, write_maps
 from safetensors.torch import load_file
 from tiny import SPLITS, TINY, normalise
 from typer.testing import CliRunner
@@ -268,6 +268,18 @@ def test_only_the_validation_maps_change_the_residual(trained, tmp_path):
     found = regress(tmp_path, tmp_path)
     assert all(torch.equal(found[name], t) for name, t in weights.items() if name != "residual")
     assert not torch.allclose(found["residual"], weights["residual"], rtol=0.01)
+
+
+def test_a_validation_split_without_stars_leaves_no_amplitude(maps_dir, tmp_path):
+    """Nothing is divided by the share of occupied pixels where there is none."""
+    for simulation in simulations(n_train=2, n_cv=0):
+        maps = truth_maps(simulation)
+        maps[:, 3] *= simulation.name != SPLITS["validation"][0]
+        write_maps(tmp_path, simulation, maps)
+    found = regress(tmp_path, tmp_path)["residual"]
+    assert found.isfinite().all()
+    assert (found[:, 3] == 0).all()
+    assert (found[:, 0, 0] > 0).all()
 
 
 # -------------------------------------------------------------------------------- the bundle
