@@ -31,7 +31,8 @@ def summarised(ensembles, *metrics):
     cases = [make_case(ensemble, seed=i) for i, ensemble in enumerate(ensembles)]
     names = [f"CV_{i}" for i in range(len(cases))]
     stats = xr.merge(
-        [xr.concat([metric.compute(case) for case in cases], "simulation") for metric in metrics]
+        [xr.concat([metric.compute(case) for case in cases], "simulation") for metric in metrics],
+        compat="no_conflicts",
     ).assign_coords(run=("simulation", names), member=np.arange(cases[0].n_members))
     boot = Resampler(stats["run"])
     found = [metric.summarise(boot, stats, cases[0].fields) for metric in metrics]

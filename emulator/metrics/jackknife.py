@@ -15,7 +15,7 @@ with the 84.1 % quantile :math:`t_{R-1}` of Student's t. It covers the truth 65 
 for 4 to 40 runs, means and ratios of means, normal scatter from run to run and lognormal scatter up
 to a sigma of 0.5 (tests). It assumes that runs are independent draws of one population and that
 :math:`g` is smooth; it is symmetric, so that of a skewed mean the truth lies above it more often
-than below. Quantiles of a bootstrap, without the factor and the t, cover 54 % for 3 runs.
+than below. Quantiles of a bootstrap, without the factor and the t, cover 51 to 53 % for 3 runs.
 
 Each result has the dimension ``estimate``: ``value, low, high``, the last two NaN with fewer than 2
 runs.
