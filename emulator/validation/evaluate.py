@@ -86,6 +86,7 @@ def evaluate(
         row = _evaluate_one(ensemble, fields, Path(maps_dir), baselines, config)
         (responses if kind else rows).append(row)
         progress.advance()
+    _require_one_response_set([kind for kind in firsts if kind])
     stats = _join(rows, responses)
     summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
@@ -149,6 +150,16 @@ def _require_same_draws(
                 "others",
                 "Sample again: a response is a difference at equal places.",
             )
+
+
+def _require_one_response_set(names: Sequence[str]) -> None:
+    if len(names) > 1:
+        raise DataError(
+            "ensembles",
+            "one response set, whose simulations are compared with each other",
+            f"{len(names)}: {', '.join(names)}",
+            "Name one of them in data.split.response_sets.",
+        )
 
 
 def _join(rows: Sequence[xr.Dataset], responses: Sequence[xr.Dataset]) -> xr.Dataset:
