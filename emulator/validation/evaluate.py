@@ -208,15 +208,17 @@ def _evaluate_one(
 
 
 def _places(maps: Maps) -> dict[str, float]:
-    """Place of each parameter in its range, see :class:`Case`."""
+    """Place of each parameter in its range, see :class:`Case`; its value if it has no range."""
     places = {}
     for name, value in maps.params.items():
-        known = maps.param_ranges.get(name)
-        if known is not None:
-            low, high, here = float(known["min"]), float(known["max"]), float(value)
-            if known["log"]:
-                low, high, here = np.log(low), np.log(high), np.log(here)
-            places[name] = float((here - low) / (high - low))
+        known, here = maps.param_ranges.get(name), float(value)
+        if known is None:
+            places[name] = here
+            continue
+        low, high = float(known["min"]), float(known["max"])
+        if known["log"]:
+            low, high, here = np.log(low), np.log(high), np.log(here)
+        places[name] = float((here - low) / (high - low))
     return places
 
 
