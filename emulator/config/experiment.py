@@ -16,7 +16,7 @@ from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
-from emulator.config.training import TrainingConfig
+from emulator.config.training import RegressionConfig, TrainingConfig
 from emulator.fields import with_total
 
 
@@ -29,6 +29,7 @@ class ExperimentConfig(Section):
     model: ModelConfig = ModelConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
     training: TrainingConfig = TrainingConfig()
+    regression: RegressionConfig = RegressionConfig()
     sampling: SamplingConfig = SamplingConfig()
     validation: ValidationConfig = ValidationConfig()
     blocks: BlocksConfig = BlocksConfig()
@@ -77,6 +78,16 @@ class ExperimentConfig(Section):
         return resolve_channels(self.model.channels, self.data.targets)
 
     @model_validator(mode="after")
+    def _regression_ends_with_an_epoch(self) -> "ExperimentConfig":
+        steps, epoch = self.regression.max_steps, self.training.checkpoint_steps
+        if steps > epoch and steps % epoch:
+            raise ValueError(
+                f"regression.max_steps ({steps}) must be a multiple of training.checkpoint_steps "
+                f"({epoch})"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":
         network, window = self.model.network, self.data.window
         if network.ndim != 2:
@@ -98,8 +109,9 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "project": ("suite", "data"),
     "fit": ("suite", "data", "model"),
     "train": ("data", "model", "diffusion", "training"),
+    "regress": ("data", "model", "training", "regression"),
     "sample": ("suite", "data", "sampling"),
-    "validate": ("suite", "data", "validation"),
+    "validate": ("suite", "data", "regression", "validation"),
 }
 """Sections that each stage reads. A stage is rerun only when one of its sections changes.
 

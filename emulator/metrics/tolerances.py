@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from emulator.fields import Field, with_total
+from emulator.fields import FIELDS, Field, with_total
 from emulator.io import EmulatorError
 
 if TYPE_CHECKING:
@@ -30,8 +30,14 @@ def find_tolerances(
             f"validation.bars.{bar}: expected fields of this experiment "
             f"({', '.join(names)}), got {', '.join(unknown)}"
         )
-    bars = {field.name: getattr(field, f"{bar}_tolerance") for field in rows} | given
+    bars = {field.name: _of_row(field, f"{bar}_tolerance") for field in rows} | given
     return {name: tolerance for name, tolerance in bars.items() if tolerance is not None}
+
+
+def _of_row(field: Field, key: str) -> float | None:
+    """The bar of a row, or that of the table: files of earlier versions hold rows without it."""
+    tolerance: float | None = getattr(field, key)
+    return getattr(FIELDS.get(field.name), key, None) if tolerance is None else tolerance
 
 
 def inside_range(k: np.ndarray, config: "ValidationConfig") -> np.ndarray:

@@ -1,6 +1,5 @@
 """The Lightning module: it wires transforms, network and loss, and computes nothing of its own."""
 
-import math
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -26,7 +25,15 @@ from emulator.model.field_transform import Encoded, FieldTransform
 from emulator.networks.backbone import Backbone, ParameterHead
 from emulator.training.ema import build_ema
 from emulator.training.loaders import VALIDATION_SEED
-from emulator.training.monitor import MEMBERS, ErrorByNoise, draw_ensemble, score_ensemble
+from emulator.training.monitor import (
+    MEMBERS,
+    ErrorByNoise,
+    bin_names,
+    draw_ensemble,
+    ensemble_names,
+    score_ensemble,
+)
+from emulator.training.optimiser import build_optimiser
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -97,6 +104,10 @@ class EmulatorModule(pl.LightningModule):
         )
         self.weights = torch.tensor(channel_weights(transform.channels))
         self.data_noise = torch.tensor(data_noises(transform.channels, diffusion.data_noise))
+
+    def columns(self) -> list[str]:
+        """Columns of the history that are its own."""
+        return [*bin_names(), *ensemble_names([c.name for c in self.field_transform.channels])]
 
     def normalise(self, batch: Batch) -> tuple[Tensor, Encoded]:
         """Network's channels of the target, and the condition as the network sees it."""
@@ -248,41 +259,10 @@ class EmulatorModule(pl.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
-        """AdamW without decay of biases and norms; linear warm-up, then a decay."""
-        config = self.training_config
-        decayed = [p for p in self.network.parameters() if p.ndim >= 2]
-        plain = [p for p in self.network.parameters() if p.ndim < 2]
-        plain += [p for p in self.schedule.parameters() if p.requires_grad]
-        if self.head is not None:
-            plain += list(self.head.parameters())
-        groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-
-        def factor(step: int) -> float:
-            warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
-            return warm * decay_factor(config.decay, step, config.warmup_steps, config.max_steps)
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
-
-
-def decay_factor(name: str, step: int, warmup_steps: int, max_steps: int) -> float:
-    """Learning rate over its peak at a step, without the warm-up."""
-    done = min(1.0, step / max_steps)
-    match name:
-        case "cosine":
-            return 0.5 * (1.0 + math.cos(math.pi * done))
-        case "linear":
-            return 1.0 - done
-        case "inverse_sqrt":
-            return math.sqrt(max(warmup_steps, 1) / max(step, warmup_steps, 1))
-    return 1.0
+        """See :func:`~emulator.training.optimiser.build_optimiser`."""
+        others = [p for p in self.schedule.parameters() if p.requires_grad]
+        others += [] if self.head is None else list(self.head.parameters())
+        return build_optimiser(self.network, others, self.training_config)
 
 
 def _keep(shape: tuple[int, ...], drop: float) -> Tensor | None:

@@ -42,6 +42,8 @@ def evaluate(
     maps_dir: Path,
     splits: Mapping[str, Sequence[str]],
     config: ValidationConfig,
+    *,
+    regression: Path | None = None,
 ) -> xr.Dataset:
     """Statistics of all ensembles, and of the baselines at the same windows.
 
@@ -55,6 +57,8 @@ def evaluate(
         Split name -> simulations; baselines are fitted on ``train``.
     config
         Range of wave numbers and bars.
+    regression
+        Bundle of the regression, if there is one.
 
     Returns
     -------
@@ -76,8 +80,9 @@ def evaluate(
     first, fields = ensemble.isel(sample=[]), fields_of(ensemble, paths[0])
     config = _resolve(config, fields)
     baselines = fit_baselines(
-        splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED
-    )
+        splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED,
+        regression=regression,
+    )  # fmt: skip
     rows: list[xr.Dataset] = []
     responses: list[xr.Dataset] = []
     firsts: dict[str, xr.Dataset] = {}
@@ -221,6 +226,7 @@ def validate(
     config: ValidationConfig,
     metrics_path: Path,
     acceptance_path: Path,
+    regression: Path | None = None,
 ) -> None:
     """Evaluate, write ``metrics.nc`` and ``acceptance.json``, and enforce the bars if asked.
 
@@ -231,7 +237,7 @@ def validate(
     EmulatorError
         If ``config.enforce`` is set and a bar is missed.
     """
-    metrics = evaluate(ensembles, maps_dir, splits, config)
+    metrics = evaluate(ensembles, maps_dir, splits, config, regression=regression)
     write_dataset(metrics, metrics_path)
     table = acceptance.acceptance_table(metrics, config)
     acceptance.write_acceptance(table, metrics, acceptance_path)

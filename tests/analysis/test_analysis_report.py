@@ -95,6 +95,20 @@ def test_every_caption_of_measured_numbers_says_of_how_many_runs(html):
     assert "independent runs" not in sections["training"]
 
 
+def test_a_number_by_field_and_class_is_a_table_of_both(html, results):
+    (part,) = (part for part in html.split("<section ") if part.startswith('id="variance"'))
+    table = part.split("<table")[1]
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    cells = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
+    ratio = read_dataset(results[0] / "metrics.nc")["variance_ratio"]
+    assert cells[0] == ["channel", *ratio["dmo_density"].values]
+    assert [row[0] for row in cells[1:]] == ["dark matter", "gas", "stars"]
+    for row, channel in zip(cells[1:], ratio["channel"].values, strict=True):
+        values = ratio.sel(channel=channel, estimate="value").values
+        assert [cell.split(" ")[0] for cell in row[1:]] == [f"{value:.2f}" for value in values]
+    assert "times that of the truth; the worst class" in table
+
+
 def test_missing_optional_inputs_are_said(html):
     text = Page(html).text
     for words in ("No benchmark tables", "No model/seed_*/history.csv",

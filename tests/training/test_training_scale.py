@@ -17,8 +17,8 @@ from emulator.diffusion.times import AdaptiveTimes
 from emulator.io import EmulatorError, write_json
 from emulator.training import module
 from emulator.training import trainer as trainer_module
-from emulator.training.module import decay_factor
 from emulator.training.nodes import meet_nodes
+from emulator.training.optimiser import decay_factor
 from emulator.training.state import EXIT_REQUEUE, previous_of
 
 SINGLE = {**TINY["training"], "precision": "32"}

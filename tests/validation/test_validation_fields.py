@@ -197,6 +197,11 @@ def test_bars_of_the_power_are_those_of_the_fields_unless_the_config_says_otherw
     assert find_tolerances("power", CONFIG, fields) == {
         "dm_hydro": 0.1, "gas": 0.25, "stars": 0.5, "total": 0.1,
     }  # fmt: skip
+    # rows as files of an earlier version hold them
+    earlier = [field.model_copy(update={"mass_tolerance": None}) for field in fields]
+    assert find_tolerances("mass", CONFIG, earlier) == {
+        "dm_hydro": 0.02, "gas": 0.02, "stars": 0.1, "total": 0.02,
+    }  # fmt: skip
     other = with_bars(CONFIG, power={"total": 0.02, "gas_temperature": 0.4})
     changed = find_tolerances("power", other, fields)
     assert (changed["total"], changed["gas_temperature"], changed["gas"]) == (0.02, 0.4, 0.25)

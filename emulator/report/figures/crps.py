@@ -14,6 +14,7 @@ COLORS = {
     "empty": style.ORANGE,
     "climatology": style.PURPLE,
     "quantile_table": style.VERMILION,
+    "regression_gaussian": style.GREEN,
 }
 """Of forecasts; others are grey."""
 TOP = 3.0

@@ -42,6 +42,8 @@ class Training:
         Pixels a side of a window.
     seed
         Of all random choices of a fit.
+    regression
+        Bundle of a regression that was trained on the same split, if there is one.
     """
 
     fields: tuple[Field, ...]
@@ -50,6 +52,7 @@ class Training:
     maps_dir: Path
     window: int
     seed: int = 0
+    regression: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from emulator.validation.baselines.dmo_share import DmoShare
 from emulator.validation.baselines.empty import Empty
 from emulator.validation.baselines.linear_transfer import LinearTransfer
 from emulator.validation.baselines.quantile_table import QuantileTable
+from emulator.validation.baselines.regression import Regression
 from emulator.validation.baselines.shares import measure_shares
 from emulator.validation.baselines.training_mean import TrainingMean
 from emulator.validation.baselines.windows import require_windows_of
@@ -27,6 +28,7 @@ BASELINES: tuple[type[Baseline], ...] = (
     Empty,
     Climatology,
     QuantileTable,
+    Regression,
 )
 """In the order of tables and figures."""
 
@@ -38,6 +40,7 @@ def fit_baselines(
     fields: Sequence[Field],
     window: int,
     seed: int = 0,
+    regression: Path | None = None,
     kinds: Sequence[type[Baseline]] = BASELINES,
 ) -> tuple[Baseline, ...]:
     """Fit baselines on the maps of the training split.
@@ -52,6 +55,8 @@ def fit_baselines(
         Pixels a side of a window.
     seed
         Of all random choices.
+    regression
+        Bundle of a trained regression; None: that baseline forecasts nothing.
     kinds
         Which baselines.
 
@@ -63,7 +68,9 @@ def fit_baselines(
     if not train:
         raise DataError(maps_dir, "training simulations to fit baselines on", "an empty split")
     shares = measure_shares([maps_file(maps_dir, name) for name in train], fields)
-    training = Training(tuple(fields), shares, tuple(train), Path(maps_dir), window, seed)
+    training = Training(
+        tuple(fields), shares, tuple(train), Path(maps_dir), window, seed, regression
+    )
     baselines = tuple(kind(training) for kind in kinds)
     for name in train:
         maps = read_maps(maps_file(maps_dir, name))
