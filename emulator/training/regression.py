@@ -1,14 +1,16 @@
 r"""The regression: the network of the model, trained to the mean of the data in one pass.
 
-.. math:: L = E\Big[\frac1N\sum_i k_i\,(x_i - f(c)_i)^2\Big]
+.. math:: L = E\Big[\frac1N\sum_i d_i k_i\,(x_i - f(c)_i)^2\Big]
 
-with ``x`` the normalised network channels, ``c`` condition, context and parameters, and ``k`` the
-weight of a channel. Whatever ``k``, the minimiser is :math:`f(c) = E[x|c]`. Windows, their
-orientations, batch size, optimiser and moving average are those of the model's training.
+with ``x`` the normalised network channels, ``c`` condition, context and parameters, ``k`` the
+weight of a channel, and ``d`` 1 where a channel is defined, else 0: the amplitude of a hurdle field
+is not in an empty pixel. Whatever ``k``, the minimiser is :math:`f(c) = E[x|c, d=1]`. (A model
+draws both channels of a hurdle field together, and learns zero where there is no amplitude; in a
+mean these zeros would be mixed in.) Windows, their orientations, batch size, optimiser and moving
+average are those of the model's training.
 
 Not guaranteed: the mean of a transformed field is not the mean of the field (of a logarithm it is
-about the median), and the amplitude of a hurdle field is pulled to its mean where a pixel may be
-empty.
+about the median).
 """
 
 import torch
@@ -20,6 +22,7 @@ from emulator.diffusion.parameterization import Network
 from emulator.diffusion.random_field import cross_spectrum
 from emulator.io import EmulatorError
 from emulator.model.conditional import bind_condition, regression
+from emulator.model.field_transform import Encoded
 from emulator.training.module import EmulatorModule
 
 RESIDUAL_WINDOWS = 512
@@ -57,9 +60,20 @@ class RegressionModule(EmulatorModule):
         """None: the history holds losses."""
         return []
 
+    def normalise(self, batch: Batch) -> tuple[Tensor, Encoded]:
+        """As of the model, but NaN where a channel is not defined; maps hold none of their own."""
+        x, defined = self.field_transform.observe(batch.target, batch.condition)
+        given = self.field_transform.encode(batch.condition)
+        return torch.where(defined > 0, x, torch.nan), given
+
     def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """Squared error of each sample; neither noise nor time matters."""
-        return super()._loss(regression(network, self.schedule.gamma_max), x, eps, t)
+        """Squared error of each sample where channels are defined, without noise or time."""
+        defined, mean = ~torch.isnan(x), regression(network, self.schedule.gamma_max)
+
+        def where_defined(z: Tensor, gamma: Tensor) -> Tensor:
+            return torch.where(defined, mean(z, gamma), 0.0)
+
+        return super()._loss(where_defined, torch.where(defined, x, 0.0), eps, t)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss of the averaged network on fixed windows."""
@@ -71,6 +85,10 @@ class RegressionModule(EmulatorModule):
     @torch.no_grad()
     def residual_spectrum(self, windows: WindowDataset) -> Tensor:
         """Spectrum of truth minus regression, in network channels, by the averaged network.
+
+        Where a channel is not defined its residual is zero; it is then divided by the root of the
+        share of pixels where it is, so that its variance is that of these pixels. Its correlation
+        with other channels is that of all pixels, and so smaller by this root.
 
         Parameters
         ----------
@@ -90,4 +108,6 @@ class RegressionModule(EmulatorModule):
         x, given = self.normalise(here)
         network = bind_condition(self.ema, given, self.diffusion)
         mean = regression(network, self.schedule.gamma_max)(x, x.new_zeros(len(x)))
-        return cross_spectrum(x - mean)
+        residual, defined = x - mean, ~torch.isnan(x)
+        share = defined.to(x).mean((0, 2, 3), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+        return cross_spectrum(torch.where(defined, residual, 0.0) / share.sqrt())

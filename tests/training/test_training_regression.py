@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from fabricated import simulations, write_maps
+from fabricated import simulations, truth_maps, write_maps
 from safetensors.torch import load_file
 from tiny import SPLITS, TINY, normalise
 from typer.testing import CliRunner
@@ -100,12 +100,17 @@ def module_of(maps_dir, loss_weights):
 
 
 @pytest.mark.parametrize("loss_weights", [(1.0, 1.0), (5.0, 0.2)])
-def test_the_minimiser_of_the_loss_is_the_mean(maps_dir, loss_weights):
+@pytest.mark.parametrize("gaps", [False, True])
+def test_the_minimiser_of_the_loss_is_the_mean(maps_dir, loss_weights, gaps):
     """A quadratic has its minimum one Newton step away: least squares, and within error the truth.
 
-    Whatever the weights of the channels.
+    Whatever the weights of the channels, and of the pixels where a channel is defined.
     """
     toy, module = Toy(), module_of(maps_dir, loss_weights)
+    defined = torch.ones_like(toy.x, dtype=torch.bool)
+    if gaps:  # more of them where c is large, as empty pixels are where there is little mass
+        defined[:, 1] = torch.rand_like(toy.c[:, 0]) > torch.sigmoid(toy.c[:, 0])
+    toy.x = torch.where(defined, toy.x, torch.nan)
     noise = torch.randn_like(toy.x), torch.rand(len(toy.x)).double()
 
     def loss(parameters):
@@ -117,9 +122,11 @@ def test_the_minimiser_of_the_loss_is_the_mean(maps_dir, loss_weights):
     found = (start.detach() - step).numpy().reshape(2, 2)  # weights, biases
     columns = np.stack([toy.c.numpy().ravel(), np.ones(toy.c.numel())], axis=1)
     for channel in range(2):
-        fitted, *_ = np.linalg.lstsq(columns, toy.x[:, channel].numpy().ravel(), rcond=None)
+        there = defined[:, channel].numpy().ravel()
+        values = toy.x[:, channel].numpy().ravel()[there]
+        fitted, *_ = np.linalg.lstsq(columns[there], values, rcond=None)
         assert found[:, channel] == pytest.approx(fitted, rel=1e-6)
-        error = 4 * 1.0 / len(columns) ** 0.5  # noise of unit variance, about
+        error = 4 * 1.5 / there.sum() ** 0.5  # noise of unit variance, about
         truth = [float(toy.WEIGHT[channel]), float(toy.BIAS[channel])]
         assert found[:, channel] == pytest.approx(truth, abs=error)
 
@@ -224,10 +231,13 @@ def residual_by_hand(maps_dir, folder, simulation):
     for number in range(8):
         condition, target = windows[number]
         x = transform.transform(target, condition)
+        defined = torch.ones_like(x)
+        defined[:, 3] = target[:, 2] > card.normalisation.channels[2].floor  # amplitude of stars
         given = transform.encode(condition)
         gamma = torch.full((64,), 13.0)
         output = network(torch.zeros_like(x), gamma, given.fields, given.params, given.known)
-        modes = np.fft.fft2((x - output).numpy().astype(float))
+        residual = defined * (x - output) / defined.mean((0, 2, 3))[:, None, None].sqrt()
+        modes = np.fft.fft2(residual.numpy().astype(float))
         products = (modes[:, :, None] * modes[:, None, :].conj()).real.mean(0) / 16**2
         for k in range(len(sums)):
             sums[k] += products[:, :, k == SHELL].mean(-1) / 8
@@ -258,6 +268,18 @@ def test_only_the_validation_maps_change_the_residual(trained, tmp_path):
     found = regress(tmp_path, tmp_path)
     assert all(torch.equal(found[name], t) for name, t in weights.items() if name != "residual")
     assert not torch.allclose(found["residual"], weights["residual"], rtol=0.01)
+
+
+def test_a_validation_split_without_stars_leaves_no_amplitude(maps_dir, tmp_path):
+    """Nothing is divided by the share of occupied pixels where there is none."""
+    for simulation in simulations(n_train=2, n_cv=0):
+        maps = truth_maps(simulation)
+        maps[:, 3] *= simulation.name != SPLITS["validation"][0]
+        write_maps(tmp_path, simulation, maps)
+    found = regress(tmp_path, tmp_path)["residual"]
+    assert found.isfinite().all()
+    assert (found[:, 3] == 0).all()
+    assert (found[:, 0, 0] > 0).all()
 
 
 # -------------------------------------------------------------------------------- the bundle

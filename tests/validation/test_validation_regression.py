@@ -251,8 +251,14 @@ def test_ensembles_without_their_context_are_refused(folder, forecasts):
         forecast_windows(fitted(folder, forecasts[0]), maps, ensemble.drop_vars("large_scale"))
 
 
-def test_without_a_regression_validation_needs_no_torch():
+def test_without_a_regression_validation_needs_no_torch(folder):
     """Loading torch takes longer than all the statistics of a small suite."""
-    code = "import sys, emulator.validation.evaluate; print('torch' in sys.modules)"
+    code = (
+        "import sys\n"
+        "from emulator.fields import FIELDS, find_fields\n"
+        "from emulator.validation.evaluate import evaluate, fit_baselines\n"
+        f"fit_baselines({TRAIN}, {str(folder)!r}, fields=find_fields({NAMES}, FIELDS), window=16)\n"
+        "print('torch' in sys.modules)\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

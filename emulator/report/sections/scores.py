@@ -115,7 +115,7 @@ def _score_tables(metrics: xr.Dataset, config: dict[str, Any]) -> list[Table]:
             of = {"pixel": "pixels", "window": "means over windows"}
             what = f"Mean CRPS of {of.get(place, f'means over {place} pixels')} [{unit}]."
             header = labels_with_unit(channels)
-        caption = f"{what} {_baselines(channels)}" if place == "pixel" else what
+        caption = f"{what} {_baselines(metrics, channels)}" if place == "pixel" else what
         rows = _score_rows(view, metrics, [field.name for field in channels])
         tables.append(Table(["forecast", *header], rows, caption))
     return tables
@@ -151,7 +151,7 @@ def _channels(metrics: xr.Dataset) -> list[Field]:
     return [known[str(name)] for name in metrics["channel"].values]
 
 
-def _baselines(channels: list[Field]) -> str:
+def _baselines(metrics: xr.Dataset, channels: list[Field]) -> str:
     kinds = []
     if any(field.share is not None for field in channels):
         kinds.append("the DMO map times a constant share")
@@ -168,6 +168,11 @@ def _baselines(channels: list[Field]) -> str:
         "a table of quantiles by the DMO pixel, its surroundings and the parameters, from which "
         "pixels are drawn independently"
     )
+    if "regression" in metrics["forecast"]:
+        kinds.append(
+            "the network of the model as a regression, alone and with a Gaussian residual of the "
+            "right spectrum"
+        )
     return (
         f"Baselines: {'; '.join(kinds)}. Those with * are no ensembles: their score is the mean "
         "absolute error. The oracle is the re-drawn truth itself: no forecast can do better on "
