@@ -64,8 +64,7 @@ class BarsConfig(Section):
         (0.7, 1.4),
         description="variance of the root of a field over that of the truth, among pixels of like "
         "DMO density. Reason: fields drawn as their mean, or blurred, lack the scatter of gas and "
-        "stars there; "
-        "heavy tails leave the variance of a few runs uncertain by some ten per cent",
+        "stars there; heavy tails leave the variance of a few runs uncertain by some ten per cent",
     )
     rank_spread: Range = Field(
         (0.8, 1.3),

@@ -59,7 +59,8 @@ class Case:
         State from which :meth:`rng` starts.
     params
         Place of each parameter of the simulation in its range by name: 0 at the minimum and 1 at
-        the maximum, in the logarithm where the table of ranges says so.
+        the maximum, in the logarithm where the table of ranges says so; its value if it has no
+        range.
     response_set
         Name of the set, if the simulation is of one that moves one parameter at a time.
     """

@@ -24,6 +24,12 @@ from emulator.progress import Progress
 from emulator.validation import acceptance
 from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
 from emulator.validation.ensembles import fields_of, read_ensemble
+from emulator.validation.response_sets import (
+    join_statistics,
+    parameter_places,
+    require_one_response_set,
+    require_same_draws,
+)
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
 
@@ -85,13 +91,14 @@ def evaluate(
             ensemble = _read_held_out(path, splits)
             _require_alike(ensemble, first, path)
         kind = str(ensemble.attrs.get("response_set", ""))
-        _require_same_draws(
+        require_same_draws(
             ensemble, firsts.setdefault(kind, ensemble.isel(y=[0], x=[0])), path, windows=bool(kind)
         )
         row = _evaluate_one(ensemble, fields, Path(maps_dir), baselines, config)
         (responses if kind else rows).append(row)
         progress.advance()
-    stats = _join(rows, responses)
+    require_one_response_set([kind for kind in firsts if kind])
+    stats = join_statistics(rows, responses)
     summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
     return _describe(metrics, first.attrs, fields, config)
@@ -139,39 +146,6 @@ def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
     )
 
 
-def _require_same_draws(
-    ensemble: xr.Dataset, first: xr.Dataset, path: Path, *, windows: bool
-) -> None:
-    """As many members as the first of their kind, and the same windows if they are compared."""
-    expected, found = first.sizes["member"], ensemble.sizes["member"]
-    if found != expected:
-        raise DataError(path, f"{expected} members, as {first.attrs['simulation']}", f"{found}")
-    for name in ("centre", "projection") if windows else ():
-        if not np.array_equal(ensemble[name].values, first[name].values):
-            raise DataError(
-                f"{path}:{name}",
-                f"the windows of {first.attrs['simulation']}, of the same response set",
-                "others",
-                "Sample again: a response is a difference at equal places.",
-            )
-
-
-def _join(rows: Sequence[xr.Dataset], responses: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Statistics along ``simulation``, and those of response sets along ``response``."""
-    if not rows:
-        raise DataError(
-            "ensembles",
-            "at least one held-out simulation that is of no response set",
-            f"{len(responses)} of response sets",
-            "Sets of data.split.response_sets are judged by their responses alone.",
-        )
-    stats = xr.concat(rows, "simulation", join="outer", coords="minimal", compat="equals")
-    if not responses:
-        return stats
-    moved = xr.concat(responses, "response", join="exact", coords="minimal", compat="equals")
-    return xr.merge([stats, moved], compat="no_conflicts")
-
-
 def _evaluate_one(
     ensemble: xr.Dataset,
     fields: tuple[Field, ...],
@@ -198,7 +172,7 @@ def _evaluate_one(
         forecasts=forecasts,
         config=config,
         generator=rng,
-        params=_places(maps),
+        params=parameter_places(maps),
         response_set=response_set,
     )
     stats = registry.compute(case)
@@ -210,19 +184,6 @@ def _evaluate_one(
     return stats.expand_dims(simulation=[simulation]).assign_coords(
         run=("simulation", [str(ensemble.attrs["run"])])
     )
-
-
-def _places(maps: Maps) -> dict[str, float]:
-    """Place of each parameter in its range, see :class:`Case`."""
-    places = {}
-    for name, value in maps.params.items():
-        known = maps.param_ranges.get(name)
-        if known is not None:
-            low, high, here = float(known["min"]), float(known["max"]), float(value)
-            if known["log"]:
-                low, high, here = np.log(low), np.log(high), np.log(here)
-            places[name] = float((here - low) / (high - low))
-    return places
 
 
 def _scales(maps: Maps, fields: Sequence[Field], mean_dmo: float) -> xr.DataArray:

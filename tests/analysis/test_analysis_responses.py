@@ -7,6 +7,7 @@ from matplotlib.container import BarContainer
 
 from emulator.config import ValidationConfig
 from emulator.report.figures.responses import PALE, moved_parameters, plot_responses
+from emulator.report.overview import _responses
 from emulator.report.sections.responses import responses_section
 from emulator.validation.evaluate import evaluate
 
@@ -50,10 +51,14 @@ def test_the_section_quotes_bars_and_slopes(metrics):
     assert cells["stars"].startswith("0.50 (")
     assert moved_parameters(metrics) == ["Omega_m", "A_SN1"]
     assert "1 independent run" in section.runs
+    ((_, said),) = _responses(metrics)
+    assert said.startswith("5 simulations of 1P")
+    assert said.endswith("12 windows a simulation, 2 members a window")
 
 
 def test_a_suite_without_a_response_set_is_told_so(suite):
     section = responses_section(evaluate(*suite, CONFIG), CONFIG.model_dump(mode="json"))
     assert not section.pictures
+    assert _responses(evaluate(*suite, CONFIG)) == []
     (sentence,) = section.missing
     assert "neither shown nor judged" in sentence

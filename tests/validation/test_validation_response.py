@@ -1,5 +1,7 @@
 """Responses: the true law passes, and a model that ignores, mutes or inverts a parameter fails."""
 
+import dataclasses
+
 import fabricated
 import numpy as np
 import one_parameter
@@ -7,9 +9,11 @@ import pytest
 import xarray as xr
 
 from emulator.config import ValidationConfig
+from emulator.data.maps import read_maps
 from emulator.io import DataError, read_dataset, write_dataset
 from emulator.validation.acceptance import acceptance_table
 from emulator.validation.evaluate import evaluate
+from emulator.validation.response_sets import parameter_places
 
 CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0)
 WINDOWS = {"n_windows": 12, "n_members": 2}
@@ -108,6 +112,16 @@ def test_a_parameter_that_the_model_is_not_told_is_not_judged(suite):
     assert abs(metrics["response_truth"].sel(parameter="A_SN1", field="stars")).min() > 50
 
 
+@pytest.mark.parametrize(
+    ("log", "value", "place"), [(False, 1.75, 0.4), (True, 1.0, 0.5), (True, 4.0, 1.0)]
+)
+def test_the_place_of_a_parameter_is_that_in_which_it_was_sampled(suite, log, value, place):
+    maps = read_maps(suite[1] / "CV_0.h5")
+    known = {"a": {"min": 0.25, "max": 4.0, "fiducial": 1.0, "log": log}}
+    given = dataclasses.replace(maps, params={"a": value, "b": 7.0}, param_ranges=known)
+    assert parameter_places(given) == pytest.approx({"a": place, "b": 7.0})
+
+
 def test_other_statistics_do_not_see_the_response_set(suite, metrics):
     without = evaluate(*suite, CONFIG)
     assert not [name for name in without.data_vars if str(name).startswith("response")]
@@ -125,6 +139,9 @@ def test_windows_must_be_common_and_something_else_be_held_out(suite):
     with pytest.raises(DataError, match="of no response set"):
         evaluate(responses, maps_dir, splits, CONFIG)
     ensemble = read_dataset(responses[-1])
+    write_dataset(ensemble.assign_attrs(response_set="2P"), responses[-1])
+    with pytest.raises(DataError, match=r"one response set, .*got 2: 1P, 2P"):
+        evaluate([*paths, *responses], maps_dir, splits, CONFIG)
     write_dataset(ensemble.isel(sample=slice(None, None, -1)), responses[-1])
     with pytest.raises(DataError, match="same response set"):
         evaluate([*paths, *responses], maps_dir, splits, CONFIG)
