@@ -28,8 +28,9 @@ rule all:
         expand(
             f"{RESULTS}/model/seed_{{seed}}/{{file}}",
             seed=SEEDS,
-            file=["model.json", "weights.safetensors", "history.csv"],
+            file=BUNDLE,
         ),
+        REGRESSION,
         expand(f"{PROCESSED}/manifests/{{block}}.json", block=BLOCKS),
         expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),
         f"{RESULTS}/metrics.nc",

@@ -71,6 +71,9 @@ class Field(BaseModel):
     power_tolerance: Weight | None = _Value(
         None, description="default bar of |P/P_truth - 1|; null: none"
     )
+    mass_tolerance: Weight | None = _Value(
+        None, description="default bar of |M/M_truth - 1| of the total mass; null: none"
+    )
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Field":
@@ -127,6 +130,7 @@ TOTAL = Field(
     color="#000000",
     particles=("dark_matter", "gas", "stars"),
     power_tolerance=0.10,
+    mass_tolerance=0.02,
 )
 """The sum of the channels, where they make up all matter."""
 
@@ -141,6 +145,7 @@ FIELDS: dict[str, Field] = {
             share="dark_matter",
             transform="log_ratio",
             power_tolerance=0.10,
+            mass_tolerance=0.02,
         ),
         Field(
             name="gas",
@@ -150,6 +155,7 @@ FIELDS: dict[str, Field] = {
             share="baryons",
             transform="log_ratio",
             power_tolerance=0.25,
+            mass_tolerance=0.02,
         ),
         Field(
             name="stars",
@@ -162,6 +168,7 @@ FIELDS: dict[str, Field] = {
             floor=1.0e9,
             loss_weight=3.0,
             power_tolerance=0.50,
+            mass_tolerance=0.10,
         ),
         Field(
             name="gas_temperature",

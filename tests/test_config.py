@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from emulator.config import (
     STAGE_SECTIONS,
+    BarsConfig,
     ConfigError,
     ExperimentConfig,
     json_schema,
@@ -97,6 +98,44 @@ def test_an_option_belongs_to_its_solver_or_spacing(sampling, words):
         parse_config({"name": "a", "sampling": sampling})
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("validation", "words"),
+    [
+        ({"n_bootstrap": 50}, ["n_bootstrap is gone", "jackknife over runs"]),
+        ({"crps_gain": 0.1}, ["crps_gain is written as `validation.bars.crps_gain`"]),
+        (
+            {"power_tolerance": {"gas": 0.1}, "spread_skill": [0.8, 1.2]},
+            [
+                "power_tolerance is written as `validation.bars.power`",
+                "spread_skill is written as `validation.bars.spread_skill`",
+            ],
+        ),
+        (
+            {"bars": {"spread_skill": [1.2, 0.8]}},
+            ["validation.bars", "spread_skill must increase, got [1.2, 0.8]"],
+        ),
+        ({"bars": {"power": {"gas": 0.0}}}, ["validation.bars.power.gas"]),
+        ({"bars": {"sharpness": 1.0}}, ["validation.bars.sharpness: unknown key"]),
+    ],
+)
+def test_bars_stand_in_one_section(validation, words):
+    with pytest.raises(ConfigError) as error:
+        parse_config({"name": "a", "validation": validation})
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_every_bar_says_its_reason():
+    for name, bar in BarsConfig.model_fields.items():
+        assert "Reason: " in (bar.description or ""), name
+
+
+def test_standard_asks_for_the_targets_of_the_field():
+    bars = read_config("configs/standard.yaml").validation.bars
+    assert bars.power == {"total": 0.02, "dm_hydro": 0.03, "gas": 0.05, "stars": 0.15}
+    assert bars.spread_skill == (0.9, 1.1)
 
 
 CHOICES = [

@@ -63,8 +63,8 @@ def config(**sections):
             ["velocity cannot be made here: suite.maps names no file"],
         ),
         (
-            {"data": {"fields": ["gas"]}, "validation": {"power_tolerance": {"total": 0.1}}},
-            ["validation.power_tolerance names ['total']; there are gas"],
+            {"data": {"fields": ["gas"]}, "validation": {"bars": {"power": {"total": 0.1}}}},
+            ["validation.bars.power names ['total']; there are gas"],
         ),
     ],
 )  # fmt: skip
@@ -102,7 +102,7 @@ def test_every_stage_reads_its_part_of_an_unusual_config(stage):
             suite=WINDOWS | {"parameter_names": ["Omega_m"]},
             data={"fields": ["gas"]},
             model={"params": ["Omega_m"]},
-            validation={"power_tolerance": {"gas": 0.3}},
+            validation={"bars": {"power": {"gas": 0.3}}},
         )
     )
     part = parse_config(yaml.safe_load(stage_yaml(whole, stage)))

@@ -81,7 +81,7 @@ def test_the_table_of_fields_is_the_codes():
         made = ", ".join(field.particles)
         made += f", mean of {field.mean_of}" if field.mean_of else ""
         cells = [f"`{name}`", field.unit, made, field.share or "none", f"`{field.transform}`"]
-        numbers = (field.floor, field.loss_weight, field.power_tolerance)
+        numbers = (field.floor, field.loss_weight, field.power_tolerance, field.mass_tolerance)
         cells += ["none" if number is None else f"{number:g}" for number in numbers]
         assert f"| {' | '.join(cells)} |" in page
     assert tuple(FIELDS)[:3] == TARGETS
@@ -122,7 +122,7 @@ def test_the_metric_of_the_page_is_found_and_computes(monkeypatch, tmp_path):
     from emulator.config import ValidationConfig
     from emulator.fields import find_fields
     from emulator.metrics import registry
-    from emulator.metrics.bootstrap import Resampler
+    from emulator.metrics.jackknife import Resampler
 
     (tmp_path / "page_peaks.py").write_text(extensions()["emulator/metrics/peaks.py"])
     monkeypatch.setattr(emulator.metrics, "__path__", [*emulator.metrics.__path__, str(tmp_path)])
@@ -138,11 +138,35 @@ def test_the_metric_of_the_page_is_found_and_computes(monkeypatch, tmp_path):
     )
     stats = peaks.compute(SimpleNamespace(ensemble=ensemble)).expand_dims(simulation=2)
     assert float(stats["peak_truth"].isel(simulation=0, channel=0)) == 4.0
-    boot = Resampler(xr.DataArray(["a", "b"], dims="simulation"), n_bootstrap=4, seed=0)
+    boot = Resampler(xr.DataArray(["a", "b"], dims="simulation"))
     fields = find_fields(["gas"])
     metrics = xr.Dataset(peaks.summarise(boot, stats, fields))
     (bar,) = peaks.bars(metrics, ValidationConfig(), fields)
     assert (bar.value, bar.met) == (1.5, False)
+
+
+def test_the_baseline_of_the_page_draws_shares_of_the_training(monkeypatch, tmp_path):
+    import fabricated
+
+    from emulator.data.maps import read_maps
+    from emulator.fields import find_fields
+    from emulator.validation.baselines import fit_baselines, forecast_windows
+
+    kind = load(monkeypatch, "emulator/validation/baselines/random_share.py").RandomShare
+    *training, held_out = fabricated.simulations(n_train=2, n_cv=1)
+    for simulation in (*training, held_out):
+        fabricated.write_maps(tmp_path, simulation)
+    names, fields = [simulation.name for simulation in training], find_fields(["gas", "stars"])
+    fitted = fit_baselines(names, tmp_path, fields=fields, window=16, kinds=[kind])
+    ensemble = fabricated.make_ensemble(held_out).sel(channel=["gas", "stars"])
+    maps = read_maps(tmp_path / f"{held_out.name}.h5")
+    found = forecast_windows(fitted, maps, ensemble)["random_share"]
+    assert found.sizes["member"] == ensemble.sizes["member"]
+    shares = (found / ensemble["condition"]).sel(channel="stars").values
+    masses = [read_maps(tmp_path / f"{name}.h5").maps.sum((0, 2, 3), float) for name in names]
+    known = [mass[3] / mass[0] for mass in masses]
+    assert np.isclose(shares[..., None], known, rtol=1e-5).any(-1).all()
+    assert len(np.unique(shares.round(6))) > 1
 
 
 def test_the_solver_of_the_page_is_of_second_order(monkeypatch):

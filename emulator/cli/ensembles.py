@@ -43,6 +43,7 @@ def sample(
     from emulator.manifest import write_manifest
     from emulator.model.bundle import bundles_in
     from emulator.sampling.growth import grow_ensemble
+    from emulator.sampling.held_out import response_options
     from emulator.sampling.loading import load_bundle
     from emulator.suites import suite_of
 
@@ -54,14 +55,19 @@ def sample(
     models, files = [load_bundle(path) for path in bundles], []
 
     def sample_one(name: str) -> None:
-        redraws = suite.redraws_of(name)
+        response_set = experiment.data.split.response_set_of(name)
+        options, redraws = experiment.sampling, suite.redraws_of(name)
+        if response_set is not None:
+            # responses are differences of truths with one draw of the baryons
+            options, redraws = response_options(options), []
         files.append(ensemble_file(folder, split, name))
         n_drawn = grow_ensemble(
             models,
             maps_file(maps_dir, name),
             [maps_file(maps_dir, redraw) for redraw in redraws],
-            experiment.sampling,
+            options,
             split=split,
+            response_set=response_set,
             path=files[-1],
         )
         typer.echo(f"sample {name}: {n_drawn} members a window drawn")

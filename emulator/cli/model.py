@@ -1,4 +1,4 @@
-"""Commands on a model: fit its statistics, train it, look at it."""
+"""Commands on a model: fit its statistics, train it and its baseline, look at it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,11 @@ from typing import Annotated
 import typer
 
 from emulator.cli.options import AS_PATH, Config, MapsDir, Raw, Results, maps_of, results_of
-from emulator.config import bundle_folder, maps_file, read_config
+from emulator.config import bundle_folder, maps_file, read_config, regression_folder
+
+State = Annotated[
+    Path | None, typer.Option(help="Folder of resume states [RESULTS/.state].", **AS_PATH)
+]
 
 
 def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results = None) -> None:
@@ -35,9 +39,7 @@ def train(
     seed: Annotated[
         list[int] | None, typer.Option(min=0, help="Seed [training.seeds]; repeatable.")
     ] = None,
-    state: Annotated[
-        Path | None, typer.Option(help="Folder of resume states [RESULTS/.state].", **AS_PATH)
-    ] = None,
+    state: State = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the bundles seed_N [RESULTS/model].", **AS_PATH)
     ] = None,
@@ -61,6 +63,37 @@ def train(
             state_dir=state or folder / ".state",
             output=bundle_folder(output or folder / "model", number),
         )
+
+
+def regress(
+    config: Config,
+    maps: MapsDir = None,
+    results: Results = None,
+    state: State = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle [RESULTS/regression].", **AS_PATH)
+    ] = None,
+) -> None:
+    """Train the regression that validation compares the model with, or go on training it.
+
+    It is the network of the model, which gives the mean in one pass: a baseline that draws nothing.
+    """
+    from emulator.data.splits import read_splits
+    from emulator.model.normalisation import Normalisation
+    from emulator.training.trainer import train as train_model
+
+    experiment = read_config(config)
+    folder = results_of(experiment, results)
+    train_model(
+        experiment,
+        Normalisation.read(folder / "normalisation.json"),
+        read_splits(folder / "splits.json"),
+        seed=experiment.regression.seed,
+        maps_dir=maps_of(experiment, maps),
+        state_dir=state or folder / ".state",
+        output=output or regression_folder(folder),
+        objective="regression",
+    )
 
 
 def info(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from emulator.cli.options import AS_PATH, Config, MapsDir, Results, Split, maps_of, results_of
-from emulator.config import ensemble_file, read_config
+from emulator.config import ensemble_file, read_config, regression_folder
 
 
 def validate(
@@ -31,6 +31,7 @@ def validate(
         experiment.validation,
         metrics_path=folder / "metrics.nc",
         acceptance_path=folder / "acceptance.json",
+        regression=regression_folder(folder) if experiment.regression.max_steps else None,
     )
 
 

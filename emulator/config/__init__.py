@@ -1,13 +1,15 @@
 """Configuration: *what* is run, as frozen models; one place, validated before any job starts.
 
-A config file holds the sections ``suite, data, model, diffusion, training, sampling, validation``
-and ``blocks``. It says nothing about machines or output folders: those belong to Snakemake profiles
-and to the command line. An unknown key is an error that names its path. Every stage reads only the
-sections listed in :data:`STAGE_SECTIONS`, so that changing one reruns only what depends on it.
+A config file holds the sections ``suite, data, model, diffusion, training, regression, sampling,
+validation`` and ``blocks``. It says nothing about machines or output folders: those belong to
+Snakemake profiles and to the command line. An unknown key is an error that names its path. Every
+stage reads only the sections listed in :data:`STAGE_SECTIONS`, so that changing one reruns only
+what depends on it.
 
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
 
+from emulator.config.bars import BarsConfig
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
 from emulator.config.channels import Channel, ChannelConfig
 from emulator.config.data import DataConfig, SplitConfig
@@ -35,6 +37,7 @@ from emulator.config.places import (
     maps_file,
     maps_folder,
     raw_folder,
+    regression_folder,
     results_folder,
 )
 from emulator.config.section import ConfigError, Section
@@ -49,10 +52,11 @@ from emulator.config.suites import (
     WindowsSuite,
     set_of,
 )
-from emulator.config.training import TrainingConfig
+from emulator.config.training import RegressionConfig, TrainingConfig
 
 __all__ = [
     "STAGE_SECTIONS",
+    "BarsConfig",
     "BlocksConfig",
     "Channel",
     "ChannelConfig",
@@ -69,6 +73,7 @@ __all__ = [
     "MultifieldSuite",
     "NetworkConfig",
     "Padding",
+    "RegressionConfig",
     "SamplingConfig",
     "Section",
     "SnapshotsSuite",
@@ -89,6 +94,7 @@ __all__ = [
     "raw_folder",
     "read_config",
     "read_document",
+    "regression_folder",
     "results_folder",
     "set_of",
     "stage_yaml",

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from emulator.config.section import Fraction, Section
+from emulator.config.suites.layout import set_of
 from emulator.fields import CONDITION, FIELDS, TARGETS, TOTAL, find_fields
 from emulator.fields import Field as FieldRow
 
@@ -14,8 +15,18 @@ class SplitConfig(Section):
 
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.1
-    test_sets: tuple[str, ...] = Field(("CV", "BE", "1P"), description="sets held out as a whole")
+    test_sets: tuple[str, ...] = Field(("CV", "BE"), description="sets held out as a whole")
+    response_sets: tuple[str, ...] = Field(
+        ("1P",),
+        description="sets that move one parameter at a time in equal phases: held out as a whole, "
+        "drawn with common windows and noise, and judged by their responses alone",
+    )
     seed: NonNegativeInt = 0
+
+    def response_set_of(self, simulation: str) -> str | None:
+        """The response set of a simulation, if it is of one."""
+        name = set_of(simulation)
+        return name if name in self.response_sets else None
 
 
 class DataConfig(Section):

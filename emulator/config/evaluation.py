@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from emulator.config.bars import MOVED_BARS, BarsConfig
 from emulator.config.section import Section
 from emulator.config.solvers import (
     GammaSpacing,
@@ -79,21 +80,28 @@ class SamplingConfig(Section):
 
 
 class ValidationConfig(Section):
-    """Statistics and the bars of the acceptance table."""
+    """Statistics of the acceptance table; its thresholds stand in ``bars``."""
 
     k_min_hmpc: PositiveFloat = 1.0
     k_max_hmpc: PositiveFloat = 8.0
     occupied_msunh: NonNegativeFloat = Field(
         1.0e9, description="a pixel with more mass counts as occupied [Msun/h per pixel]"
     )
-    n_bootstrap: PositiveInt = Field(200, description="bootstrap draws over simulations")
-    crps_gain: float = Field(
-        0.10, description="CRPS at least this fraction below the best baseline"
-    )
-    power_tolerance: dict[str, PositiveFloat] = Field(
-        {},
-        description="largest |P/P_truth - 1| in the k range, by field; default: the bar of the "
-        "field",
-    )
-    spread_skill: tuple[PositiveFloat, PositiveFloat] = (0.7, 1.3)
+    bars: BarsConfig = BarsConfig()
     enforce: bool = Field(False, description="a missed bar makes the workflow fail")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bars_stand_together(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        faults = [
+            f"{key} is written as `validation.bars.{MOVED_BARS[key]}`"
+            for key in MOVED_BARS
+            if key in value
+        ]
+        if "n_bootstrap" in value:
+            faults.append("n_bootstrap is gone: the errors are those of a jackknife over runs")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return value

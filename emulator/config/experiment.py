@@ -16,7 +16,7 @@ from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
-from emulator.config.training import TrainingConfig
+from emulator.config.training import RegressionConfig, TrainingConfig
 from emulator.fields import with_total
 
 
@@ -29,6 +29,7 @@ class ExperimentConfig(Section):
     model: ModelConfig = ModelConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
     training: TrainingConfig = TrainingConfig()
+    regression: RegressionConfig = RegressionConfig()
     sampling: SamplingConfig = SamplingConfig()
     validation: ValidationConfig = ValidationConfig()
     blocks: BlocksConfig = BlocksConfig()
@@ -57,11 +58,13 @@ class ExperimentConfig(Section):
     def _bars_are_of_fields(self) -> "ExperimentConfig":
         if "validation" in self.model_fields_set:
             names = [field.name for field in with_total(self.data.targets)]
-            unknown = [name for name in self.validation.power_tolerance if name not in names]
-            if unknown:
-                raise ValueError(
-                    f"validation.power_tolerance names {unknown}; there are {', '.join(names)}"
-                )
+            for bar in ("power", "mass"):
+                given = getattr(self.validation.bars, bar)
+                unknown = [name for name in given if name not in names]
+                if unknown:
+                    raise ValueError(
+                        f"validation.bars.{bar} names {unknown}; there are {', '.join(names)}"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -73,6 +76,16 @@ class ExperimentConfig(Section):
     def channels(self) -> tuple[Channel, ...]:
         """What the model draws, with the rows of its fields."""
         return resolve_channels(self.model.channels, self.data.targets)
+
+    @model_validator(mode="after")
+    def _regression_ends_with_an_epoch(self) -> "ExperimentConfig":
+        steps, epoch = self.regression.max_steps, self.training.checkpoint_steps
+        if steps > epoch and steps % epoch:
+            raise ValueError(
+                f"regression.max_steps ({steps}) must be a multiple of training.checkpoint_steps "
+                f"({epoch})"
+            )
+        return self
 
     @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":
@@ -96,8 +109,9 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "project": ("suite", "data"),
     "fit": ("suite", "data", "model"),
     "train": ("data", "model", "diffusion", "training"),
+    "regress": ("data", "model", "training", "regression"),
     "sample": ("suite", "data", "sampling"),
-    "validate": ("suite", "data", "validation"),
+    "validate": ("suite", "data", "regression", "validation"),
 }
 """Sections that each stage reads. A stage is rerun only when one of its sections changes.
 

@@ -39,3 +39,8 @@ def ensemble_file(results: str | Path, split: str, simulation: str) -> Path:
 def bundle_folder(models: str | Path, seed: int) -> Path:
     """Bundle of the model of one seed, in the folder of all models."""
     return Path(models) / f"seed_{seed}"
+
+
+def regression_folder(results: str | Path) -> Path:
+    """Bundle of the regression that the model is compared with."""
+    return Path(results) / "regression"

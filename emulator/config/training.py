@@ -1,4 +1,4 @@
-"""Optimisation."""
+"""Optimisation: of the model, and of the regression that it is compared with."""
 
 from typing import Annotated, Literal
 
@@ -100,3 +100,18 @@ class TrainingConfig(Section):
                 f"num_nodes ({self.accumulate} x {self.devices} x {self.num_nodes} = {shares})"
             )
         return self
+
+
+class RegressionConfig(Section):
+    """A baseline: the network of the model, trained in one pass to the mean given the condition.
+
+    All else is as in ``training``, but for what belongs to noise: early stopping, small ensembles,
+    the auxiliary head and dropped conditions are left out.
+    """
+
+    max_steps: NonNegativeInt = Field(
+        0,
+        description="steps of its training, fewer than training.checkpoint_steps or a multiple of "
+        "them; 0: no such baseline",
+    )
+    seed: NonNegativeInt = Field(0, description="of its weights and windows")

@@ -91,19 +91,24 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
     ensemble = ensemble_bytes(config)
     check = len(sampled) * ensemble / 4 / VALUES_PER_SECOND
     maps = len(suite.simulations) * suite.maps_bytes(config.data)
+    saved, regression = WEIGHT_BYTES * network_cost(config).n_weights, config.regression.max_steps
     work = {
         "simulate": (n_blocks, simulate, suite.snapshot_bytes()),
         "project": (n_blocks, project, maps),
         "fit": (1, maps / 1e8, 0.0),
-        "train": (seeds, seeds * train, seeds * WEIGHT_BYTES * network_cost(config).n_weights),
+        "train": (seeds, seeds * train, seeds * saved),
+        "regress": (1, train * regression / config.training.max_steps, saved),
         "sample": (n_ensembles, sample, len(sampled) * ensemble),
         "validate": (1, check, 0.0),
         "report": (1, 10.0 + check / 10, 5e6),
     }
     if not suite.is_simulated:
         del work["simulate"]
+    if not regression:
+        del work["regress"]
     if gpu_tflops is None and not speed.gpu:  # they will run where they were timed
-        asked["train"] = asked["train"]._replace(gpus=0, cores=speed.threads)
+        for stage in asked.keys() & {"train", "regress"}:
+            asked[stage] = asked[stage]._replace(gpus=0, cores=speed.threads)
         asked["sample"] = asked["sample"]._replace(gpus=0)
         sample *= speed.threads / asked["sample"].cores
     stages = [StageCost(stage, jobs, asked[stage], *rest) for stage, (jobs, *rest) in work.items()]

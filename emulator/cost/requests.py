@@ -46,7 +46,7 @@ class Request(NamedTuple):
 
 
 def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
-    """Request of a job of each stage.
+    """Request of a job of each stage; ``regress`` is one only where the config asks for it.
 
     Parameters
     ----------
@@ -69,6 +69,14 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     draws = evaluations(config) * config.blocks.simulations
     step_flop = 3 * network.forward_flop * training.batch_size
     batch = training.batch_size / (training.accumulate * training.devices)
+    train = Request(
+        _mb(GPU_MB, trained * maps + 20 * network.n_weights + batch * network.activation_bytes),
+        _minutes(training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
+        max(training.threads or TRAINING_CORES, training.devices * (training.loader_workers + 1)),
+        gpus,
+    )
+    seconds = config.regression.max_steps * step_flop / GPU_FLOP_PER_SECOND
+    regress = {"regress": train._replace(minutes=_minutes(seconds, least=60))}
     return {
         "simulate": _simulate(config, suite),
         "project": Request(
@@ -77,23 +85,17 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
             workers,
         ),
         "fit": Request(_mb(TORCH_MB, 4 * maps), _minutes(len(runs) * 3.0)),
-        "train": Request(
-            _mb(
-                GPU_MB,
-                trained * maps + 20 * network.n_weights + batch * network.activation_bytes,
-            ),
-            _minutes(training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
-            max(
-                training.threads or TRAINING_CORES, training.devices * (training.loader_workers + 1)
-            ),
-            gpus,
-        ),
+        "train": train,
+        **(regress if config.regression.max_steps else {}),
         "sample": Request(
             _mb(GPU_MB, 2 * maps + 3 * ensemble + 4 * network.n_weights),
             _minutes(draws * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
             gpus=1,
         ),
-        "validate": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), _minutes(len(runs) * 30.0)),
+        "validate": Request(
+            _mb(TORCH_MB if config.regression.max_steps else PYTHON_MB, 2 * maps + 8 * ensemble),
+            _minutes(len(runs) * 30.0),
+        ),
         "report": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), 30),
     }
 

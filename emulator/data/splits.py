@@ -1,8 +1,9 @@
 """Train, validation and test: whole runs, so that no two windows of one universe are separated.
 
-A run is everything that shares initial phases. Runs of the held-out sets go to ``test`` as a whole;
-the others are ranked by a hash of their name and the seed, so that adding runs never reshuffles the
-membership of those that were there by more than the change of the fractions.
+A run is everything that shares initial phases. Runs of the held-out sets, response sets among them,
+go to ``test`` as a whole; the others are ranked by a hash of their name and the seed, so that new
+runs never reshuffle the membership of those that were there by more than the change of the
+fractions.
 """
 
 import hashlib
@@ -37,11 +38,12 @@ def split_runs(
     ConfigError
         If a split that training needs would be empty.
     """
+    held_out_sets = {*config.test_sets, *config.response_sets}
     held_out: list[str] = []
     pool: list[str] = []
     for run, simulations in runs.items():
         sets = {set_of(name) for name in simulations}
-        (held_out if sets & set(config.test_sets) else pool).append(run)
+        (held_out if sets & held_out_sets else pool).append(run)
     pool.sort(key=lambda run: hashlib.sha256(f"{config.seed}:{run}".encode()).digest())
 
     n_test = _count(config.test_fraction, len(pool))

@@ -19,6 +19,7 @@ larger map they are an approximation.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,7 @@ def fit_modes(x: Tensor, condition: Tensor) -> ModeStatistics:
     """
     axes = tuple(range(2, x.ndim))
     shape = x.shape[2:]
-    shell = _shells(shape, x.device)
+    shell = mode_shells(shape, x.device)
     n_pixels = math.prod(shape)
     modes = torch.fft.fftn(x.double(), dim=axes)
     known = torch.fft.fftn(condition.double().unsqueeze(1), dim=axes)
@@ -119,7 +120,7 @@ def spectral_start(noise: Tensor, condition: Tensor, modes: ModeStatistics, gamm
         Where the solver starts.
     """
     axes = tuple(range(2, noise.ndim))
-    shell = _shells(noise.shape[2:], noise.device)
+    shell = mode_shells(noise.shape[2:], noise.device)
     alpha2 = 1.0 / (1.0 + math.exp(gamma))
     spread = torch.sqrt(alpha2 * modes.residual + (1.0 - alpha2)).to(noise.device)[:, shell]
     mean = (math.sqrt(alpha2) * modes.transfer).to(noise.device)[:, shell]
@@ -129,7 +130,7 @@ def spectral_start(noise: Tensor, condition: Tensor, modes: ModeStatistics, gamm
     return start
 
 
-def _shells(shape: torch.Size, device: torch.device) -> Tensor:
+def mode_shells(shape: Sequence[int], device: torch.device) -> Tensor:
     """Nearest integer of ``|k|`` for every mode, in units of the longest wave."""
     axes = [torch.fft.fftfreq(n, 1.0 / n, dtype=torch.float64) * max(shape) / n for n in shape]
     square = sum(k**2 for k in torch.meshgrid(*axes, indexing="ij"))

@@ -34,7 +34,7 @@ class Bar:
     comparison, threshold
         ``>=`` or ``<=`` a number, or ``in`` a closed range.
     interval
-        Low and high of the bootstrap, where the number has them.
+        Ends of the interval of 68 %, where the number has them.
     unit
         Of value and threshold.
     facts

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emulator.fields import Field
 from emulator.metrics.bars import Bar
-from emulator.metrics.bootstrap import Resampler
+from emulator.metrics.jackknife import Resampler
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -57,6 +57,12 @@ class Case:
         Thresholds.
     generator
         State from which :meth:`rng` starts.
+    params
+        Place of each parameter of the simulation in its range by name: 0 at the minimum and 1 at
+        the maximum, in the logarithm where the table of ranges says so; its value if it has no
+        range.
+    response_set
+        Name of the set, if the simulation is of one that moves one parameter at a time.
     """
 
     ensemble: xr.Dataset
@@ -68,6 +74,8 @@ class Case:
     forecasts: Mapping[str, xr.DataArray]
     config: "ValidationConfig"
     generator: np.random.Generator
+    params: Mapping[str, float] = field(default_factory=dict)
+    response_set: str | None = None
     _shared: dict[Callable[["Case"], Any], Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -131,6 +139,9 @@ class Metric(ABC):
         Fewer members are an error.
     place
         Metrics and their bars stand in increasing order; those that say nothing come last.
+    of_response_sets
+        Whether it is computed of simulations of response sets, and of no others. What
+        :meth:`compute` keeps of these is concatenated along ``response``, not ``simulation``.
     """
 
     name: ClassVar[str]
@@ -141,6 +152,7 @@ class Metric(ABC):
     format: ClassVar[str] = ".1%"
     smallest_ensemble: ClassVar[int] = 2
     place: ClassVar[float] = 1000.0
+    of_response_sets: ClassVar[bool] = False
 
     @abstractmethod
     def compute(self, case: Case) -> xr.Dataset:
@@ -155,10 +167,10 @@ class Metric(ABC):
         Parameters
         ----------
         boot
-            Means over runs and their bootstrap.
+            Means over runs, of all and without each of them.
         stats
-            Results of :meth:`compute`, concatenated along ``simulation``; variables that no
-            simulation gave are missing.
+            Results of :meth:`compute`, concatenated along ``simulation`` (or ``response``, see
+            ``of_response_sets``); variables that no simulation gave are missing.
         fields
             What the channels are.
 

@@ -6,7 +6,7 @@ between order statistics covers its nominal share, ``sqrt((M+1)/M) * spread = sk
 correlates with a member as members do with each other, at every wave number.
 
 Not guaranteed: pixels are not independent, so the errors of these numbers come from resampling
-whole simulation runs (see :mod:`emulator.metrics.bootstrap`), never from pixel counts.
+whole simulation runs (see :mod:`emulator.metrics.jackknife`), never from pixel counts.
 """
 
 import numpy as np
@@ -136,6 +136,46 @@ def rank_histogram(ranks: NDArray[np.integer], n_members: int) -> NDArray[np.flo
     counts = np.bincount(np.asarray(ranks).ravel(), minlength=n_members + 1)
     shares: NDArray[np.float64] = counts / max(counts.sum(), 1)
     return shares
+
+
+def rank_spread(histogram: xr.DataArray) -> xr.DataArray:
+    r"""Mean squared distance of the ranks from their middle, over that of flat ranks.
+
+    .. math:: \frac{12}{M (M + 2)} \sum_{r=0}^{M} p_r \Big(r - \frac M2\Big)^2
+
+    1 if calibrated; less is a dome (members too wide), more a U (too narrow) or a slope (biased).
+
+    Parameters
+    ----------
+    histogram
+        Dimension ``rank`` (M + 1 shares), any others.
+
+    Notes
+    -----
+    Linear in the shares, so unbiased for every M >= 2 and any number of pixels, and means over runs
+    come first. It is the second component (of U and dome) of the chi-squared statistic of a rank
+    histogram, as a ratio; the whole chi-squared is biased upwards by the number of pixels that are
+    independent, which nobody knows.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 2 members.
+
+    References
+    ----------
+    Evaluating rank histograms using decompositions of the chi-square test statistic (Jolliffe,
+    Primo 2008), https://doi.org/10.1175/2007MWR2219.1
+    """
+    n_members = histogram.sizes["rank"] - 1
+    if n_members < MIN_MEMBERS:
+        raise ValueError(f"expected at least {MIN_MEMBERS} members, got {n_members}")
+    distance = (np.arange(n_members + 1) - n_members / 2.0) ** 2
+    flat = n_members * (n_members + 2) / 12.0
+    weights = xr.DataArray(distance / flat, dims="rank")
+    spread = (histogram * weights).sum("rank", skipna=False)
+    spread.attrs = {"units": str(Unit.DIMENSIONLESS), "long_name": "spread of ranks, 1 = flat"}
+    return spread
 
 
 def interval_coverage(histogram: xr.DataArray) -> xr.DataArray:

@@ -6,7 +6,7 @@ import xarray as xr
 
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric
-from emulator.metrics.bootstrap import Resampler
+from emulator.metrics.jackknife import Resampler
 from emulator.metrics.power_spectrum import correlation_coefficient
 from emulator.metrics.spectra import mean_spectra
 

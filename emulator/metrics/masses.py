@@ -1,14 +1,20 @@
 """How much there is, in how many pixels, and how it is distributed over them."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from emulator.fields import Field, with_total
 from emulator.metrics import one_point
-from emulator.metrics.base import Case, Metric
-from emulator.metrics.bootstrap import Resampler
+from emulator.metrics.bars import interval_of
+from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.channels import add_total, common_unit
+from emulator.metrics.jackknife import Resampler
+from emulator.metrics.tolerances import find_tolerances
+
+if TYPE_CHECKING:
+    from emulator.config import ValidationConfig
 
 KINDS = ("truth", "members")
 
@@ -29,6 +35,7 @@ class Masses(Metric):
         *(f"density_{kind}" for kind in KINDS),
     )
     panels = ()
+    format = ".3f"
     place = 70.0
 
     def compute(self, case: Case) -> xr.Dataset:
@@ -62,6 +69,35 @@ class Masses(Metric):
             results[f"occupied_{kind}"] = boot.estimate(occupancy, "share of occupied pixels")
             results[f"density_{kind}"] = boot.estimate(pdf, "share of pixels per dex of mass")
         return results
+
+    def bars(
+        self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]
+    ) -> list[Bar]:
+        """The total mass of every field is that of the truth within a tolerance."""
+        tolerances = find_tolerances("mass", config, fields)
+        return [
+            _bar(metrics["mass_ratio"].sel(field=field.name), field, tolerances[field.name])
+            for field in with_total(fields)
+            if field.name in tolerances
+        ]
+
+
+def _bar(ratio: xr.DataArray, field: Field, tolerance: float) -> Bar:
+    value = float(ratio.sel(estimate="value"))
+    what = "total mass" if field.adds_up else "mean"
+    return Bar(
+        name=f"{what}, {field.label}",
+        field=field.name,
+        statistic="mass_ratio",
+        value=value,
+        comparison="in",
+        threshold=(1.0 - tolerance, 1.0 + tolerance),
+        text=(
+            f"The {what} of {field.label} should be within {tolerance:.0%} of the truth; the ratio "
+            f"is {value:.3f}."
+        ),
+        interval=interval_of(ratio),
+    )
 
 
 def _of(values: xr.DataArray, fields: Sequence[Field], keep: list[bool]) -> xr.DataArray:

@@ -16,8 +16,8 @@ import xarray as xr
 from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.base import Case, Metric
-from emulator.metrics.bootstrap import Resampler
 from emulator.metrics.channels import common_unit, squared, variance_attrs
+from emulator.metrics.jackknife import Resampler
 from emulator.metrics.power_spectrum import power_ratio
 from emulator.metrics.spectra import mean_spectra
 from emulator.units import Unit

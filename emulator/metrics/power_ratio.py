@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from emulator.fields import Field, with_total
-from emulator.io import EmulatorError
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.bootstrap import Resampler, nanmedian
+from emulator.metrics.jackknife import Resampler
 from emulator.metrics.power_spectrum import power_ratio
 from emulator.metrics.spectra import mean_spectra, window_spectra
+from emulator.metrics.tolerances import find_tolerances, inside_range
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ class PowerRatio(Metric):
 
     Notes
     -----
-    ``power_ratio_median``: median over windows and members of ``P_member / P_truth`` in each
-    simulation, then over simulations. For a calibrated ensemble the ratio and its inverse have one
-    distribution, so its median is 1 whatever the scatter; windows where both are empty are left
-    out.
+    ``power_ratio_median``: median of ``P_member / P_truth`` over windows and members of all
+    simulations, in which every run weighs the same however many simulations it has. For a
+    calibrated ensemble the ratio and its inverse have one distribution, so its median is 1 whatever
+    the scatter; windows where both are empty are left out.
     ``power_ratio_summed``: power summed over windows first, so a few massive halos can dominate.
     """
 
@@ -53,12 +53,7 @@ class PowerRatio(Metric):
         """Ratios and spectra ``(estimate, field, k)``."""
         truth = boot.mean(stats["power_truth"])
         members = boot.mean(stats["power_members"].mean("member"))
-        ratio, dims = stats["power_ratio"], ("simulation", "field", "k")
-        median = xr.DataArray(
-            nanmedian(ratio.stack(draw=("sample", "member")).transpose(*dims, "draw").values),
-            dims=dims,
-            coords={"field": ratio["field"], "k": ratio["k"]},
-        )
+        median = boot.median(stats["power_ratio"], over=("sample", "member"))
         power = str(Unit.POWER_2D)
         summed = power_ratio(members, truth)
         meaning = "median of P_member / P_truth over windows"
@@ -66,14 +61,14 @@ class PowerRatio(Metric):
             "spectrum_truth": boot.estimate(truth, "power spectrum of the truth", power),
             "spectrum_members": boot.estimate(members, "mean power spectrum of the members", power),
             "power_ratio_summed": boot.estimate(summed, "sum P_member / sum P_truth"),
-            "power_ratio_median": boot.estimate(boot.median(median), meaning),
+            "power_ratio_median": boot.estimate(median, meaning),
         }
 
     def bars(
         self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]
     ) -> list[Bar]:
         """The largest departure from 1 within the range of wave numbers, of each field."""
-        tolerances = power_tolerances(config, fields)
+        tolerances = find_tolerances("power", config, fields)
         return [
             _power_bar(metrics, field, statistic, tolerances[field.name], config)
             for field in with_total(fields)
@@ -82,36 +77,11 @@ class PowerRatio(Metric):
         ]
 
 
-def power_tolerances(config: "ValidationConfig", fields: Sequence[Field]) -> dict[str, float]:
-    """Largest ``|P/P_truth - 1|`` by field: of the config, else of the field's row; total included.
-
-    Raises
-    ------
-    EmulatorError
-        If the config names a field that the experiment does not have.
-    """
-    rows = with_total(fields)
-    names = [field.name for field in rows]
-    unknown = [name for name in config.power_tolerance if name not in names]
-    if unknown:
-        raise EmulatorError(
-            "validation.power_tolerance: expected fields of this experiment "
-            f"({', '.join(names)}), got {', '.join(unknown)}"
-        )
-    bars = {field.name: field.power_tolerance for field in rows} | config.power_tolerance
-    return {name: bar for name, bar in bars.items() if bar is not None}
-
-
 def _power_bar(
     metrics: xr.Dataset, field: Field, statistic: str, tolerance: float, config: "ValidationConfig"
 ) -> Bar:
     k = metrics["k"].values
-    inside = (k >= config.k_min_hmpc) & (k <= config.k_max_hmpc)
-    if not inside.any():
-        raise EmulatorError(
-            f"validation: no shell of the spectra ({k[0]:.2f} to {k[-1]:.2f} h/Mpc) lies between "
-            f"k_min_hmpc = {config.k_min_hmpc:g} and k_max_hmpc = {config.k_max_hmpc:g}"
-        )
+    inside = inside_range(k, config)
     ratio = metrics[f"power_ratio_{statistic}"].sel(field=field.name).values[:, inside]
     error = np.abs(ratio[0] - 1.0)
     # One wave number without a defined ratio spoils the maximum, as it should.

@@ -8,7 +8,7 @@ import xarray as xr
 from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.base import Case, Metric
-from emulator.metrics.bootstrap import Resampler
+from emulator.metrics.jackknife import Resampler
 from emulator.units import Unit
 
 

@@ -15,7 +15,7 @@ import xarray as xr
 import emulator.metrics
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.bootstrap import Resampler
+from emulator.metrics.jackknife import Resampler
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -64,7 +64,7 @@ def smallest_ensemble() -> int:
 
 
 def compute(case: Case) -> xr.Dataset:
-    """All linear quantities of one simulation.
+    """All linear quantities of one simulation, by the metrics that it is for.
 
     Raises
     ------
@@ -73,6 +73,8 @@ def compute(case: Case) -> xr.Dataset:
     """
     parts = []
     for metric in METRICS:
+        if metric.of_response_sets is (case.response_set is None):
+            continue
         if case.n_members < metric.smallest_ensemble:
             raise ValueError(
                 f"{metric.name}: expected at least {metric.smallest_ensemble} members, "
@@ -82,20 +84,16 @@ def compute(case: Case) -> xr.Dataset:
     return xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="override")
 
 
-def summarise(
-    stats: xr.Dataset, fields: Sequence[Field], *, n_bootstrap: int, seed: int = 0
-) -> xr.Dataset:
+def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
     """Summary of all simulations.
 
     Parameters
     ----------
     stats
         Results of :func:`compute`, concatenated along ``simulation``, with the coordinate
-        ``run(simulation)``.
+        ``run(simulation)``; those of response sets along ``response``.
     fields
         What the channels are.
-    n_bootstrap, seed
-        Bootstrap draws over runs, and their seed.
 
     Returns
     -------
@@ -106,7 +104,7 @@ def summarise(
     ValueError
         A metric returns a variable that it does not declare.
     """
-    boot = Resampler(stats["run"], n_bootstrap=n_bootstrap, seed=seed)
+    boot = Resampler(stats["run"])
     found: dict[str, xr.DataArray] = {}
     for metric in METRICS:
         results = metric.summarise(boot, stats, fields)

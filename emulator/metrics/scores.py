@@ -1,137 +1,109 @@
-"""CRPS of the model, of the baselines at the same windows, and of re-drawn truths (the oracle)."""
+"""CRPS of pixels and of means over squares, up to the whole window, against baselines and oracle.
+
+A forecast that draws pixels independently can be right about every pixel; the mean over a square
+shows whether neighbours belong together, and that of the window whether the mass is right.
+"""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from emulator.fields import Field
-from emulator.metrics import calibration
-from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.bootstrap import Resampler
 from emulator.metrics.channels import common_unit
+from emulator.metrics.forecasts import compare, score_forecasts
+from emulator.metrics.gain_bars import gain_bar
+from emulator.metrics.jackknife import Resampler
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
 
-MODEL = "model"
-FORECASTS = {
-    MODEL: "model",
-    "dmo_share": "DMO times share",
-    "linear_transfer": "linear transfer function",
-    "training_mean": "mean of training",
-    "empty": "empty map",
-    "climatology": "climatology",
-    "oracle": "re-drawn truth (oracle)",
-}
-"""Labels of forecasts; all but the first and the last are baselines."""
+SQUARES = (2, 4, 8)
+"""Sides of the squares [pixels]; only those that divide the window, and are smaller."""
+
+
+def scales_of(window: int) -> list[int]:
+    """Sides of all that is scored: the pixel, the squares that divide a window, the window."""
+    return sorted({1, *(side for side in SQUARES if side < window and window % side == 0), window})
 
 
 class Scores(Metric):
-    """Fair CRPS by forecast and channel, and the gain over the best baseline."""
+    """Fair CRPS by scale, forecast and channel; gain over the best probabilistic baseline."""
 
     name = "scores"
     label = "Scores against baselines"
     estimator = "fair CRPS, that of an infinite ensemble for 2 members or more; ratio of means"
-    variables = ("crps", "crps_gain", "best_baseline", "oracle_crps", "oracle_ratio")
+    variables = (
+        "crps",
+        "crps_gain",
+        "best_baseline",
+        "crps_over_mae",
+        "oracle_crps",
+        "oracle_ratio",
+        "oracle_gain",
+    )
     panels = ()
     place = 10.0
 
     def compute(self, case: Case) -> xr.Dataset:
-        """Mean ``score (forecast, channel)``, NaN where a baseline leaves it out; the oracle's."""
-        truth, pixels = case.ensemble["truth"], ("sample", "y", "x")
-        scores = {MODEL: calibration.crps(case.ensemble["fields"], truth).mean(pixels)}
-        for name, forecast in case.forecasts.items():
-            if "member" in forecast.dims:
-                treated = truth.sel(channel=forecast["channel"].values)
-                scores[name] = calibration.crps(forecast, treated).mean(pixels)
-            else:
-                # An ensemble without spread: its score is the absolute error.
-                scores[name] = abs(forecast - truth).mean(pixels)
-        table = [
-            score.reindex(channel=truth["channel"]).drop_vars("forecast", errors="ignore")
-            for score in scores.values()
-        ]
-        crps = xr.concat(table, dim=xr.DataArray(list(scores), dims="forecast", name="forecast"))
+        """``score (scale, forecast, channel)`` and ``score_oracle (scale, channel)``."""
+        scales = scales_of(case.ensemble.sizes["x"])
+        parts = [score_forecasts(case, partial(square_means, side=side)) for side in scales]
+        sides = xr.DataArray(
+            scales,
+            dims="scale",
+            name="scale",
+            attrs={"units": "pixel", "long_name": "side of the square that is averaged over"},
+        )
+        found = xr.concat(parts, sides, coords="minimal", compat="equals")
         unit = common_unit(case.fields)
-        crps.attrs = {"units": unit, "long_name": "fair CRPS"}
+        found["score"].attrs = {"units": unit, "long_name": "fair CRPS"}
         meaning = "fair CRPS of the other draws of the same truth"
-        oracle = ("channel", _oracle_score(case), {"units": unit, "long_name": meaning})
-        return xr.Dataset({"score": crps, "score_oracle": oracle})
+        found["oracle"].attrs = {"units": unit, "long_name": meaning}
+        return found.rename(oracle="score_oracle")
 
     def summarise(
         self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
-        """Estimates by channel; ``best_baseline`` is a name."""
-        unit, scores = common_unit(fields), stats["score"]
-        crps = boot.mean(scores)
-        value = boot.estimate(crps, "fair CRPS", unit)
-        best = best_baseline(value)
-        reference = crps.sel(forecast=xr.DataArray(best.values, dims="channel"))
-        model = crps.sel(forecast=MODEL).drop_vars("forecast")
-        gain = 1.0 - model / reference.drop_vars("forecast")
-        # Score of the model where the oracle exists: the two are compared on the same simulations.
-        known = stats["score_oracle"].notnull()
-        same = boot.mean(scores.sel(forecast=MODEL, drop=True).where(known))
-        oracle = boot.mean(stats["score_oracle"])
+        """Estimates by scale and channel; ``best_baseline`` is a name."""
+        found = compare(boot, stats["score"], stats["score_oracle"], common_unit(fields))
         return {
-            "crps": value,
-            "crps_gain": boot.estimate(gain, "1 - CRPS / CRPS of the best baseline"),
-            "oracle_crps": boot.estimate(oracle, "fair CRPS of the re-drawn truth", unit),
-            "oracle_ratio": boot.estimate(
-                same / oracle, "CRPS of the model over that of the re-drawn truth"
-            ),
-            "best_baseline": best,
+            "crps": found["crps"],
+            "crps_gain": found["gain"],
+            "best_baseline": found["best"],
+            "crps_over_mae": found["over_mae"],
+            "oracle_crps": found["oracle"],
+            "oracle_ratio": found["oracle_ratio"],
+            "oracle_gain": found["oracle_gain"],
         }
 
     def bars(
         self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]
     ) -> list[Bar]:
-        """The model beats the best baseline of every channel by a fraction."""
-        return [_bar(metrics, field, config.crps_gain) for field in fields]
+        """The model beats the best probabilistic baseline: pixels, squares, windows."""
+        first, *squares, window = (int(side) for side in metrics["scale"].values)
+        asked = [
+            ("CRPS gain", "", [first], config.bars.crps_gain),
+            ("CRPS gain of squares", "means over squares", squares, config.bars.crps_gain_squares),
+            ("CRPS gain of windows", "means over windows", [window], config.bars.crps_gain_windows),
+        ]
+        return [
+            gain_bar(metrics, field, "crps_gain", "best_baseline", name, what, threshold, sides)
+            for name, what, sides, threshold in asked
+            if sides
+            for field in fields
+        ]
 
 
-def best_baseline(crps: xr.DataArray) -> xr.DataArray:
-    """Name of the baseline of the lowest CRPS ``(estimate, forecast, channel)``, by channel."""
-    names = [name for name in crps["forecast"].values if name != MODEL]
-    values = crps.sel(estimate="value", forecast=names)
-    index = values.fillna(np.inf).argmin("forecast")
-    return xr.DataArray(
-        np.asarray(names)[index.values],
-        dims="channel",
-        coords={"channel": crps["channel"]},
-        attrs={"long_name": "baseline of the lowest CRPS"},
-    )
+def square_means(maps: xr.DataArray, side: int) -> xr.DataArray:
+    """Means over squares of ``side`` pixels that tile the window, in float64 [unit of the maps].
 
-
-def _oracle_score(case: Case) -> np.ndarray:
-    """Fair CRPS of the re-drawn truths by channel; NaN with fewer than two of them."""
-    ensemble = case.ensemble
-    if ensemble.sizes.get("draw", 0) < calibration.MIN_MEMBERS:
-        return np.full(ensemble.sizes["channel"], np.nan)
-    draws = ensemble["truth_redraw"].rename(draw="member")
-    return calibration.crps(draws, ensemble["truth"]).mean(("sample", "y", "x")).values
-
-
-def _bar(metrics: xr.Dataset, field: Field, threshold: float) -> Bar:
-    gain = metrics["crps_gain"].sel(channel=field.name)
-    value = float(gain.sel(estimate="value"))
-    best = str(metrics["best_baseline"].sel(channel=field.name).item())
-    side = "below" if value >= 0 else "above"
-    found = f"{abs(value):.0%} {side}" if np.isfinite(value) else "not defined"
-    return Bar(
-        name=f"CRPS gain, {field.label}",
-        field=field.name,
-        statistic="crps_gain",
-        value=value,
-        comparison=">=",
-        threshold=threshold,
-        text=(
-            f"The CRPS of {field.label} should be at least {threshold:.0%} below that of "
-            f"the best baseline ({FORECASTS[best]}); it is {found}."
-        ),
-        interval=interval_of(gain),
-        facts={"baseline": best},
-    )
+    Raises
+    ------
+    ValueError
+        If the side does not divide the window.
+    """
+    values = maps.astype("float64")
+    return values if side == 1 else values.coarsen(y=side, x=side, boundary="exact").mean()

@@ -9,8 +9,8 @@ from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.bootstrap import Resampler
 from emulator.metrics.channels import squared, variance_attrs
+from emulator.metrics.jackknife import Resampler
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -56,7 +56,7 @@ class SpreadSkill(Metric):
         self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]
     ) -> list[Bar]:
         """The ratio of every channel lies within a range around 1."""
-        return [_bar(metrics, field, config.spread_skill) for field in fields]
+        return [_bar(metrics, field, config.bars.spread_skill) for field in fields]
 
 
 def _bar(metrics: xr.Dataset, field: Field, threshold: tuple[float, float]) -> Bar:

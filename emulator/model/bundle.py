@@ -3,7 +3,7 @@
 ``weights.safetensors`` holds the averaged (``ema.``) and raw (``raw.``) weights, ``history.csv``
 the training log, ``model.json`` the rest: configuration, statistics, parameter table, grid and the
 SHA-256 of the weights. ``model.json`` is written last: without it, or with other weights beside it,
-there is no bundle.
+there is no bundle. That of a regression holds, beside its weights, the spectrum of its residual.
 """
 
 import hashlib
@@ -20,6 +20,9 @@ from emulator.model.build import build_network
 from emulator.model.card import OLDEST, ModelCard, parse_card
 from emulator.networks.backbone import Backbone
 
+RESIDUAL = "residual"
+"""Name of the spectrum of the residual among the weights."""
+
 _REMAKE = "Run the same training again: it goes on from its last state, and exports the bundle."
 
 
@@ -30,10 +33,21 @@ def write_bundle(
     raw: dict[str, torch.Tensor],
     ema: dict[str, torch.Tensor],
     history: str,
+    residual: torch.Tensor | None = None,
 ) -> None:
-    """Write a bundle; ``card.weights_sha256`` is filled in here."""
+    """Write a bundle; ``card.weights_sha256`` is filled in here.
+
+    Parameters
+    ----------
+    folder, card, raw, ema, history
+        What it holds.
+    residual
+        Of a regression: spectrum of truth minus mean, ``(shell, channel, channel)``.
+    """
     tensors = {f"raw.{name}": value.contiguous().cpu() for name, value in raw.items()}
     tensors |= {f"ema.{name}": value.contiguous().cpu() for name, value in ema.items()}
+    if residual is not None:
+        tensors[RESIDUAL] = residual.contiguous().cpu()
     blob = save(tensors)
     folder = Path(folder)
     (folder / "model.json").unlink(missing_ok=True)
@@ -85,6 +99,34 @@ def read_bundle(
         raise DataError(path, "finite weights", f"NaN or infinity in {', '.join(bad[:5])}")
     network.load_state_dict(chosen, strict=True)
     return card, network.requires_grad_(False).eval()
+
+
+def read_residual(folder: str | Path, n_channels: int) -> torch.Tensor:
+    """Spectrum of the residual of a regression, ``(shell, channel, channel)``, in float64.
+
+    Parameters
+    ----------
+    folder
+        A bundle that :func:`read_bundle` has read, which compares checksums.
+    n_channels
+        Channels of its network.
+
+    Raises
+    ------
+    DataError
+        If the bundle has none, or none of these channels.
+    """
+    path = Path(folder) / "weights.safetensors"
+    with safe_open(path, "pt") as handle:
+        found = handle.get_tensor(RESIDUAL) if RESIDUAL in handle.keys() else None  # noqa: SIM118
+    expected = f"{RESIDUAL}: a finite ({n_channels}, {n_channels}) matrix of each shell"
+    if found is None or found.ndim != 3 or found.shape[1:] != (n_channels, n_channels):
+        got = "none" if found is None else f"shape {tuple(found.shape)}"
+        raise DataError(path, expected, got, "Only a regression has one.")
+    if not bool(found.isfinite().all()):
+        raise DataError(path, expected, "NaN or infinity")
+    matrix: torch.Tensor = found.double()
+    return matrix
 
 
 def read_card(folder: str | Path) -> ModelCard:
@@ -166,7 +208,8 @@ def describe(card: ModelCard, network: Backbone) -> str:
         f"{diffusion.weight} weight, gamma {diffusion.gamma_min:g} to {diffusion.gamma_max:g}"
         + (" (learned)" if card.schedule else ""),
         "training": ", ".join(
-            f"{name} {getattr(card.facts, name)}" for name in ("max_steps", "batch_size", "seed")
+            f"{name} {getattr(card.facts, name)}"
+            for name in ("objective", "max_steps", "batch_size", "seed")
         ),
         **{f"last {name}": f"{value:.5g}" for name, value in card.metrics.items()},
         **{k: v for k, v in card.attributes.items() if k != "provenance"},

@@ -54,12 +54,17 @@ class Grid(BaseModel):
     redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)]
 
 
+Objective = Literal["diffusion", "regression"]
+"""What a network was trained for: to denoise, or to give the mean of the data in one pass."""
+
+
 class TrainingFacts(BaseModel):
-    """Section ``training`` of the config as it was, and the seed; what is read of it is checked."""
+    """Section ``training`` of the config as it was, seed and objective; what is read is checked."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     seed: NonNegativeInt
+    objective: Objective = "diffusion"
     precision: Literal["32", "bf16"] = "32"
     max_steps: PositiveInt | None = None
     batch_size: PositiveInt | None = None

@@ -50,6 +50,19 @@ def bind_condition(
     )
 
 
+def regression(network: Network, gamma_max: float) -> Network:
+    """The network as a function of its condition alone: asked at ``z = 0`` and ``gamma_max``.
+
+    At the noise end an x-prediction is the mean of the data given the condition; zero in place of
+    pure noise makes it a function, in one pass.
+    """
+
+    def mean(z: Tensor, gamma: Tensor) -> Tensor:
+        return network(torch.zeros_like(z), torch.full_like(gamma, gamma_max))
+
+    return mean
+
+
 def denoiser(network: Network, parameterization: Parameterization) -> Denoiser:
     """Read a network's output as estimates of the data and of the noise, in at least float32."""
 

@@ -56,6 +56,10 @@ class Transform(ABC):
             In its unit.
         """
 
+    def empty_below(self, floor: float) -> float:
+        """Value up to which a field comes back as zero; 0 where every value comes back."""
+        return 0.0
+
     @abstractmethod
     def inverse(self, features: list[Tensor], reference: Tensor, floor: float) -> Tensor:
         """Return the field; arguments as in :meth:`forward`."""
@@ -89,6 +93,10 @@ class Hurdle(Transform):
     """Whether a pixel is occupied; and by how much, where it is."""
 
     suffixes: ClassVar[tuple[str, ...]] = ("_occupancy", "_amplitude")
+
+    def empty_below(self, floor: float) -> float:
+        """The floor itself counts as empty."""
+        return floor
 
     def forward(self, x: Tensor, reference: Tensor, floor: float) -> list[Feature]:
         """See the table."""

@@ -42,6 +42,7 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
         ("Solver", f"{ensemble.attrs.get('solver', 'unknown')}, "
          f"{ensemble.attrs.get('n_steps', 'unknown')} network evaluations a member"),
     ]  # fmt: skip
+    facts += _responses(inputs.metrics)
     facts += inputs.suite_facts
     return {
         "title": f"Emulator report: {attrs.get('suite', 'suite')}",
@@ -62,6 +63,19 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
     }
 
 
+def _responses(metrics: xr.Dataset) -> list[tuple[str, str]]:
+    """What responses to parameters were measured on, if they were."""
+    if "response" not in metrics.sizes:
+        return []
+    sizes = metrics.sizes
+    sets = sorted({set_of(str(name)) for name in metrics["response"].values})
+    said = (
+        f"{sizes['response']} simulations of {join(sets)} that move one parameter at a time, "
+        f"{sizes['window']} windows a simulation, {sizes['response_member']} members a window"
+    )
+    return [("Responses", said)]
+
+
 def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
     """Versions, seeds, configs: what it takes to make this page again."""
     attrs, ensemble = inputs.metrics.attrs, inputs.shown[0].ensemble
@@ -69,7 +83,7 @@ def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
         ["emulator", str(attrs.get("emulator_version", "unknown"))],
         ["Python", platform.python_version()],
         *([name, version(name)] for name in PACKAGES),
-        ["seed of ties, climatology and bootstrap", str(attrs["seed"])],
+        ["seed of ties and climatology", str(attrs["seed"])],
     ]
     if "seed" in ensemble:
         seeds = ", ".join(str(seed) for seed in ensemble["seed"].values.ravel()[:16])

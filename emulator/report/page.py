@@ -32,11 +32,20 @@ class Table:
 
 @dataclass
 class Section:
-    """A titled part of the page; ``missing`` says which optional input was not there."""
+    """A titled part of the page.
+
+    Attributes
+    ----------
+    runs
+        Of how many independent runs its numbers are; ends every caption. Empty: of none.
+    missing
+        Which optional input was not there.
+    """
 
     anchor: str
     title: str
     intro: str = ""
+    runs: str = ""
     pictures: list[Picture] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     listings: list[tuple[str, str]] = field(default_factory=list)

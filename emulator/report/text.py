@@ -2,8 +2,15 @@
 
 from typing import Any
 
-BAND = "Bands are the 16 to 84 % interval of a bootstrap over runs."
+BAND = "Bands are intervals of 68 %, from a jackknife over runs."
 UNKNOWN = "–"
+
+
+def independent_runs(n_runs: int) -> str:
+    """How many independent runs numbers are made of: simulations that share phases are one."""
+    if n_runs == 1:
+        return "1 independent run: no interval."
+    return f"{n_runs} independent runs."
 
 
 def with_interval(values: Any, form: str = ".2f") -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.fields import Field
+from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.sampling.inputs import (
     Observed,
@@ -53,6 +54,7 @@ class BaseEmulator(ABC):
         n_members: int = 8,
         first_member: int = 0,
         seed: int = 0,
+        noise_of: Sequence[str] | None = None,
         out_of_range: Policy = "raise",
         observed: np.ndarray | None = None,
         observation_noise: float = 0.02,
@@ -69,6 +71,10 @@ class BaseEmulator(ABC):
             How many members, the number of the first, and the seed of the ensemble: member ``k`` is
             the same whatever is drawn beside it. Of several models, member ``k`` is member
             ``k // n`` of model ``k % n``.
+        noise_of
+            A name for each sample: samples of one name have the same noise, whatever their DMO
+            fields. Default: noise is a function of the DMO fields. For differences between
+            simulations with the same phases, whose noise should cancel.
         observed
             Values that are known, ``(sample, channel, y, x)`` in the units of the fields, NaN
             elsewhere: the members go through them, and the rest is drawn given them.
@@ -89,7 +95,8 @@ class BaseEmulator(ABC):
         Raises
         ------
         EmulatorError
-            For inputs that do not fit the model, for guidance by what it was not trained without,
+            For inputs that do not fit the model, another number of names than of samples, for
+            guidance by what it was not trained without,
             and if the network returns NaN or infinity (with evaluation, gamma, sample and member),
             or a value that no field can have.
         """
@@ -101,9 +108,12 @@ class BaseEmulator(ABC):
         )
         if n_members < 1:
             raise ValueError(f"n_members must be at least 1, got {n_members}")
+        n_samples = len(prepared.field)
+        if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
+            raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
         members = range(first_member, first_member + n_members)
         options = sampling or SamplingConfig()
-        return self._ensemble(prepared, known, members, seed, options, progress)
+        return self._ensemble(prepared, known, members, seed, noise_of, options, progress)
 
     def log_likelihood(
         self,
@@ -171,6 +181,7 @@ class BaseEmulator(ABC):
         observed: Observed | None,
         members: Sequence[int],
         seed: int,
+        noise_of: Sequence[str] | None,
         options: SamplingConfig,
         progress: bool,
     ) -> "xr.Dataset":

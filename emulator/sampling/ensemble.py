@@ -69,6 +69,7 @@ class Emulator(BaseEmulator):
         observed: Observed | None,
         members: Sequence[int],
         seed: int,
+        noise_of: Sequence[str] | None,
         options: SamplingConfig,
         progress: bool,
     ) -> "xr.Dataset":
@@ -79,7 +80,7 @@ class Emulator(BaseEmulator):
         for first in range(0, len(pairs), options.batch_size):
             places = pairs[first : first + options.batch_size]
             batch = [(i, members[k]) for i, k in places]
-            drawn = self._draw(condition, observed, batch, seed, options)
+            drawn = self._draw(condition, observed, batch, seed, noise_of, options)
             for place, field in zip(places, drawn, strict=True):
                 values[place] = field
             if line is not None:
@@ -119,6 +120,7 @@ class Emulator(BaseEmulator):
         observed: Observed | None,
         batch: Sequence[tuple[int, int]],
         seed: int,
+        noise_of: Sequence[str] | None,
         options: SamplingConfig,
     ) -> np.ndarray:
         """Fields ``(batch, field, y, x)`` of pairs (sample, member)."""
@@ -126,7 +128,8 @@ class Emulator(BaseEmulator):
         given = condition.rows(rows)
         here = given.to(self.device)
         encoded = self.transform.encode(here)
-        noise = self._noise(given, [k for _, k in batch], seed)
+        names = None if noise_of is None else [noise_of[i] for i in rows]
+        noise = self._noise(given, [k for _, k in batch], seed, names)
         denoise = steered_denoiser(self._autocast, encoded, self.card.diffusion, options)
         if observed is not None:
             known = torch.from_numpy(observed.values[rows]).to(self.device)
@@ -149,11 +152,18 @@ class Emulator(BaseEmulator):
         require_possible(drawn, given, batch, self.fields, factors)
         return drawn
 
-    def _noise(self, given: Condition, members: Sequence[int], seed: int) -> MemberNoise:
+    def _noise(
+        self, given: Condition, members: Sequence[int], seed: int, names: Sequence[str] | None
+    ) -> MemberNoise:
         """Noise of each row, a function of its window, the seeds and the member's number."""
         fields, context = given.field.numpy(), given.context.numpy()
         keys = [
-            member_key([fields[row], context[row]], seed, member, self.seed)
+            member_key(
+                [fields[row], context[row]] if names is None else names[row],
+                seed,
+                member,
+                self.seed,
+            )
             for row, member in enumerate(members)
         ]
         n_channels = len(network_channels(self.card.normalisation.channels))

@@ -34,6 +34,7 @@ def grow_ensemble(
     options: SamplingConfig,
     *,
     split: str,
+    response_set: str | None = None,
     path: Path,
 ) -> int:
     """Draw what is missing of the ensemble of one simulation; the file is written model by model.
@@ -42,7 +43,7 @@ def grow_ensemble(
     ----------
     models
         Models, each of which draws ``options.n_members`` members.
-    maps_path, redraw_paths, options, split
+    maps_path, redraw_paths, options, split, response_set
         See :func:`emulator.sampling.held_out.cut_windows`.
     path
         ``ensembles/{split}/{simulation}.nc``.
@@ -56,9 +57,11 @@ def grow_ensemble(
     DataError
         If the maps do not fit the models. A damaged file at ``path`` is drawn anew.
     """
-    windows = cut_windows(models[0], maps_path, redraw_paths, options, split=split)
+    windows = cut_windows(
+        models[0], maps_path, redraw_paths, options, split=split, response_set=response_set
+    )
     kept = _members_of(path, windows)
-    recipes = {_recipe(model, options): model for model in models}
+    recipes = {_recipe(model, options, windows): model for model in models}
     have = {recipe: kept[recipe] for recipe in recipes if recipe in kept}
     n_written, n_drawn = sum(part.sizes["member"] for part in kept.values()), 0
     for recipe, model in recipes.items():
@@ -109,7 +112,8 @@ def _same(ensemble: "xr.Dataset", windows: HeldOut) -> bool:
     )
 
 
-def _recipe(model: Emulator, options: SamplingConfig) -> str:
+def _recipe(model: Emulator, options: SamplingConfig, windows: HeldOut) -> str:
     """Hash of all that decides a member but its window and its number."""
     kept = options.model_dump(mode="json", exclude=set(NOT_DRAWN))
-    return fingerprint([STREAM_VERSION, package_version(), model.card.weights_sha256, kept])
+    named = [] if windows.noise_of is None else [windows.noise_of]
+    return fingerprint([STREAM_VERSION, package_version(), model.card.weights_sha256, kept, *named])

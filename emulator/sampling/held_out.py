@@ -18,16 +18,23 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+RESPONSE_MEMBERS = 2
+"""Members of a window of a response set: the fewest that tell their scatter."""
+
 COPIED = ("simulation", "run", "set", "suite", "box_size_mpch", "omega_m", "omega_b", "hubble_h")
 """Attributes of the maps that an ensemble keeps."""
 
 
 class HeldOut(NamedTuple):
-    """Windows of one held-out simulation, cut for a model: conditions and what is true there."""
+    """Windows of one held-out simulation, cut for a model: conditions and what is true there.
+
+    ``noise_of`` names the windows of a response set, see :meth:`Emulator.sample`.
+    """
 
     conditions: "xr.Dataset"
     params: dict[str, float]
     facts: "xr.Dataset"
+    noise_of: tuple[str, ...] | None = None
 
 
 def cut_windows(
@@ -37,11 +44,13 @@ def cut_windows(
     options: SamplingConfig,
     *,
     split: str,
+    response_set: str | None = None,
 ) -> HeldOut:
     """Cut the windows of one simulation.
 
     Windows are chosen without replacement from the non-overlapping tiling of all projections (ready
-    windows are used whole), by a stream that depends on the sampling seed and on the run.
+    windows are used whole), by a stream that depends on the sampling seed and on the run. All
+    simulations of a response set have the same windows, and the same noise in each.
 
     Parameters
     ----------
@@ -56,6 +65,9 @@ def cut_windows(
         Windows and seed.
     split
         Name of the split, kept in the attributes.
+    response_set
+        Name of the set, if the simulation is of one that moves one parameter at a time; kept in the
+        attributes.
 
     Returns
     -------
@@ -66,14 +78,21 @@ def cut_windows(
     Raises
     ------
     DataError
-        If the maps do not have the pixels, depth or redshift that the model was trained on, or a
-        re-drawn truth has another dark-matter-only map.
+        If the maps do not have the pixels, depth or redshift that the model was trained on, a
+        re-drawn truth has another dark-matter-only map, or a response set is of ready windows.
     """
     import xarray as xr
 
     maps = read_maps(maps_path)
     _check_grid(maps, emulator)
-    places = _choose_windows(maps, emulator.card.grid.window, options)
+    if response_set is not None and not maps.periodic:
+        raise DataError(
+            f"{maps_path}",
+            f"whole boxes of the response set {response_set}, cut at the same places",
+            "ready windows, which need not lie at the same places",
+            "Take the set out of data.split.response_sets.",
+        )
+    places = _choose_windows(maps, emulator.card.grid.window, options, response_set)
     cuts = _cut_all(maps, places, emulator)
     names = emulator.params
     missing = [name for name in names if name not in maps.params]
@@ -90,6 +109,10 @@ def cut_windows(
         },
         attrs={name: maps.attrs[name] for name in COPIED} | {"split": split},
     )
+    noise_of = None
+    if response_set is not None:
+        facts.attrs["response_set"] = response_set
+        noise_of = tuple(f"{response_set}: {p}, {y}, {x}" for p, (y, x) in places)
     redraws = _cut_redraws(redraw_paths, maps, places, emulator, cuts)
     if redraws:
         targets = np.stack([[cut.target for cut in draw] for draw in redraws])
@@ -103,7 +126,20 @@ def cut_windows(
             ),
         }
     )
-    return HeldOut(conditions, {name: float(maps.params[name]) for name in names}, facts)
+    params = {name: float(maps.params[name]) for name in names}
+    return HeldOut(conditions, params, facts, noise_of)
+
+
+def response_options(options: SamplingConfig) -> SamplingConfig:
+    """Options of a response set: two members of each window, and as many more windows.
+
+    Members of common noise cancel it, windows do not repeat each other: for one cost, responses are
+    known best from many windows of few members.
+    """
+    n_windows = max(1, options.windows_per_simulation * options.n_members // RESPONSE_MEMBERS)
+    return options.model_copy(
+        update={"n_members": RESPONSE_MEMBERS, "windows_per_simulation": n_windows}
+    )
 
 
 def draw_members(
@@ -116,6 +152,7 @@ def draw_members(
         n_members=len(members),
         first_member=members.start,
         seed=options.seed,
+        noise_of=windows.noise_of,
         sampling=options,
         progress=True,
     )
@@ -166,11 +203,13 @@ def _cut_redraws(
 
 
 def _choose_windows(
-    maps: Maps, window: int, options: SamplingConfig
+    maps: Maps, window: int, options: SamplingConfig, response_set: str | None
 ) -> list[tuple[int, tuple[int, int]]]:
     places = window_places(maps, window)
-    run = hashlib.sha256(str(maps.attrs["run"]).encode()).digest()[:4]
-    rng = np.random.default_rng([options.seed, int.from_bytes(run, "little")])
+    # runs of a response set differ in cosmology, not in where things are
+    phases = str(maps.attrs["run"]) if response_set is None else response_set
+    digest = hashlib.sha256(phases.encode()).digest()[:4]
+    rng = np.random.default_rng([options.seed, int.from_bytes(digest, "little")])
     n_windows = min(options.windows_per_simulation, len(places))
     chosen = rng.choice(len(places), size=n_windows, replace=False)
     return [places[i] for i in sorted(chosen)]

@@ -11,6 +11,7 @@ from emulator.data.condition import Condition
 from emulator.fields import dump_fields, shared_unit
 from emulator.metadata import provenance
 from emulator.model.card import ModelCard
+from emulator.model.transforms import TRANSFORMS
 from emulator.sampling.inputs import Observed
 from emulator.units import Unit
 
@@ -55,6 +56,7 @@ def label_ensemble(
         attrs={
             **card.grid.model_dump(),
             "fields": dump_fields(fields),
+            "empty_below": json.dumps(_empty_below(card)),
             "solver": options.solver.name,
             "n_steps": options.n_steps,
             "sampling": json.dumps(_as_drawn(options, condition, members, seed)),
@@ -63,6 +65,14 @@ def label_ensemble(
             **{k: v for k, v in card.attributes.items() if k == "notice"},
         },
     )  # fmt: skip
+
+
+def _empty_below(card: ModelCard) -> dict[str, float]:
+    """Value up to which each channel is drawn as zero, in its unit."""
+    return {
+        channel.name: TRANSFORMS[channel.transform].empty_below(channel.floor)
+        for channel in card.normalisation.channels
+    }
 
 
 def _as_drawn(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from emulator.io import DataError
 from emulator.model.bundle import bundles_in, read_bundle
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
@@ -43,8 +44,20 @@ def load(path: str | Path, *, device: str | torch.device | None = None) -> Emula
 
 
 def load_bundle(folder: str | Path, *, device: str | torch.device | None = None) -> Emulator:
-    """Load one bundle."""
+    """Load one bundle.
+
+    Raises
+    ------
+    DataError
+        Also if it is that of a regression, which draws nothing.
+    """
     card, network = read_bundle(folder)
+    if card.facts.objective != "diffusion":
+        raise DataError(
+            Path(folder) / "model.json", "a model that draws ensembles",
+            f"a {card.facts.objective}: a baseline of `emulator validate`, which gives one mean",
+            "The model lies in results/NAME/model.",
+        )  # fmt: skip
     return Emulator(card, network, device=device)
 
 

@@ -54,6 +54,7 @@ class Mixture(BaseEmulator):
         observed: Observed | None,
         members: Sequence[int],
         seed: int,
+        noise_of: Sequence[str] | None,
         options: SamplingConfig,
         progress: bool,
     ) -> "xr.Dataset":
@@ -61,7 +62,7 @@ class Mixture(BaseEmulator):
         for place, model in enumerate(self.models):
             own = [k // n_models for k in members if k % n_models == place]
             if own:
-                part = model._ensemble(condition, observed, own, seed, options, progress)
+                part = model._ensemble(condition, observed, own, seed, noise_of, options, progress)
                 parts.append(part.assign_coords(member=[k * n_models + place for k in own]))
         joined = join_members(parts)
         numbers = np.concatenate([part["member"].values for part in parts])

@@ -1,11 +1,12 @@
-"""Noise of ensemble members: a function of (condition, seed, member, model) alone.
+"""Noise of ensemble members: a function of (window, seed, member, model) alone.
 
 A member's stream has a key of 128 bits, a hash of the DMO fields that the member is conditioned on,
 of the seed and of its number: it depends neither on the batch it is computed in, nor on the order,
 nor on the device, and two windows share noise no sooner than two hashes of 128 bits agree. The
 parameters are left out: members of one number at two parameter points differ by what the parameters
-do, and by no noise. Models of different training seeds share none: the members of a mixture are
-independent draws.
+do, and by no noise. Where the DMO field itself moves with a parameter, a name of the window stands
+in for it (``noise_of``): windows of one name share their noise. Models of different training seeds
+share none: the members of a mixture are independent draws.
 
 References
 ----------
@@ -24,21 +25,26 @@ STREAM_VERSION = 3
 """Raised when the same seeds give other noise: ensembles on disk are then drawn anew."""
 
 
-def member_key(conditions: Sequence[np.ndarray], seed: int, member: int, model_seed: int) -> int:
+def member_key(window: Sequence[np.ndarray] | str, seed: int, member: int, model_seed: int) -> int:
     """Key of one member's stream, of 128 bits.
 
     Parameters
     ----------
-    conditions
-        The DMO fields that the sample is conditioned on; hashed as float32.
+    window
+        The DMO fields that the sample is conditioned on, hashed as float32; or a name in their
+        place.
     seed, member
         Seed of the ensemble and number of the member.
     model_seed
         Seed that the model was trained from.
     """
     digest = hashlib.sha256(f"{seed}:{member}:{model_seed}".encode())
-    for array in conditions:
-        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+    if isinstance(window, str):
+        # marked, so that no name has the key of a field
+        digest.update(f":name:{window}".encode())
+    else:
+        for array in window:
+            digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
     return int.from_bytes(digest.digest()[:16], "little")
 
 

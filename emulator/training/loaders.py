@@ -71,6 +71,20 @@ def leave_signals_to_the_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def residual_windows(
+    config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation
+) -> WindowDataset:
+    """Windows of the validation split for the spectrum of a residual, drawn without tilt."""
+    return windows_for(
+        normalisation,
+        maps,
+        window=config.data.window,
+        batch_size=VALIDATION_BATCH,
+        seed=VALIDATION_SEED,
+        stream=2**31 + 1,
+    )
+
+
 def validation_loader(
     config: ExperimentConfig, maps: Sequence[Maps], normalisation: Normalisation
 ) -> DataLoader[Batch]:

@@ -1,6 +1,5 @@
 """The Lightning module: it wires transforms, network and loss, and computes nothing of its own."""
 
-import math
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -26,7 +25,15 @@ from emulator.model.field_transform import Encoded, FieldTransform
 from emulator.networks.backbone import Backbone, ParameterHead
 from emulator.training.ema import build_ema
 from emulator.training.loaders import VALIDATION_SEED
-from emulator.training.monitor import MEMBERS, ErrorByNoise, draw_ensemble, score_ensemble
+from emulator.training.monitor import (
+    MEMBERS,
+    ErrorByNoise,
+    bin_names,
+    draw_ensemble,
+    ensemble_names,
+    score_ensemble,
+)
+from emulator.training.optimiser import build_optimiser
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -81,6 +88,7 @@ class EmulatorModule(pl.LightningModule):
         self.watched: Batch | None = None
         self.masses: Tensor | None = None
         self.scores: dict[str, float] = {}
+        self.step_losses: list[tuple[Tensor, Tensor]] = []
         self.network = network
         self.ema = build_ema(self.network, training.ema_decay)
         self.field_transform, self.diffusion, self.training_config = transform, diffusion, training
@@ -96,6 +104,10 @@ class EmulatorModule(pl.LightningModule):
         )
         self.weights = torch.tensor(channel_weights(transform.channels))
         self.data_noise = torch.tensor(data_noises(transform.channels, diffusion.data_noise))
+
+    def columns(self) -> list[str]:
+        """Columns of the history that are its own."""
+        return [*bin_names(), *ensemble_names([c.name for c in self.field_transform.channels])]
 
     def normalise(self, batch: Batch) -> tuple[Tensor, Encoded]:
         """Network's channels of the target, and the condition as the network sees it."""
@@ -120,7 +132,7 @@ class EmulatorModule(pl.LightningModule):
         )  # fmt: skip
         losses = self._loss(network, x, draws.eps, draws.t)
         self._require_finite(losses, draws.first)
-        self.times.update(draws.t, losses.detach())
+        self._learn_times(draws.t, losses.detach(), batch_idx)
         objective = (draws.importance * losses).mean()
         loss = objective
         if self.head is not None:
@@ -152,6 +164,19 @@ class EmulatorModule(pl.LightningModule):
         if share.start:
             torch.manual_seed(_step_seed(self.seed, share.start, self.global_step))
         return Draws(eps, t, importance, keep[0], keep[1], share.start)
+
+    def _learn_times(self, t: Tensor, losses: Tensor, batch_idx: int) -> None:
+        """Tell the sampler of times the losses of a whole step, after its last part.
+
+        Told of each part, it would draw the next part of the same step from another density.
+        """
+        parts = self.training_config.accumulate
+        part = batch_idx % parts
+        self.step_losses = [*(self.step_losses if part else ()), (t, losses)]
+        if part == parts - 1:
+            times, values = zip(*self.step_losses, strict=True)
+            self.times.update(torch.cat(times), torch.cat(values))
+            self.step_losses = []
 
     def _head_loss(self, head: ParameterHead, x: Tensor, given: Encoded) -> Tensor:
         """Weighted squared error of the parameters that the head reads off the clean fields."""
@@ -234,41 +259,10 @@ class EmulatorModule(pl.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
-        """AdamW without decay of biases and norms; linear warm-up, then a decay."""
-        config = self.training_config
-        decayed = [p for p in self.network.parameters() if p.ndim >= 2]
-        plain = [p for p in self.network.parameters() if p.ndim < 2]
-        plain += [p for p in self.schedule.parameters() if p.requires_grad]
-        if self.head is not None:
-            plain += list(self.head.parameters())
-        groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-
-        def factor(step: int) -> float:
-            warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
-            return warm * decay_factor(config.decay, step, config.warmup_steps, config.max_steps)
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
-
-
-def decay_factor(name: str, step: int, warmup_steps: int, max_steps: int) -> float:
-    """Learning rate over its peak at a step, without the warm-up."""
-    done = min(1.0, step / max_steps)
-    match name:
-        case "cosine":
-            return 0.5 * (1.0 + math.cos(math.pi * done))
-        case "linear":
-            return 1.0 - done
-        case "inverse_sqrt":
-            return math.sqrt(max(warmup_steps, 1) / max(step, warmup_steps, 1))
-    return 1.0
+        """See :func:`~emulator.training.optimiser.build_optimiser`."""
+        others = [p for p in self.schedule.parameters() if p.requires_grad]
+        others += [] if self.head is None else list(self.head.parameters())
+        return build_optimiser(self.network, others, self.training_config)
 
 
 def _keep(shape: tuple[int, ...], drop: float) -> Tensor | None:

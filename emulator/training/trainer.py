@@ -16,16 +16,21 @@ from emulator.data.dataset import Batch, WindowDataset
 from emulator.data.maps import Maps, read_maps
 from emulator.diffusion.tables import tabulate
 from emulator.io import EmulatorError
-from emulator.metadata import fingerprint, provenance
+from emulator.metadata import provenance
 from emulator.model.build import build_network
 from emulator.model.bundle import write_bundle
-from emulator.model.card import ModelCard
+from emulator.model.card import ModelCard, Objective
 from emulator.model.field_transform import FieldTransform, network_channels
 from emulator.model.normalisation import Normalisation
 from emulator.training.history import History, ProgressLine, StopEarly
-from emulator.training.loaders import training_loader, training_windows, validation_loader
+from emulator.training.key import state_key
+from emulator.training.loaders import (
+    residual_windows,
+    training_loader,
+    training_windows,
+    validation_loader,
+)
 from emulator.training.module import EmulatorModule, NonFiniteLossError
-from emulator.training.monitor import bin_names, ensemble_names
 from emulator.training.nodes import meet_nodes
 from emulator.training.preflight import (
     check_noise_end,
@@ -36,8 +41,16 @@ from emulator.training.preflight import (
     require_windows,
     summarise_network,
 )
+from emulator.training.regression import RegressionModule, regression_of
 from emulator.training.state import SaveState, SealedFiles, last_state, say
 from emulator.training.tensorboard import TensorBoard
+
+MODULES: dict[Objective, type[EmulatorModule]] = {
+    "diffusion": EmulatorModule,
+    "regression": RegressionModule,
+}
+LABELS: dict[Objective, str] = {"diffusion": "train", "regression": "regress"}
+"""Commands, which name progress lines and folders of states."""
 
 
 def train(
@@ -49,6 +62,7 @@ def train(
     maps_dir: Path,
     state_dir: Path,
     output: Path,
+    objective: Objective = "diffusion",
 ) -> None:
     """Train, or go on training, and write the bundle.
 
@@ -68,19 +82,25 @@ def train(
         Folder for resume states; outside what the workflow manager deletes.
     output
         Folder of the bundle.
+    objective
+        ``regression`` trains the baseline of the section ``regression`` instead; its bundle holds
+        the spectrum of its residual, too.
 
     Raises
     ------
     DataError
         If maps disagree in their grid, or if a resume state is damaged.
     """
+    label = LABELS[objective]
+    if objective == "regression":
+        config = regression_of(config)
     require_hardware(config.training)
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     meet_nodes(config.training.num_nodes)
     require_splits(splits)
     key = state_key(config, normalisation, splits, seed)
-    state = Path(state_dir) / f"train-{key}" / "state.ckpt"
+    state = Path(state_dir) / f"{label}-{key}" / "state.ckpt"
     lazy = config.training.cache == "none"
     training, validation = (
         [read_maps(maps_file(maps_dir, name), lazy=lazy) for name in splits[split]]
@@ -92,8 +112,8 @@ def train(
     torch.manual_seed(seed)
     network = build_network(config.model.network, config.diffusion, normalisation)
     costs = summarise_network(network, config, normalisation)
-    say(f"train: seed {seed}, {len(training)} simulations; {costs}", flush=True)
-    module = EmulatorModule(
+    say(f"{label}: seed {seed}, {len(training)} simulations; {costs}", flush=True)
+    module = MODULES[objective](
         network,
         FieldTransform(normalisation),
         config.diffusion,
@@ -101,10 +121,12 @@ def train(
         seed=seed,
         pixel_mpch=grid.pixel_mpch,
     )
-    modes = measure_modes(training_windows(config, training, normalisation, seed), module)
-    check_noise_end(modes, module, network_channels(normalisation.channels))
-    history = History([*bin_names(), *ensemble_names(_fields(normalisation))])
-    callbacks = _build_callbacks(config, history, state, _fields(normalisation))
+    modes = None
+    if objective == "diffusion":
+        modes = measure_modes(training_windows(config, training, normalisation, seed), module)
+        check_noise_end(modes, module, network_channels(normalisation.channels))
+    history = History(module.columns())
+    callbacks = _build_callbacks(config, history, state, label, normalisation)
     trainer = _build_trainer(config, callbacks)
     windows = training_windows(
         config, training, normalisation, seed,
@@ -117,7 +139,7 @@ def train(
     )  # fmt: skip
     stopped = any(isinstance(c, StopEarly) and c.stopped for c in callbacks)
     if stopped:
-        say(f"train: stopped early at step {trainer.global_step}", flush=True)
+        say(f"{label}: stopped early at step {trainer.global_step}", flush=True)
     elif trainer.global_step < config.training.max_steps:
         raise EmulatorError(
             f"training was interrupted at step {trainer.global_step} of "
@@ -125,24 +147,24 @@ def train(
         )
     if not trainer.is_global_zero:
         return
-    facts = {
-        "splits": dict(splits),
-        "state": key,
-        "torch": str(torch.__version__),
-        "threads": torch.get_num_threads(),
-    }
+    residual = None
+    if isinstance(module, RegressionModule):
+        module.to(trainer.strategy.root_device)
+        residual = module.residual_spectrum(residual_windows(config, validation, normalisation))
+    facts = {"splits": dict(splits), "state": key, "threads": torch.get_num_threads()}
     card = ModelCard(
         name=config.name,
         grid=grid,
         network=config.model.network,
         diffusion=config.diffusion,
         normalisation=normalisation,
-        training=config.training.model_dump(mode="json", exclude={"seeds"}) | {"seed": seed},
+        training=config.training.model_dump(mode="json", exclude={"seeds"})
+        | {"seed": seed, "objective": objective},
         metrics=history.last(),
-        attributes=provenance("train", **facts) | _notice(training),
+        attributes=provenance(label, torch=str(torch.__version__), **facts) | _notice(training),
         weights_sha256="",
         schedule=_learned_schedule(module),
-        modes=modes.to_lists(),
+        modes=None if modes is None else modes.to_lists(),
     )
     write_bundle(
         output,
@@ -150,40 +172,16 @@ def train(
         raw=module.network.state_dict(),
         ema=module.ema.module.state_dict(),
         history=history.to_csv(),
+        residual=residual,
     )
-
-
-UNTRAINED = ("seeds", "cache", "loader_workers", "tensorboard", "ensemble_every", "threads")
-"""Keys that change no weight, but by rounding: other models, where batches are made, what is
-watched, and how many threads share a sum."""
-
-
-def state_key(
-    config: ExperimentConfig,
-    normalisation: Normalisation,
-    splits: Mapping[str, Sequence[str]],
-    seed: int,
-) -> str:
-    """Hash of all that decides a training."""
-    sections = config.model_dump(mode="json", include={"data", "model", "diffusion", "training"})
-    for name in UNTRAINED:
-        del sections["training"][name]
-    return fingerprint(
-        [
-            sections,
-            seed,
-            normalisation.model_dump(mode="json"),
-            {name: list(splits[name]) for name in ("train", "validation")},
-        ]
-    )
-
-
-def _fields(normalisation: Normalisation) -> list[str]:
-    return [str(channel.name) for channel in normalisation.channels]
 
 
 def _build_callbacks(
-    config: ExperimentConfig, history: History, state: Path, fields: Sequence[str]
+    config: ExperimentConfig,
+    history: History,
+    state: Path,
+    label: str,
+    normalisation: Normalisation,
 ) -> list[pl.Callback]:
     """In the order in which they act at the end of an epoch: what is saved has seen it all."""
     training = config.training
@@ -191,9 +189,10 @@ def _build_callbacks(
     if training.early_stopping is not None:
         callbacks.append(StopEarly(training.early_stopping, history))
     if training.tensorboard:
+        fields = [channel.name for channel in normalisation.channels]
         callbacks.append(TensorBoard(state.parent / "tensorboard", history, fields))
     callbacks.append(SaveState(state, history, training.accumulate))
-    return [*callbacks, ProgressLine("train", training.max_steps)]
+    return [*callbacks, ProgressLine(label, training.max_steps)]
 
 
 def _fit(

@@ -28,7 +28,7 @@ def acceptance_table(metrics: xr.Dataset, config: ValidationConfig) -> list[dict
     Returns
     -------
     One mapping a bar: ``name, field, value, threshold, verdict ("met" | "missed"), unit, text,
-    statistic, comparison``, and ``low, high`` (bootstrap over runs) where the number has an
+    statistic, comparison``, and ``low, high`` (68 %, jackknife over runs) where the number has an
     interval. Values that cannot be computed are None.
 
     Raises

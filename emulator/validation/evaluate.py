@@ -19,21 +19,22 @@ from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
 from emulator.metrics import registry
 from emulator.metrics.base import Case
-from emulator.metrics.power_ratio import power_tolerances
+from emulator.metrics.tolerances import find_tolerances
 from emulator.progress import Progress
 from emulator.validation import acceptance
-from emulator.validation.baselines import (
-    Baselines,
-    draw_climatology,
-    fit_baselines,
-    forecast_windows,
-)
+from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
 from emulator.validation.ensembles import fields_of, read_ensemble
+from emulator.validation.response_sets import (
+    join_statistics,
+    parameter_places,
+    require_one_response_set,
+    require_same_draws,
+)
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
 
 SEED = 0
-"""Seed of random ties, of the climatology and of the bootstrap."""
+"""Seed of random ties and of the climatology."""
 
 
 def evaluate(
@@ -41,6 +42,8 @@ def evaluate(
     maps_dir: Path,
     splits: Mapping[str, Sequence[str]],
     config: ValidationConfig,
+    *,
+    regression: Path | None = None,
 ) -> xr.Dataset:
     """Statistics of all ensembles, and of the baselines at the same windows.
 
@@ -53,7 +56,9 @@ def evaluate(
     splits
         Split name -> simulations; baselines are fitted on ``train``.
     config
-        Bootstrap draws and bars.
+        Range of wave numbers and bars.
+    regression
+        Bundle of the regression, if there is one.
 
     Returns
     -------
@@ -75,24 +80,37 @@ def evaluate(
     first, fields = ensemble.isel(sample=[]), fields_of(ensemble, paths[0])
     config = _resolve(config, fields)
     baselines = fit_baselines(
-        splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED
-    )
-    rows = []
+        splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED,
+        regression=regression,
+    )  # fmt: skip
+    rows: list[xr.Dataset] = []
+    responses: list[xr.Dataset] = []
+    firsts: dict[str, xr.Dataset] = {}
     for path in paths:
         if path != paths[0]:
             ensemble = _read_held_out(path, splits)
             _require_alike(ensemble, first, path)
-        rows.append(_evaluate_one(ensemble, fields, Path(maps_dir), baselines, config))
+        kind = str(ensemble.attrs.get("response_set", ""))
+        require_same_draws(
+            ensemble, firsts.setdefault(kind, ensemble.isel(y=[0], x=[0])), path, windows=bool(kind)
+        )
+        row = _evaluate_one(ensemble, fields, Path(maps_dir), baselines, config)
+        (responses if kind else rows).append(row)
         progress.advance()
-    stats = xr.concat(rows, "simulation", join="outer", coords="minimal", compat="equals")
-    summary = registry.summarise(stats, fields, n_bootstrap=config.n_bootstrap, seed=SEED)
+    require_one_response_set([kind for kind in firsts if kind])
+    stats = join_statistics(rows, responses)
+    summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
     return _describe(metrics, first.attrs, fields, config)
 
 
 def _resolve(config: ValidationConfig, fields: Sequence[Field]) -> ValidationConfig:
     """The config with the bar of every field written out."""
-    return config.model_copy(update={"power_tolerance": power_tolerances(config, fields)})
+    written = {
+        "power": find_tolerances("power", config, fields),
+        "mass": find_tolerances("mass", config, fields),
+    }
+    return config.model_copy(update={"bars": config.bars.model_copy(update=written)})
 
 
 def _read_held_out(path: Path, splits: Mapping[str, Sequence[str]]) -> xr.Dataset:
@@ -111,7 +129,7 @@ def _read_held_out(path: Path, splits: Mapping[str, Sequence[str]]) -> xr.Datase
 def _require_alike(ensemble: xr.Dataset, first: xr.Dataset, path: Path) -> None:
     expected, found = _shape(first), _shape(ensemble)
     if found != expected:
-        raise DataError(path, f"channels, members, window, pixel {expected}", f"{found}")
+        raise DataError(path, f"channels, window, pixel {expected}", f"{found}")
     if fields_of(ensemble, path) != fields_of(first, path):
         raise DataError(
             f"{path}:fields",
@@ -123,7 +141,6 @@ def _require_alike(ensemble: xr.Dataset, first: xr.Dataset, path: Path) -> None:
 def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
     return (
         tuple(str(name) for name in ensemble["channel"].values),
-        ensemble.sizes["member"],
         ensemble.sizes["x"],
         ensemble.attrs["pixel_mpch"],
     )
@@ -133,7 +150,7 @@ def _evaluate_one(
     ensemble: xr.Dataset,
     fields: tuple[Field, ...],
     maps_dir: Path,
-    baselines: Baselines,
+    baselines: Sequence[Baseline],
     config: ValidationConfig,
 ) -> xr.Dataset:
     """Everything of one simulation, with the dimension ``simulation``."""
@@ -142,9 +159,8 @@ def _evaluate_one(
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
     mean_dmo = float(maps.select([CONDITION.name]).mean(dtype=np.float64))
-    forecasts = forecast_windows(baselines, maps, ensemble)
-    if baselines.sparse:
-        forecasts["climatology"] = draw_climatology(baselines, ensemble, rng)
+    response_set = ensemble.attrs.get("response_set")
+    forecasts = {} if response_set else forecast_windows(baselines, maps, ensemble, seed=SEED)
     of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
     case = Case(
         ensemble=ensemble.drop_vars(of_members),
@@ -156,8 +172,13 @@ def _evaluate_one(
         forecasts=forecasts,
         config=config,
         generator=rng,
+        params=parameter_places(maps),
+        response_set=response_set,
     )
-    stats = registry.compute(case).assign_coords(
+    stats = registry.compute(case)
+    if response_set:
+        return stats.expand_dims(response=[simulation])
+    stats = stats.assign_coords(
         sample=np.arange(ensemble.sizes["sample"]), member=np.arange(ensemble.sizes["member"])
     )
     return stats.expand_dims(simulation=[simulation]).assign_coords(
@@ -182,16 +203,18 @@ def _describe(
     fields: Sequence[Field],
     config: ValidationConfig,
 ) -> xr.Dataset:
+    names = (metrics[name].values for name in ("simulation", "response") if name in metrics)
+    simulations = [name for each in names for name in each.astype(str).tolist()]
     copied = ("suite", "pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "split", "notice")
     metrics.attrs = {
         "title": "Validation of conditional ensembles on held-out simulations",
         **{name: ensemble_attrs[name] for name in copied if name in ensemble_attrs},
         "n_runs": len(np.unique(metrics["run"].values.astype(str))),
         "seed": SEED,
-        "interval": "low and high: 16 and 84 percent of a bootstrap over runs",
+        "interval": "low and high: 68 percent, from a jackknife over runs with Student's t",
         "config": json.dumps(config.model_dump(mode="json")),
         "fields": dump_fields(with_total(fields)),
-        **provenance("validate", simulations=metrics["simulation"].values.astype(str).tolist()),
+        **provenance("validate", simulations=simulations),
     }
     return metrics
 
@@ -203,6 +226,7 @@ def validate(
     config: ValidationConfig,
     metrics_path: Path,
     acceptance_path: Path,
+    regression: Path | None = None,
 ) -> None:
     """Evaluate, write ``metrics.nc`` and ``acceptance.json``, and enforce the bars if asked.
 
@@ -213,7 +237,7 @@ def validate(
     EmulatorError
         If ``config.enforce`` is set and a bar is missed.
     """
-    metrics = evaluate(ensembles, maps_dir, splits, config)
+    metrics = evaluate(ensembles, maps_dir, splits, config, regression=regression)
     write_dataset(metrics, metrics_path)
     table = acceptance.acceptance_table(metrics, config)
     acceptance.write_acceptance(table, metrics, acceptance_path)

@@ -18,9 +18,7 @@ def results(tmp_path_factory):
     root = tmp_path_factory.mktemp("report")
     paths, maps_dir, splits = fabricated.write_suite(root, n_cv=3, n_windows=3, n_draws=0)
     folder = root / "results"
-    config = ValidationConfig(
-        k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=50, spread_skill=(1.9, 2.0)
-    )
+    config = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, bars={"spread_skill": (1.9, 2.0)})
     files = (folder / "metrics.nc", folder / "acceptance.json")
     validate(paths, maps_dir, splits, config, *files)
     (folder / "splits.json").unlink()

@@ -7,7 +7,7 @@ import xarray as xr
 from emulator.io import read_dataset
 from emulator.report.figures.box import plot_box
 from emulator.report.figures.correlation import plot_identity
-from emulator.report.figures.crps import plot_crps
+from emulator.report.figures.crps import places_of, plot_crps, plot_gains
 from emulator.report.figures.maps import plot_maps
 from emulator.report.figures.power import plot_power_ratio
 from emulator.report.figures.suppression import plot_suppression
@@ -96,13 +96,24 @@ def test_of_many_projections_three_with_windows_are_drawn(ensemble):
     assert [ax.get_title() for ax in figure.axes[:3]] == ["map 3", "map 7", "map 12"]
 
 
-def test_best_baseline_has_height_one(metrics):
+def test_best_ensemble_has_height_one(metrics):
     figure = plot_crps(metrics, 0.1)
     for ax, name in zip(figure.axes, metrics["channel"].values, strict=True):
         heights = [bar.get_height() for bar in ax.patches]
-        gain = float(metrics["crps_gain"].sel(estimate="value", channel=name))
+        gain = float(metrics["crps_gain"].sel(estimate="value", scale=1, channel=name))
         assert heights[0] == pytest.approx(1 - gain)
-        assert min(heights[1:]) == pytest.approx(1.0)
+        ensembles = [bar.get_height() for bar in ax.patches[1:] if not bar.get_hatch()]
+        assert min(ensembles) == pytest.approx(1.0)
+
+
+def test_gains_are_drawn_from_pixels_to_power(metrics):
+    places = places_of(metrics)
+    assert places == ["pixel", "2 x 2", "4 x 4", "8 x 8", "window", "P(k)"]
+    (ax,) = plot_gains(metrics, dict.fromkeys(places, 0.1)).axes
+    for points, name in zip(ax.containers, metrics["channel"].values, strict=True):
+        gains = metrics.sel(estimate="value", channel=name)
+        expected = [*gains["crps_gain"].values, float(gains["crps_power_gain"])]
+        assert points.lines[0].get_ydata() == pytest.approx(expected)
 
 
 def test_training_curves_skip_what_was_not_measured():

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from emulator.io import DataError, read_json
+from emulator.io import DataError, read_dataset, read_json, write_dataset
 from emulator.report.build import build_report
 from emulator.report.inputs import read_benchmarks, read_history
 
@@ -84,6 +84,31 @@ def test_captions_quote_the_bars(html):
     assert "Bar: 1.9 to 2" in text
 
 
+def test_every_caption_of_measured_numbers_says_of_how_many_runs(html):
+    sections = {part.split('"')[0]: part for part in html.split('<section id="')[1:]}
+    for name in ("spectra", "calibration", "masses", "crps"):
+        captions = re.findall(
+            r"<(?:fig)?caption>(.*?)</(?:fig)?caption>", sections[name], re.DOTALL
+        )
+        assert captions
+        assert all(caption.endswith(" 3 independent runs.") for caption in captions)
+    assert "independent runs" not in sections["training"]
+
+
+def test_a_number_by_field_and_class_is_a_table_of_both(html, results):
+    (part,) = (part for part in html.split("<section ") if part.startswith('id="variance"'))
+    table = part.split("<table")[1]
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    cells = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
+    ratio = read_dataset(results[0] / "metrics.nc")["variance_ratio"]
+    assert cells[0] == ["channel", *ratio["dmo_density"].values]
+    assert [row[0] for row in cells[1:]] == ["dark matter", "gas", "stars"]
+    for row, channel in zip(cells[1:], ratio["channel"].values, strict=True):
+        values = ratio.sel(channel=channel, estimate="value").values
+        assert [cell.split(" ")[0] for cell in row[1:]] == [f"{value:.2f}" for value in values]
+    assert "times that of the truth; the worst class" in table
+
+
 def test_missing_optional_inputs_are_said(html):
     text = Page(html).text
     for words in ("No benchmark tables", "No model/seed_*/history.csv",
@@ -121,6 +146,18 @@ def test_required_files_are_named_when_they_are_missing(results, tmp_path):
     (folder / "metrics.nc").unlink()
     with pytest.raises(DataError, match=r"metrics\.nc"):
         build_report(folder, tmp_path / "report.html", maps_dir=results[1])
+
+
+def test_metrics_of_a_version_with_other_bars_are_refused(results, tmp_path):
+    folder, maps_dir = results
+    shutil.copytree(folder, tmp_path / "old")
+    metrics = read_dataset(folder / "metrics.nc")
+    config = json.loads(metrics.attrs["config"])
+    config["power_tolerance"] = config.pop("bars")["power"]
+    metrics.attrs["config"] = json.dumps(config)
+    write_dataset(metrics, tmp_path / "old" / "metrics.nc")
+    with pytest.raises(DataError, match=r"`validation\.bars\.power`.*.*run the stage `validate`"):
+        build_report(tmp_path / "old", tmp_path / "old.html", maps_dir=maps_dir)
 
 
 def test_benchmarks_are_summed_by_rule(tmp_path):

@@ -7,11 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from emulator.cli import app
-from emulator.config import parse_config, read_config
+from emulator.config import RegressionConfig, parse_config, read_config
 from emulator.cost.predict import JOB_SECONDS, StageCost, predict
 from emulator.cost.probe import probe_network
-from emulator.cost.requests import Request, evaluations
+from emulator.cost.requests import Request, evaluations, requests
 from emulator.cost.table import to_json, to_text
+from emulator.suites import suite_of
 
 ROOT = Path(__file__).parents[2]
 TEST = read_config(ROOT / "configs/test.yaml")
@@ -26,7 +27,8 @@ def test_jobs_are_those_of_the_workflow(prediction):
     """As the dry run of the test preset lists them."""
     jobs = {cost.stage: cost.jobs for cost in prediction.stages}
     assert jobs == {
-        "simulate": 5, "project": 5, "fit": 1, "train": 1, "sample": 2, "validate": 1, "report": 1,
+        "simulate": 5, "project": 5, "fit": 1, "train": 1, "regress": 1, "sample": 2, "validate": 1,
+        "report": 1,
     }  # fmt: skip
 
 
@@ -39,12 +41,21 @@ def test_hours_are_those_that_jobs_hold():
 
 def test_a_rate_that_is_given_decides_the_time_of_the_network():
     slow, fast = (predict(TEST, Path("nowhere"), gpu_tflops=rate) for rate in (0.001, 0.1))
-    for stage in ("train", "sample"):
+    for stage in ("train", "regress", "sample"):
         a, b = (next(c for c in p.stages if c.stage == stage) for p in (slow, fast))
         assert a.seconds == pytest.approx(100 * b.seconds)
     training = next(c for c in slow.stages if c.stage == "train")
     flop = probe_network(TEST).forward_flop
     assert training.seconds == pytest.approx(20 * 16 * 3 * flop / 1e9)
+    regression = next(c for c in slow.stages if c.stage == "regress")
+    assert regression.seconds == pytest.approx(5 * 16 * 3 * flop / 1e9)
+
+
+def test_without_a_regression_nothing_is_asked_for_it():
+    none = TEST.model_copy(update={"regression": RegressionConfig()})
+    found = predict(none, Path("nowhere"), gpu_tflops=1.0)
+    assert "regress" not in {cost.stage for cost in found.stages}
+    assert "regress" not in requests(none, suite_of(none))
 
 
 def test_members_windows_seeds_and_guidance_are_evaluations():

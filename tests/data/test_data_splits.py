@@ -39,3 +39,17 @@ def test_redraws_belong_to_their_run():
     assert suite.redraws_of("CV_1") == ["BE_2", "BE_3"]
     assert suite.redraws_of("SB_0") == []
     assert suite.sampled(suite.runs["CV1"]) == ["CV_1"]
+
+
+def test_a_response_set_is_held_out_whatever_the_test_sets():
+    runs = EmbeddedSuite(design=DesignConfig(sb_runs=8, cv_runs=1, one_p_steps=1)).runs()
+    config = SplitConfig(test_sets=("CV",))
+    splits = split_runs(runs, config)
+    assert {name for name in splits["test"] if name.startswith("1P")} == {
+        name for members in runs.values() for name in members if name.startswith("1P")
+    }
+    assert config.response_set_of("1P_p3_n1") == "1P"
+    assert config.response_set_of("CV_0") is None
+    open_to_all = SplitConfig(test_sets=("CV",), response_sets=())
+    pooled = split_runs(runs, open_to_all)
+    assert any(name.startswith("1P") for name in pooled["train"])

@@ -119,7 +119,7 @@ def test_a_variable_that_was_not_declared_is_refused(monkeypatch):
     monkeypatch.setattr(registry, "METRICS", (Sly(),))
     stats = xr.Dataset(coords={"run": ("simulation", ["a", "b"])})
     with pytest.raises(ValueError, match=r"sly: expected variables .*got \['another'\]"):
-        registry.summarise(stats, FIELDS, n_bootstrap=2)
+        registry.summarise(stats, FIELDS)
 
 
 def test_what_metrics_share_is_computed_once():

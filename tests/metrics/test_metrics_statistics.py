@@ -189,7 +189,8 @@ def test_every_forecast_has_a_score_where_it_treats_a_channel():
         dims=("sample", "member", "channel", "y", "x"),
         coords={"channel": ["stars"]},
     )
-    score = statistics_of(ENSEMBLE, {"guess": guess, "empty": empty, "climatology": pool}).score
+    forecasts = {"guess": guess, "empty": empty, "climatology": pool}
+    score = statistics_of(ENSEMBLE, forecasts).score.sel(scale=1)
     assert score.forecast.values.tolist() == ["model", "guess", "empty", "climatology"]
     model = calibration.crps(ENSEMBLE.fields, ENSEMBLE.truth).mean(PIXELS)
     np.testing.assert_allclose(score.sel(forecast="model"), model)

@@ -1,5 +1,7 @@
 """A member is a function of its condition, the seed and its number, and of nothing else."""
 
+import json
+
 import fabricated
 import numpy as np
 import pytest
@@ -222,6 +224,9 @@ def test_result_is_labelled_and_goes_to_a_file(emulator, box, tmp_path):
     assert result.fields.attrs["units"] == "Msun/h per pixel"
     assert list(result.channel.values) == ["dm_hydro", "gas", "stars"]
     assert (result.fields >= 0).all()
+    floors = {c.name: c.floor for c in emulator.card.normalisation.channels}
+    empty = {"dm_hydro": 0.0, "gas": 0.0, "stars": floors["stars"]}
+    assert json.loads(result.attrs["empty_below"]) == empty
     result.to_netcdf(tmp_path / "out.nc")
     xr.testing.assert_allclose(xr.load_dataset(tmp_path / "out.nc"), result)
 

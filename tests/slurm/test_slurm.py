@@ -38,7 +38,9 @@ def bad_day(cluster):
     shutil.rmtree(cluster.folder / BROKEN)
     first = max(jobs())
     driver = cluster.start(*LONG)
-    wait_for(lambda: [*cluster.folder.glob("results/test/.state/*/state.ckpt")], "a first state")
+    wait_for(
+        lambda: [*cluster.folder.glob("results/test/.state/train-*/state.ckpt")], "a first state"
+    )
     preempted = running("train", first)
     subprocess.run(["scancel", "--signal=TERM", str(preempted)], check=True)
     cancelled = wait_for(lambda: running("sample", first), "a job that samples")
@@ -95,10 +97,10 @@ def test_a_job_of_a_lost_node_ran_elsewhere(bad_day):
 
 def test_every_rule_ran_as_a_job_with_what_it_asks_for(bad_day):
     ran = {facts["rule"]: facts for facts in jobs().values()}
-    stages = {"simulate", "project", "fit", "train", "sample", "validate", "report"}
+    stages = {"simulate", "project", "fit", "train", "regress", "sample", "validate", "report"}
     assert ran.keys() == stages
     gpu = {rule for rule, facts in ran.items() if "gpu" in facts.get("TresPerJob", "")}
-    assert gpu == {"train", "sample"}
+    assert gpu == {"train", "regress", "sample"}
     for rule, facts in ran.items():
         assert facts["Partition"] == ("gpu" if rule in gpu else "cpu")
         assert int(facts["MinMemoryNode"].removesuffix("M").removesuffix("G")) > 0

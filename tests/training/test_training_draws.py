@@ -6,7 +6,8 @@ from tiny import TINY, run
 
 from emulator.io import EmulatorError
 from emulator.training import trainer as trainer_module
-from emulator.training.module import _keep, _known, _step_seed, decay_factor
+from emulator.training.module import _keep, _known, _step_seed
+from emulator.training.optimiser import decay_factor
 
 
 def test_seeds_of_steps_and_streams_differ_and_fit_into_63_bits():

@@ -14,6 +14,7 @@ from emulator.diffusion.spectrum import ModeStatistics
 from emulator.io import DataError, EmulatorError
 from emulator.model.build import build_network
 from emulator.model.field_transform import FieldTransform
+from emulator.training.key import state_key
 from emulator.training.loaders import (
     leave_signals_to_the_parent,
     training_loader,
@@ -28,7 +29,7 @@ from emulator.training.preflight import (
     require_windows,
 )
 from emulator.training.state import SIGNALS
-from emulator.training.trainer import _notice, state_key
+from emulator.training.trainer import _notice
 
 
 def parse(**sections):

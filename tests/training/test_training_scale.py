@@ -13,10 +13,12 @@ import yaml
 from safetensors.torch import load_file
 from tiny import SPLITS, TINY, normalise, run
 
+from emulator.diffusion.times import AdaptiveTimes
 from emulator.io import EmulatorError, write_json
+from emulator.training import module
 from emulator.training import trainer as trainer_module
-from emulator.training.module import decay_factor
 from emulator.training.nodes import meet_nodes
+from emulator.training.optimiser import decay_factor
 from emulator.training.state import EXIT_REQUEUE, previous_of
 
 SINGLE = {**TINY["training"], "precision": "32"}
@@ -50,6 +52,23 @@ def test_a_step_in_parts_is_the_same_step(maps_dir, tmp_path):
     for weights, loss in found[1:]:
         assert_close(weights, found[0][0])
         assert loss == pytest.approx(found[0][1], abs=1e-5)
+
+
+def test_a_step_in_parts_learns_its_times_as_a_whole(maps_dir, tmp_path, monkeypatch):
+    """Adaptive times follow the losses of steps, not of parts: few bins are seen at once."""
+    monkeypatch.setattr(module, "build_times", lambda name: AdaptiveTimes(n_bins=4))
+    found, diffusion = [], {"times": "adaptive"}
+    for accumulate in (1, 2, 4):
+        root = tmp_path / str(accumulate)
+        options = {"training": {**SINGLE, "accumulate": accumulate}, "model": PLAIN}
+        found.append((run(maps_dir, root, diffusion=diffusion, **options), losses(root)))
+    for weights, loss in found[1:]:
+        assert_close(weights, found[0][0])
+        assert loss == pytest.approx(found[0][1], abs=1e-5)
+    monkeypatch.undo()
+    options = {"training": SINGLE, "model": PLAIN}
+    run(maps_dir, tmp_path / "even", diffusion={"times": "low_discrepancy"}, **options)
+    assert losses(tmp_path / "even") != pytest.approx(found[0][1], abs=1e-4)
 
 
 def command(folder, config):

@@ -3,7 +3,7 @@ import pytest
 
 from emulator.config import ValidationConfig
 
-CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=100)
+CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0)
 
 
 def pytest_collection_modifyitems(items):

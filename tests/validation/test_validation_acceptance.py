@@ -13,9 +13,14 @@ def test_the_table_is_printed_in_columns():
     assert acceptance.format_table(table).splitlines() == [
         "verdict  bar                                  value      threshold",
         "missed   CRPS gain, gas                       undefined  >= 0.25",
+        "met      CRPS gain of squares, gas            0.500      >= 0.02",
+        "met      CRPS gain of windows, gas            0.500      >= 0.1",
+        "met      CRPS gain of power, gas              0.500      >= 0.1",
         "met      P/P_truth, gas, summed over windows  0.000      <= 0.25",
         "met      P/P_truth, gas, median over windows  0.000      <= 0.25",
         "met      spread-skill, gas                    1.000      0.75 to 1.25",
+        "met      variance, gas                        1.000      0.7 to 1.4",
+        "met      total mass, gas                      1.000      0.98 to 1.02",
     ]
 
 
@@ -27,7 +32,7 @@ def test_met_bars_stop_nothing():
 
 def test_a_missed_bar_stops_with_the_whole_table():
     table = acceptance.acceptance_table(with_gain(0.1), CONFIG)
-    with pytest.raises(EmulatorError, match="1 of 4 acceptance bars are missed") as error:
+    with pytest.raises(EmulatorError, match="1 of 9 acceptance bars are missed") as error:
         acceptance.enforce(table)
     assert acceptance.format_table(table) in str(error.value)
 
@@ -37,7 +42,7 @@ def test_the_file_says_how_many_bars_are_met_and_on_what(tmp_path):
     table = acceptance.acceptance_table(metrics, CONFIG)
     acceptance.write_acceptance(table, metrics, tmp_path / "acceptance.json")
     written = read_json(tmp_path / "acceptance.json")
-    assert (written["met"], written["missed"]) == (3, 1)
+    assert (written["met"], written["missed"]) == (8, 1)
     assert (written["n_simulations"], written["n_runs"], written["n_members"]) == (3, 2, 8)
     assert written["notice"] == "made by hand"
     assert written["bars"] == table

@@ -1,6 +1,7 @@
 """What baselines learn from training maps, against regressions written out over all modes."""
 
 import dataclasses
+from pathlib import Path
 
 import fabricated
 import numpy as np
@@ -11,14 +12,11 @@ from emulator.data.maps import read_maps
 from emulator.fields import FIELDS as TABLE
 from emulator.fields import find_fields
 from emulator.io import DataError, read_dataset, write_dataset
-from emulator.validation.baselines import (
-    Baselines,
-    draw_climatology,
-    filter_maps,
-    fit_baselines,
-    forecast_windows,
-)
-from emulator.validation.shares import Shares
+from emulator.validation.baselines import Training, fit_baselines, forecast_windows
+from emulator.validation.baselines.climatology import Climatology
+from emulator.validation.baselines.dmo_share import DmoShare
+from emulator.validation.baselines.linear_transfer import LinearTransfer
+from emulator.validation.baselines.shares import Shares
 
 N, WINDOW = fabricated.N_PIXELS, fabricated.WINDOW
 CHANNELS = fabricated.CHANNELS
@@ -28,6 +26,15 @@ FIELDS = find_fields(CHANNELS)
 def radius():
     frequency = np.fft.fftfreq(N, 1 / N)
     return np.hypot(frequency[:, None], frequency[None, :])
+
+
+def star_share(baseline):
+    return baseline.training.shares.measured["stars"]
+
+
+def fit_filter(names, folder, window=WINDOW):
+    (fitted,) = fit_baselines(names, folder, fields=FIELDS, window=window, kinds=[LinearTransfer])
+    return fitted
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +57,7 @@ def train(suite):
 
 @pytest.fixture(scope="module")
 def fitted(folder, train):
-    return fit_baselines(train, folder, fields=FIELDS, window=WINDOW, seed=3)
+    return fit_filter(train, folder)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +69,7 @@ def test_the_star_share_is_the_mean_over_simulations_of_the_ratio_of_masses(fold
     maps = [read_maps(folder / f"{name}.h5").maps.astype(np.float64) for name in train]
     ratios = [values[:, 3].sum() / values[:, 0].sum() for values in maps]
     assert len(set(ratios)) == 4
-    assert fitted.shares.measured["stars"] == pytest.approx(np.mean(ratios), rel=1e-6)
+    assert star_share(fitted) == pytest.approx(np.mean(ratios), rel=1e-6)
 
 
 def test_the_filter_is_the_regression_over_modes_of_all_training_maps(folder, train, fitted):
@@ -72,7 +79,10 @@ def test_the_filter_is_the_regression_over_modes_of_all_training_maps(folder, tr
         maps = read_maps(folder / f"{name}.h5")
         values = maps.maps.astype(np.float64)
         mean = values[:, 0].mean()
-        f_b, s = fabricated.OMEGA_B / maps.attrs["omega_m"], fitted.shares.measured["stars"]
+        f_b, s = (
+            fabricated.OMEGA_B / maps.attrs["omega_m"],
+            star_share(fitted),
+        )
         for projection in values:
             delta = np.fft.fft2(projection[0] / projection[0].mean() - 1)
             np.add.at(auto, shell, np.abs(delta) ** 2)
@@ -81,22 +91,22 @@ def test_the_filter_is_the_regression_over_modes_of_all_training_maps(folder, tr
                 np.add.at(cross[row], shell, (modes * delta.conj()).real)
     assert fitted.transfer[:, 1:] == pytest.approx(cross[:, 1:] / auto[1:], rel=1e-4, abs=1e-5)
     assert (fitted.transfer[:, 0] == 0).all()
-    assert (fitted.fields, fitted.n_pixels) == (FIELDS, N)
+    assert (fitted.training.fields, fitted.n_pixels) == (FIELDS, N)
 
 
 def test_a_training_split_alone_is_read(folder, train, fitted):
     """The fit is that of the named simulations, one or many, and no other file of the folder."""
-    one = fit_baselines(train[:1], folder, fields=FIELDS, window=WINDOW)
-    assert one.shares.measured["stars"] != pytest.approx(fitted.shares.measured["stars"], rel=1e-3)
+    one = fit_filter(train[:1], folder)
+    assert star_share(one) != pytest.approx(star_share(fitted), rel=1e-3)
     assert not np.allclose(one.transfer, fitted.transfer, rtol=1e-3)
 
 
 def test_maps_without_structure_have_no_filter(tmp_path, suite):
     flat = np.ones((3, 4, N, N)) * np.array([8.0, 4.0, 1.0, 2.0])[None, :, None, None]
     fabricated.write_maps(tmp_path, suite[0], flat)
-    found = fit_baselines([suite[0].name], tmp_path, fields=FIELDS, window=WINDOW)
+    found = fit_filter([suite[0].name], tmp_path)
     assert not found.transfer.any()
-    assert found.shares.measured["stars"] == 0.25
+    assert star_share(found) == 0.25
 
 
 def of_matter(star_share):
@@ -117,8 +127,8 @@ def test_a_channel_without_mass_has_no_filter(tmp_path, suite):
     maps = fabricated.truth_maps(suite[0])
     maps[:, 3] *= 100.0
     fabricated.write_maps(tmp_path, suite[0], maps)
-    found = fit_baselines([suite[0].name], tmp_path, fields=FIELDS, window=WINDOW)
-    assert found.shares.measured["stars"] > fabricated.OMEGA_B / suite[0].omega_m
+    found = fit_filter([suite[0].name], tmp_path)
+    assert star_share(found) > fabricated.OMEGA_B / suite[0].omega_m
     assert not found.transfer[1].any()
     assert found.transfer[[0, 2]].any(axis=1).all()
 
@@ -127,15 +137,22 @@ def strong_filter(channels=CHANNELS):
     """One factor for all shells but the mean, so strong that voids come out negative."""
     transfer = np.full((len(channels), int(np.rint(radius().max())) + 1), 3.0)
     transfer[:, 0] = 0.0
-    fields = find_fields(channels)
-    sparse = sum(field.sparse for field in fields)
-    windows = np.zeros((1, sparse, WINDOW, WINDOW), np.float32)
-    return Baselines(fields, of_matter(0.01), {}, transfer, N, windows)
+    return filter_of(transfer, training_of(find_fields(channels), of_matter(0.01)))
+
+
+def training_of(fields, shares):
+    return Training(fields, shares, ("SB_0",), Path("maps"), WINDOW)
+
+
+def filter_of(transfer, training, means=None):
+    fitted = LinearTransfer(training)
+    fitted.transfer, fitted.means, fitted.n_pixels = transfer, means or {}, N
+    return fitted
 
 
 def test_a_forecast_is_cut_at_zero_and_only_there(held_out):
     dmo = held_out.maps[:, 0].astype(np.float64)
-    forecast = filter_maps(strong_filter(), held_out)
+    forecast = strong_filter().filter(held_out)
     delta = dmo / dmo.mean(axis=(1, 2), keepdims=True) - 1
     share = shares(held_out.attrs["omega_m"], held_out.attrs["omega_b"], 0.01)
     for row, name in enumerate(CHANNELS):
@@ -149,7 +166,7 @@ def test_a_forecast_is_cut_at_zero_and_only_there(held_out):
 
 def test_channels_that_are_not_forecast_stay_as_they_are(held_out):
     before = held_out.maps.copy()
-    forecast = filter_maps(strong_filter(("gas",)), held_out)
+    forecast = strong_filter(("gas",)).filter(held_out)
     for index in (0, 1, 3):
         np.testing.assert_array_equal(forecast.maps[:, index], before[:, index])
     assert not np.allclose(forecast.maps[:, 2], before[:, 2])
@@ -159,7 +176,7 @@ def test_channels_that_are_not_forecast_stay_as_they_are(held_out):
 def test_maps_of_another_size_are_refused(held_out, fitted):
     smaller = dataclasses.replace(held_out, maps=held_out.maps[..., :32, :32])
     with pytest.raises(DataError, match=r"CV_0.*64 pixels a side, as in training.*32"):
-        filter_maps(fitted, smaller)
+        fitted.filter(smaller)
 
 
 def test_training_maps_of_two_sizes_are_refused(tmp_path, suite, monkeypatch):
@@ -168,18 +185,20 @@ def test_training_maps_of_two_sizes_are_refused(tmp_path, suite, monkeypatch):
     fabricated.write_maps(tmp_path, suite[1])
     names = [suite[0].name, suite[1].name]
     with pytest.raises(DataError, match=r"64 pixels a side, as SB_0.*32"):
-        fit_baselines(names, tmp_path, fields=FIELDS, window=WINDOW)
+        fit_filter(names, tmp_path)
 
 
 def test_the_share_of_the_condition_is_that_of_each_channel(suite, held_out, fitted):
     ensemble = fabricated.make_ensemble(suite[-1]).isel(channel=[1, 0])
-    swapped = dataclasses.replace(
-        fitted, fields=find_fields(["gas", "dm_hydro"]), transfer=fitted.transfer[[1, 0]]
-    )
+    training = training_of(find_fields(["gas", "dm_hydro"]), fitted.training.shares)
+    swapped = (DmoShare(training), filter_of(fitted.transfer[[1, 0]], training))
     forecasts = forecast_windows(swapped, held_out, ensemble)
     assert list(forecasts) == ["dmo_share", "linear_transfer"]
     f_b = fabricated.OMEGA_B / suite[-1].omega_m
-    for name, share in (("gas", f_b - fitted.shares.measured["stars"]), ("dm_hydro", 1 - f_b)):
+    for name, share in (
+        ("gas", f_b - star_share(fitted)),
+        ("dm_hydro", 1 - f_b),
+    ):
         found = forecasts["dmo_share"].sel(channel=name)
         np.testing.assert_allclose(found, share * ensemble["condition"], rtol=1e-6)
     truth = ensemble["truth"]
@@ -193,9 +212,9 @@ def test_an_ensemble_of_other_maps_is_refused(suite, held_out, fitted):
     ensemble = fabricated.make_ensemble(suite[-1])
     moved = ensemble.assign(condition=ensemble["condition"] * (1 + 1e-3))
     with pytest.raises(DataError, match="the condition of sample 0 at centre"):
-        forecast_windows(fitted, held_out, moved)
+        forecast_windows([fitted], held_out, moved)
     rounded = ensemble.assign(condition=ensemble["condition"] * (1 + 1e-6))
-    assert "empty" in forecast_windows(fitted, held_out, rounded)
+    assert list(forecast_windows([fitted], held_out, rounded)) == ["linear_transfer"]
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +228,9 @@ def numbered(tmp_path_factory, suite):
 
 
 def star_windows(folder, window=WINDOW, **seed):
-    windows = fit_baselines(["SB_0"], folder, fields=FIELDS, window=window, **seed).windows
+    kinds = [Climatology]
+    (pool,) = fit_baselines(["SB_0"], folder, fields=FIELDS, window=window, kinds=kinds, **seed)
+    windows = np.stack(pool.windows)
     assert windows.shape[1] == 1
     return windows[:, 0]
 
@@ -246,15 +267,23 @@ def test_ready_windows_are_taken_whole(numbered, tmp_path):
     assert set(first) == {0, N * N, 2 * N * N}
 
 
-def test_every_training_simulation_gives_as_many_star_windows(fitted, train):
-    assert len(fitted.windows) == 16 * len(train)
+def test_every_training_simulation_gives_as_many_star_windows(folder, train):
+    kinds = [Climatology]
+    (pool,) = fit_baselines(train, folder, fields=FIELDS, window=WINDOW, kinds=kinds)
+    assert len(pool.windows) == 16 * len(train)
+
+
+def pool_of(windows, fields=FIELDS):
+    pool = Climatology(training_of(fields, of_matter(0.01)))
+    pool.windows = list(windows)
+    return pool
 
 
 def test_climatology_draws_each_window_of_the_pool_alike_and_independently():
     pool = np.arange(4, dtype=np.float32)[:, None, None] * np.ones((4, 2, 2), np.float32)
-    known = dataclasses.replace(strong_filter(), windows=pool[:, None])
     ensemble = xr.Dataset(coords={"sample": np.arange(500), "member": np.arange(8)})
-    drawn = draw_climatology(known, ensemble, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    drawn = pool_of(pool[:, None]).forecast(None, ensemble, rng)["climatology"]
     assert drawn.dims == ("sample", "member", "channel", "y", "x")
     assert drawn["channel"].values.tolist() == ["stars"]
     number = drawn.values[:, :, 0, 0, 0]
@@ -271,9 +300,9 @@ def test_sparse_channels_of_a_member_are_of_one_window():
     pool = np.arange(4)[:, None] + np.array([0, 10])
     windows = np.broadcast_to(pool[..., None, None], (4, 2, 2, 2)).astype(np.float32)
     two = (*FIELDS, dust)
-    known = dataclasses.replace(strong_filter(), fields=two, windows=windows)
     ensemble = xr.Dataset(coords={"sample": np.arange(20), "member": np.arange(8)})
-    drawn = draw_climatology(known, ensemble, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    drawn = pool_of(windows, two).forecast(None, ensemble, rng)["climatology"]
     assert drawn["channel"].values.tolist() == ["stars", "dust"]
     assert set(np.unique(drawn.sel(channel="stars"))) == {0, 1, 2, 3}
     np.testing.assert_array_equal(drawn.sel(channel="dust"), drawn.sel(channel="stars") + 10)

@@ -7,6 +7,7 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from perfect import with_bars
 
 from emulator.config import ValidationConfig
 from emulator.data.maps import read_maps
@@ -15,7 +16,7 @@ from emulator.metrics import calibration
 from emulator.validation.ensembles import read_ensemble
 from emulator.validation.evaluate import evaluate, validate
 
-CONFIG = ValidationConfig(n_bootstrap=5, occupied_msunh=1.0e10)
+CONFIG = ValidationConfig(occupied_msunh=1.0e10)
 PIXELS = ("sample", "y", "x")
 
 
@@ -54,7 +55,8 @@ def test_baselines_know_the_training_split_alone(suite, found, ensembles, name):
     f_b = fabricated.OMEGA_B / 0.3
     for channel, factor in (("dm_hydro", 1 - f_b), ("gas", f_b - share), ("stars", share)):
         error = np.abs(factor * dmo - truth.sel(channel=channel)).mean()
-        score = found.score.sel(simulation=name, forecast="dmo_share", channel=channel)
+        where = {"simulation": name, "forecast": "dmo_share", "channel": channel}
+        score = found.score.sel(scale=1, **where)
         assert float(score) == pytest.approx(float(error), rel=1e-5)
 
 
@@ -67,7 +69,7 @@ def test_variances_and_spectra_are_in_units_of_the_box_mean(suite, found, ensemb
     occupied = (ensembles[name]["truth"] > 1e10).mean(PIXELS)
     np.testing.assert_allclose(found.occupancy_truth.sel(simulation=name), occupied)
     model = calibration.crps(ensembles[name]["fields"], ensembles[name]["truth"]).mean(PIXELS)
-    kept = found.score.sel(simulation=name, forecast="model")
+    kept = found.score.sel(scale=1, simulation=name, forecast="model")
     np.testing.assert_allclose(kept, model, rtol=1e-6)
 
 
@@ -78,7 +80,8 @@ def test_redrawn_truths_are_scored_as_an_ensemble(found, ensembles):
         truth = ensemble["truth"].values.astype(float)
         error = 0.5 * (np.abs(first - truth) + np.abs(second - truth))
         expected = (error - 0.5 * np.abs(first - second)).mean((0, 2, 3))
-        np.testing.assert_allclose(found.score_oracle.sel(simulation=name), expected, rtol=1e-5)
+        kept = found.score_oracle.sel(scale=1, simulation=name)
+        np.testing.assert_allclose(kept, expected, rtol=1e-5)
     assert found.score_oracle.attrs["units"] == found.score.attrs["units"]
 
 
@@ -94,12 +97,13 @@ def test_stars_have_a_climatology_and_other_channels_have_none(suite, found, tmp
     assert np.isnan(score.sel(channel=["dm_hydro", "gas"])).all()
     write_dataset(read_dataset(suite[0][0]).sel(channel=["gas"]), tmp_path / "CV_0.nc")
     gas = evaluate([tmp_path / "CV_0.nc"], *suite[1:], CONFIG)
-    assert gas.forecast.values.tolist() == ["model", "dmo_share", "linear_transfer"]
+    kinds = ["model", "dmo_share", "linear_transfer", "quantile_table"]
+    assert gas.forecast.values.tolist() == kinds
 
 
 @pytest.mark.parametrize("enforce", [False, True])
 def test_missed_bars_stop_only_if_they_are_enforced(suite, tmp_path, enforce):
-    config = CONFIG.model_copy(update={"crps_gain": 2.0, "enforce": enforce})
+    config = with_bars(CONFIG, crps_gain=2.0).model_copy(update={"enforce": enforce})
     files = tmp_path / "metrics.nc", tmp_path / "acceptance.json"
     with pytest.raises(EmulatorError) if enforce else nullcontext():
         validate(*suite, config, *files)
@@ -134,7 +138,7 @@ def test_pixels_that_are_rounded_differently_have_one_set_of_wave_numbers(suite,
     ],
 )
 def test_files_of_another_pixel_or_size_are_refused(suite, tmp_path, edit):
-    with pytest.raises(DataError, match="channels, members, window, pixel"):
+    with pytest.raises(DataError, match=r"channels, window, pixel|expected 8 members"):
         evaluate(*rewritten(suite, tmp_path, edit), CONFIG)
 
 

@@ -7,6 +7,7 @@ import fabricated
 import numpy as np
 import pytest
 import xarray as xr
+from perfect import with_bars
 
 import emulator.metrics
 from emulator.config import ValidationConfig
@@ -14,14 +15,16 @@ from emulator.data.maps import read_maps
 from emulator.fields import FIELDS, Field, dump_fields, find_fields
 from emulator.io import DataError, EmulatorError, read_dataset, read_json, write_dataset
 from emulator.metrics import registry
-from emulator.metrics.power_ratio import power_tolerances
+from emulator.metrics.tolerances import find_tolerances
 from emulator.report.build import build_report
-from emulator.validation.baselines import Baselines, filter_maps, forecast_windows
+from emulator.validation.baselines import Training, forecast_windows
+from emulator.validation.baselines.linear_transfer import LinearTransfer
+from emulator.validation.baselines.shares import Shares
+from emulator.validation.baselines.training_mean import TrainingMean
 from emulator.validation.ensembles import read_ensemble
 from emulator.validation.evaluate import validate
-from emulator.validation.shares import Shares
 
-CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0, n_bootstrap=20)
+CONFIG = ValidationConfig(k_min_hmpc=2.0, k_max_hmpc=12.0)
 TOY = '''
 """Peaks: the largest pixel of a window, members over truth."""
 
@@ -137,7 +140,7 @@ def add_temperature(suite, root):
 
 def test_a_fourth_field_goes_all_the_way(suite, tmp_path):
     files, maps_dir, splits = add_temperature(suite, tmp_path)
-    config = CONFIG.model_copy(update={"power_tolerance": {"gas_temperature": 0.3}})
+    config = with_bars(CONFIG, power={"gas_temperature": 0.3})
     metrics, bars, page = run(tmp_path / "results", files, maps_dir, splits, config)
     names = [*fabricated.CHANNELS, "gas_temperature"]
     assert metrics["channel"].values.tolist() == names
@@ -156,9 +159,13 @@ def test_a_fourth_field_goes_all_the_way(suite, tmp_path):
         np.testing.assert_allclose(three.values, before[name].values, rtol=1e-6)
     hot = values.sel(channel="gas_temperature")
     crps = hot["crps"]
-    assert np.isfinite(crps.sel(forecast=["model", "training_mean", "linear_transfer"])).all()
+    assert np.isfinite(
+        crps.sel(forecast=["model", "training_mean", "linear_transfer", "quantile_table"])
+    ).all()
     assert np.isnan(crps.sel(forecast=["dmo_share", "empty", "climatology"])).all()
-    assert crps.sel(forecast="linear_transfer") < crps.sel(forecast="training_mean")
+    pixels = crps.sel(scale=1)
+    assert pixels.sel(forecast="linear_transfer") < pixels.sel(forecast="training_mean")
+    assert pixels.sel(forecast="quantile_table") < pixels.sel(forecast="linear_transfer")
     assert np.isnan(hot["occupied_truth"])
     assert metrics["crps"].attrs["units"] == "unit of the field"
     power = [bar for bar in bars if bar["name"].startswith("P/P_truth, gas temperature")]
@@ -177,22 +184,29 @@ def test_gas_alone_goes_all_the_way(suite, tmp_path):
     metrics, bars, page = run(tmp_path / "results", files, maps_dir, splits)
     assert metrics["field"].values.tolist() == ["gas"]
     assert not [name for name in metrics if "suppression" in str(name)]
-    assert metrics["forecast"].values.tolist() == ["model", "dmo_share", "linear_transfer"]
+    assert metrics["forecast"].values.tolist() == [
+        "model", "dmo_share", "linear_transfer", "quantile_table",
+    ]  # fmt: skip
     assert {bar["field"] for bar in bars} == {"gas"}
-    assert len(bars) == 1 + 2 + 1
+    assert len(bars) == 4 + 2 + 1 + 1 + 1 + 2
     assert not any(word in page for word in ("total matter", "stars", "empty map"))
 
 
 def test_bars_of_the_power_are_those_of_the_fields_unless_the_config_says_otherwise():
     fields = find_fields(["dm_hydro", "gas", "stars", "gas_temperature"])
-    assert power_tolerances(CONFIG, fields) == {
+    assert find_tolerances("power", CONFIG, fields) == {
         "dm_hydro": 0.1, "gas": 0.25, "stars": 0.5, "total": 0.1,
     }  # fmt: skip
-    other = CONFIG.model_copy(update={"power_tolerance": {"total": 0.02, "gas_temperature": 0.4}})
-    changed = power_tolerances(other, fields)
+    # rows as files of an earlier version hold them
+    earlier = [field.model_copy(update={"mass_tolerance": None}) for field in fields]
+    assert find_tolerances("mass", CONFIG, earlier) == {
+        "dm_hydro": 0.02, "gas": 0.02, "stars": 0.1, "total": 0.02,
+    }  # fmt: skip
+    other = with_bars(CONFIG, power={"total": 0.02, "gas_temperature": 0.4})
+    changed = find_tolerances("power", other, fields)
     assert (changed["total"], changed["gas_temperature"], changed["gas"]) == (0.02, 0.4, 0.25)
     with pytest.raises(EmulatorError, match=r"expected fields .* \(gas\), got total, gas_"):
-        power_tolerances(other, find_fields(["gas"]))
+        find_tolerances("power", other, find_fields(["gas"]))
 
 
 def velocity_of(path, attrs):
@@ -235,17 +249,21 @@ def test_forecasts_of_a_field_without_a_share(suite, signed):
     field = VELOCITY.model_copy(update={"signed": signed})
     transfer = np.full((1, 64), 50.0)
     transfer[:, 0] = 0.0
-    fitted = Baselines((field,), Shares((), {}), {"velocity": 10.0}, transfer, 64, np.empty(0))
+    training = Training((field,), Shares((), {}), ("SB_0",), maps_dir, fabricated.WINDOW)
+    fitted = LinearTransfer(training)
+    fitted.transfer, fitted.means, fitted.n_pixels = transfer, {"velocity": 10.0}, 64
+    constant = TrainingMean(training)
+    constant.means = {"velocity": [9.0, 11.0]}
     dmo = maps.select(["dmo"])[:, 0].astype(float)
     contrast = dmo / dmo.mean(axis=(-2, -1), keepdims=True) - 1
     expected = 10.0 + 50.0 * contrast
-    got = filter_maps(fitted, maps).select(["velocity"])[:, 0]
+    got = fitted.filter(maps).select(["velocity"])[:, 0]
     assert got.min() < -1 if signed else got.min() == 0
     wanted = expected if signed else np.maximum(expected, 0)
     assert got == pytest.approx(wanted, abs=1e-3)
     ensemble = fabricated.make_ensemble(fabricated.simulations(n_cv=1)[-1], n_windows=2)
     ensemble = ensemble.sel(channel=["gas"]).assign_coords(channel=["velocity"])
-    forecasts = forecast_windows(fitted, maps, ensemble)
+    forecasts = forecast_windows([constant, fitted], maps, ensemble)
     assert set(forecasts) == {"training_mean", "linear_transfer"}
     assert (forecasts["training_mean"] == 10.0).all()
 

@@ -24,7 +24,7 @@ def test_disagreement_reaches_the_metrics(calibrated_suite, config, tmp_path):
     share = metrics.model_share
     assert (share.sel(estimate="low") < 0.02).all()
     assert (abs(share.sel(estimate="value")) < 0.05).all()
-    whole = metrics.crps.sel(forecast="model", estimate="value")
+    whole = metrics.crps.sel(scale=1, forecast="model", estimate="value")
     np.testing.assert_allclose(
         metrics.crps_by_model.sel(estimate="value").mean("model_seed"), whole, rtol=0.05
     )

@@ -12,7 +12,7 @@ import emulator
 from emulator.config import EmbeddedSuite, read_config
 from emulator.cost.requests import requests
 from emulator.data.splits import split_runs
-from emulator.io import read_json
+from emulator.io import DataError, read_json
 from emulator.suites import build_suite, suite_of
 
 pytestmark = pytest.mark.workflow
@@ -56,7 +56,7 @@ def test_report_is_one_self_contained_page(finished):
 def test_every_job_leaves_a_log_and_a_benchmark(finished):
     results = finished[0] / "results/test"
     for kind, suffix in (("logs", "log"), ("benchmarks", "tsv")):
-        for stage in ("fit", "validate", "report"):
+        for stage in ("fit", "regress", "validate", "report"):
             assert (results / kind / f"{stage}.{suffix}").stat().st_size
         for stage in ("simulate", "project", "train", "sample"):
             assert list((results / kind / stage).glob(f"*.{suffix}"))
@@ -172,13 +172,34 @@ def test_sampling_reruns_sampling_and_what_follows(finished, snakemake):
 
 
 def test_validation_reruns_validation_only(finished, snakemake):
-    done = snakemake(finished[0], "--dry-run", "--config", "validation={n_bootstrap: 50}")
+    done = snakemake(finished[0], "--dry-run", "--config", "validation={k_max_hmpc: 7.5}")
     assert planned(done).keys() - {"all"} == {"stage_config", "validate", "report"}
 
 
 def test_training_reruns_training(finished, snakemake):
     jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training={max_steps: 25}"))
+    trained = {"train", "regress"}  # which reads batch size and rates, and finds itself done
+    assert jobs.keys() - {"all"} == {"stage_config", *trained, "sample", "validate", "report"}
+    jobs = planned(snakemake(finished[0], "--dry-run", "--config", "diffusion={prediction: x}"))
     assert jobs.keys() - {"all"} == {"stage_config", "train", "sample", "validate", "report"}
+
+
+def test_the_regression_reruns_itself_and_validation(finished, snakemake):
+    jobs = planned(snakemake(finished[0], "--dry-run", "--config", "regression={max_steps: 10}"))
+    assert jobs.keys() - {"all"} == {"stage_config", "regress", "validate", "report"}
+    assert jobs["regress"] == 1
+    none = planned(snakemake(finished[0], "--dry-run", "--config", "regression={max_steps: 0}"))
+    assert none.keys() - {"all"} == {"stage_config", "validate", "report"}
+
+
+def test_the_regression_is_among_the_scores(finished):
+    results = finished[0] / "results/test"
+    scores = xr.load_dataset(results / "metrics.nc", engine="h5netcdf")["crps"]
+    for name in ("regression", "regression_gaussian"):
+        assert np.isfinite(scores.sel(estimate="value", forecast=name)).all()
+    assert "regression + Gaussian residual" in (results / "report.html").read_text()
+    with pytest.raises(DataError, match="got a regression"):
+        emulator.load(results / "regression")
 
 
 def test_a_seed_more_trains_one_model_and_keeps_the_members_of_the_other(copy, snakemake):

@@ -46,7 +46,7 @@ def suite(tmp_path):
             "ensemble_every": 0,
         },
         "sampling": {"n_members": 2, "n_steps": 2, "windows_per_simulation": 2},
-        "validation": {"k_min_hmpc": 1.0, "k_max_hmpc": 10.0, "n_bootstrap": 10},
+        "validation": {"k_min_hmpc": 1.0, "k_max_hmpc": 10.0},
     }  # fmt: skip
     (tmp_path / "hostile.yaml").write_text(yaml.safe_dump(config))
     return tmp_path

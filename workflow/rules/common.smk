@@ -40,6 +40,8 @@ NAME = EXPERIMENT.name
 PROCESSED = f"data/processed/{NAME}"
 RESULTS = f"results/{NAME}"
 SEEDS = EXPERIMENT.training.seeds
+BUNDLE = ["model.json", "weights.safetensors", "history.csv"]
+REGRESSION = [f"{RESULTS}/regression/{file}" for file in BUNDLE if EXPERIMENT.regression.max_steps]
 EMULATOR = f"{shlex.quote(sys.executable)} -m emulator"
 
 # A command that fails must not hide behind `tee`; byte code halves the start-up of every job. When

@@ -1,5 +1,5 @@
-# Statistics of the training split, and training. The resume state is not an output: Snakemake
-# deletes the outputs of a failed job, and the state must outlive it.
+# Statistics of the training split, training, and the baseline that is trained. The resume state is
+# not an output: Snakemake deletes the outputs of a failed job, and the state must outlive it.
 rule fit:
     input:
         expand(f"{PROCESSED}/manifests/{{block}}.json", block=BLOCKS),
@@ -56,3 +56,29 @@ rule train:
         ON_NODES
         + "{EMULATOR} train {input.config:q} --seed {wildcards.seed} --maps {PROCESSED}/maps"
         " --results {RESULTS} " + LOGGED
+
+
+# the network of the model as a regression: a baseline of the validation, if the config asks for it
+if EXPERIMENT.regression.max_steps:
+
+    rule regress:
+        input:
+            f"{RESULTS}/normalisation.json",
+            f"{RESULTS}/splits.json",
+            config=stage_config("regress"),
+        output:
+            REGRESSION,
+        log:
+            f"{RESULTS}/logs/regress.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/regress.tsv"
+        threads: REQUESTS["regress"].cores
+        resources:
+            **OF_NODES,
+            mem_mb=memory_mb("regress"),
+            runtime=minutes("regress"),
+            gpu=REQUESTS["regress"].gpus,
+        shell:
+            ON_NODES
+            + "{EMULATOR} regress {input.config:q} --maps {PROCESSED}/maps --results {RESULTS} "
+            + LOGGED

@@ -2,6 +2,7 @@
 rule validate:
     input:
         expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),
+        REGRESSION,
         f"{RESULTS}/splits.json",
         config=stage_config("validate"),
     output:

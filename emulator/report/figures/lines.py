@@ -7,7 +7,7 @@ from emulator.report.figures import style
 
 
 def plot_lines(metrics: xr.Dataset, variable: str, label: str) -> Figure:
-    """One panel a field or channel, one line with its bootstrap band.
+    """One panel a field or channel, one line with its band of 68 %.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from emulator.report.figures import style
 
 
 def plot_power(metrics: xr.Dataset) -> Figure:
-    """Spectra of every field, mean over windows and runs; bands are the bootstrap over runs."""
+    """Spectra of every field, mean over windows and runs; bands are intervals of 68 %."""
     fields, k = metrics["field"].values, metrics["k"].values
     rows, columns = style.grid_for(len(fields))
     known = style.fields_of(metrics)

@@ -6,7 +6,7 @@ declares (:mod:`emulator.fields`).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -39,7 +39,7 @@ mpl.rcParams.update(mpl.RcParams(RC))
 
 
 def new_figure(
-    rows: int, columns: int, *, size: tuple[float, float], sharey: bool = False
+    rows: int, columns: int, *, size: tuple[float, float], sharey: Literal["row"] | bool = False
 ) -> tuple[Figure, np.ndarray]:
     """Figure and ``(rows, columns)`` array of axes in the common style."""
     figure = Figure(figsize=size, layout="constrained")

@@ -7,7 +7,7 @@ from emulator.report.figures import style
 
 
 def plot_suppression(metrics: xr.Dataset, k_range: tuple[float, float]) -> Figure:
-    """``P_total / P_DMO`` with bootstrap bands over runs."""
+    """``P_total / P_DMO`` with bands of 68 %."""
     k = metrics["k"].values
     figure, axes = style.new_figure(1, 1, size=(6.4, 3.8))
     ax = axes[0, 0]

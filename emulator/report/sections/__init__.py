@@ -5,32 +5,69 @@ figure here has its own panels in :mod:`emulator.report.sections.others`.
 """
 
 import json
+from typing import Any
 
+import xarray as xr
+from pydantic import ValidationError
+
+from emulator.config import ValidationConfig
+from emulator.config.documents import shorten_error
+from emulator.io import DataError
 from emulator.report.inputs import Inputs
 from emulator.report.overview import build_provenance
 from emulator.report.page import Section
+from emulator.report.sections.brightness import brightness_section
 from emulator.report.sections.calibration import calibration_section
 from emulator.report.sections.maps import maps_section
 from emulator.report.sections.masses import masses_section
 from emulator.report.sections.models import models_sections
 from emulator.report.sections.others import other_sections
+from emulator.report.sections.responses import responses_section
 from emulator.report.sections.running import cost_section, training_section
 from emulator.report.sections.scores import scores_section
 from emulator.report.sections.spectra import spectra_section
+from emulator.report.text import independent_runs
 
 
 def build_sections(inputs: Inputs) -> list[Section]:
     """All sections in reading order."""
-    config = json.loads(inputs.metrics.attrs["config"])
-    return [
-        maps_section(inputs),
+    config = _validation_config(inputs.metrics)
+    measured = [
         spectra_section(inputs.metrics, config),
         calibration_section(inputs.metrics, config),
+        brightness_section(inputs.metrics, config),
         masses_section(inputs.metrics, config),
         scores_section(inputs.metrics, config),
         *models_sections(inputs.metrics),
         *other_sections(inputs.metrics, inputs.acceptance["bars"]),
+    ]
+    for section in measured:
+        section.runs = independent_runs(inputs.acceptance["n_runs"])
+    return [
+        maps_section(inputs),
+        *measured,
+        responses_section(inputs.metrics, config),
         training_section(inputs),
         cost_section(inputs),
         build_provenance(inputs, config),
     ]
+
+
+def _validation_config(metrics: xr.Dataset) -> dict[str, Any]:
+    """The config that the metrics were judged by.
+
+    Raises
+    ------
+    DataError
+        Metrics of a version whose config had other keys.
+    """
+    try:
+        config = ValidationConfig.model_validate(json.loads(metrics.attrs["config"]))
+    except ValidationError as error:
+        raise DataError(
+            "metrics.nc:config",
+            "the section validation of a config of this version",
+            shorten_error(error).strip(),
+            "It is of another version: run the stage `validate` again.",
+        ) from error
+    return config.model_dump(mode="json")

@@ -14,7 +14,8 @@ from emulator.report.text import BAND
 
 def calibration_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """Spread, ranks, coverage and the identity of correlations."""
-    k_range, (low, high) = (config["k_min_hmpc"], config["k_max_hmpc"]), config["spread_skill"]
+    k_range = (config["k_min_hmpc"], config["k_max_hmpc"])
+    low, high = config["bars"]["spread_skill"]
     return Section(
         "calibration",
         "Calibration",

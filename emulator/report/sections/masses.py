@@ -8,7 +8,7 @@ from emulator.report.figures import style
 from emulator.report.figures.occupancy import plot_occupancy
 from emulator.report.figures.one_point import plot_one_point
 from emulator.report.page import Section, Table, encode_figure
-from emulator.report.text import BAND, with_interval
+from emulator.report.text import BAND, join, with_interval
 
 
 def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
@@ -38,6 +38,8 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 f"{BAND}",
             )
         )
+    said = [f"{known[name].label} {bar:.0%}" for name, bar in config["bars"]["mass"].items()]
+    bar_of_mass = f"Bar: within {join(said)}." if said else "No bar."
     what = "mass" if all(field.adds_up for field in channels) else "mass or mean"
     rows = [
         [known[str(name)].label, with_interval(ratio.sel(field=name).values)]
@@ -47,7 +49,7 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
         Table(
             ["field", f"{what}, members / truth"],
             rows,
-            f"Total {what} in all windows, with the bootstrap interval. Good: 1. No bar.",
+            f"Total {what} in all windows, with the interval of 68 %. Good: 1. {bar_of_mass}",
         )
     )
     return section

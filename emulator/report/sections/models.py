@@ -22,7 +22,7 @@ def models_sections(metrics: xr.Dataset) -> list[Section]:
         [f"seed {seed}", *(number(float(scores.sel(model_seed=seed, channel=c))) for c in channels)]
         for seed in metrics["model_seed"].values
     ]
-    together = metrics["crps"].sel(forecast="model", estimate="value")
+    together = metrics["crps"].sel(scale=1, forecast="model", estimate="value")
     rows.append(["all together", *(number(float(together.sel(channel=c))) for c in channels)])
     return [
         Section(

@@ -45,14 +45,12 @@ def _draw(section: Section, metrics: xr.Dataset, panel: Panel, bar: str) -> None
     values = metrics[panel.variable]
     caption = f"{panel.caption or panel.label} {bar}".rstrip()
     by = [str(dim) for dim in values.dims if dim != "estimate"]
-    if (
-        "estimate" not in values.dims
-        or set(by) - {"field", "channel", "k"}
-        or len(set(by) - {"k"}) > 1
-    ):
+    rows, classes = set(by) & {"field", "channel"}, set(by) - {"field", "channel", "k"}
+    table = len(classes) == 1 and len(rows) == 1 and "k" not in by
+    if "estimate" not in values.dims or len(rows) > 1 or (classes and not table):
         section.missing.append(
             f"{panel.variable} {tuple(values.dims)} is in metrics.nc; it is neither a line over k "
-            "nor a table by field, so it is not drawn."
+            "nor a table by field (and classes), so it is not drawn."
         )
     elif "k" in by:
         figure = plot_lines(metrics, panel.variable, panel.label)
@@ -68,14 +66,26 @@ def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Ta
     if not by:
         return Table(["", header], [["all", with_interval(values.values, panel.format)]], caption)
     known = style.fields_of(metrics)
+    first, *classes = sorted(by, key=lambda dim: dim not in ("field", "channel"))
+    label = {str(name): known[str(name)].label for name in values[first].values}
+    if not classes:
+        rows = [
+            [label[str(name)], with_interval(values.sel({first: name}).values, panel.format)]
+            for name in values[first].values
+        ]
+        return Table([first, header], rows, caption)
+    (other,) = classes
     rows = [
         [
-            known[str(name)].label,
-            with_interval(values.sel({by[0]: name}).values, panel.format),
+            label[str(name)],
+            *(
+                with_interval(values.sel({first: name, other: kind}).values, panel.format)
+                for kind in values[other].values
+            ),
         ]
-        for name in values[by[0]].values
+        for name in values[first].values
     ]
-    return Table([by[0], header], rows, caption)
+    return Table([first, *map(str, values[other].values)], rows, f"{header}. {caption}")
 
 
 def _quote(bars: list[dict[str, Any]], variable: str) -> str:

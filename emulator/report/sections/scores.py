@@ -1,4 +1,4 @@
-"""CRPS of the model beside its baselines and the oracle."""
+"""CRPS of the model beside its baselines and the oracle, from pixels to windows and power."""
 
 from typing import Any
 
@@ -6,30 +6,52 @@ import xarray as xr
 
 from emulator.fields import Field
 from emulator.metrics.channels import common_unit
-from emulator.metrics.scores import FORECASTS
+from emulator.metrics.forecasts import ORACLE_LABEL
 from emulator.report.figures import style
-from emulator.report.figures.crps import plot_crps
+from emulator.report.figures.crps import places_of, plot_crps, plot_gains, scale_label
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import join, number, with_interval
+
+POWER = {
+    "crps_power": "crps",
+    "crps_power_gain": "crps_gain",
+    "best_baseline_power": "best_baseline",
+    "crps_power_over_mae": "crps_over_mae",
+    "oracle_crps_power": "oracle_crps",
+    "oracle_ratio_power": "oracle_ratio",
+}
+"""Variables of the power's scores, and what the same are called of maps."""
 
 
 def scores_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """CRPS of the model and of all baselines."""
-    gain = config["crps_gain"]
+    thresholds = _thresholds(metrics, config["bars"])
+    gain = config["bars"]["crps_gain"]
     section = Section(
         "crps",
         "Scores against baselines",
         "The continuous ranked probability score (CRPS) rewards an ensemble that is both sharp and "
-        "right; for a forecast without scatter it is the mean absolute error. Smaller is better.",
+        "right; for a forecast without scatter it is the mean absolute error. Smaller is better. "
+        "Gains count against the best baseline that is an ensemble; the others are shown for "
+        "orientation.",
         pictures=[
             encode_figure(
                 plot_crps(metrics, gain),
-                alt="CRPS of the model and the baselines relative to the best baseline",
-                caption="CRPS over that of the channel's best baseline (bars are cut at 3). Good: "
-                f"the model well below 1. Bar (dashed): {1 - gain:.2f}, {gain:.0%} better.",
-            )
+                alt="CRPS of the model and the baselines relative to the best ensemble among them",
+                caption="CRPS of pixels over that of the channel's best probabilistic baseline "
+                "(cut at 3; hatched: no ensemble). Good: the model well below 1. Bar (dashed): "
+                f"{1 - gain:.2f}, {gain:.0%} better.",
+            ),
+            encode_figure(
+                plot_gains(metrics, thresholds),
+                alt="Gain of the model over the best probabilistic baseline by scale and field",
+                caption="Gain over the best probabilistic baseline on pixels, on means over "
+                "squares and over whole windows, and on ln P of single windows. A table that draws "
+                "pixels independently is right about pixels alone. Good: above the bars (dashed), "
+                "near the re-drawn truth (open circles), which nobody can exceed.",
+            ),
         ],
-        tables=[_score_table(metrics)],
+        tables=[_gain_table(metrics), *_score_tables(metrics, config)],
     )
     oracle = metrics["oracle_ratio"].sel(estimate="value")
     if not bool(oracle.notnull().any()):
@@ -37,28 +59,85 @@ def scores_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             "No re-drawn truth (set BE, at least two re-draws of a held-out run) was among the "
             "ensembles, so there is no oracle to compare with."
         )
+    sides = [int(side) for side in metrics["scale"].values]
+    absent = [f"{side} x {side}" for side in (2, 4, 8) if side not in sides and side < sides[-1]]
+    if absent:
+        section.missing.append(
+            f"Squares of {join(absent)} pixels do not tile windows of {sides[-1]} pixels."
+        )
     return section
 
 
-def _score_table(metrics: xr.Dataset) -> Table:
-    known = style.fields_of(metrics)
-    channels = [known[str(name)] for name in metrics["channel"].values]
-    names = [field.name for field in channels]
+def _thresholds(metrics: xr.Dataset, bars: dict[str, Any]) -> dict[str, float]:
+    """Bars by place: pixel, squares, window, power."""
+    first, *squares, window, power = places_of(metrics)
+    named = {first: "crps_gain", window: "crps_gain_windows", power: "crps_gain_power"}
+    of_squares = dict.fromkeys(squares, "crps_gain_squares")
+    order = [first, *squares, window, power]
+    return {place: float(bars[(named | of_squares)[place]]) for place in order}
+
+
+def _views(metrics: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
+    """Scores of every scale and of the power, under the names of the scores of maps."""
+    of_maps = list(POWER.values())
+    scales = [int(side) for side in metrics["scale"].values]
+    views = [(scale_label(metrics, s), metrics[of_maps].sel(scale=s)) for s in scales]
+    return [*views, ("P(k)", metrics[list(POWER)].rename(POWER))]
+
+
+def _gain_table(metrics: xr.Dataset) -> Table:
+    channels, views = _channels(metrics), _views(metrics)
+    names = {place: view["best_baseline"].values.astype(str) for place, view in views}
+    found = sorted({name for row in names.values() for name in row if name})
+    label = {name: str(metrics["forecast_label"].sel(forecast=name).item()) for name in found}
+    rows = []
+    for place, view in views:
+        cells = []
+        for field, best in zip(channels, names[place], strict=True):
+            gain = with_interval(view["crps_gain"].sel(channel=field.name).values, ".0%")
+            # a name in every cell is too wide for a phone where it is the same
+            cells.append(f"{gain}, {label[best]}" if best and len(found) > 1 else gain)
+        rows.append([place, *cells])
+    which = f": {label[found[0]]}" if len(found) == 1 else ", which is named"
+    caption = f"Gain in CRPS over the best probabilistic baseline{which}."
+    return Table(["scale", *(field.label for field in channels)], rows, caption)
+
+
+def _score_tables(metrics: xr.Dataset, config: dict[str, Any]) -> list[Table]:
+    channels, tables = _channels(metrics), []
+    unit = common_unit(channels)
+    for place, view in _views(metrics):
+        if place == "P(k)":
+            k = f"k = {config['k_min_hmpc']:g} to {config['k_max_hmpc']:g} h/Mpc"
+            what = f"Mean CRPS of ln P of single windows, {k}."
+            header = [field.label for field in channels]
+        else:
+            of = {"pixel": "pixels", "window": "means over windows"}
+            what = f"Mean CRPS of {of.get(place, f'means over {place} pixels')} [{unit}]."
+            header = labels_with_unit(channels)
+        caption = f"{what} {_baselines(metrics, channels)}" if place == "pixel" else what
+        rows = _score_rows(view, metrics, [field.name for field in channels])
+        tables.append(Table(["forecast", *header], rows, caption))
+    return tables
+
+
+def _score_rows(view: xr.Dataset, metrics: xr.Dataset, names: list[str]) -> list[list[str]]:
     rows = []
     for kind in metrics["forecast"].values:
-        scores = metrics["crps"].sel(forecast=kind, estimate="value")
+        scores = view["crps"].sel(forecast=kind, estimate="value")
         cells = [number(float(scores.sel(channel=name))) for name in names]
-        rows.append([FORECASTS[str(kind)], *cells])
-    if bool(metrics["oracle_crps"].notnull().any()):
-        oracle, ratio = metrics["oracle_crps"].sel(estimate="value"), metrics["oracle_ratio"]
+        forecast = metrics.sel(forecast=kind)
+        label = str(forecast["forecast_label"].item())
+        rows.append([label if bool(forecast["probabilistic"]) else f"{label} *", *cells])
+    if bool(view["oracle_crps"].notnull().any()):
+        oracle, ratio = view["oracle_crps"].sel(estimate="value"), view["oracle_ratio"]
         cells = [number(float(oracle.sel(channel=name))) for name in names]
-        rows.append([FORECASTS["oracle"], *cells])
+        rows.append([ORACLE_LABEL, *cells])
         cells = [with_interval(ratio.sel(channel=name).values) for name in names]
         rows.append(["model over oracle, same simulations", *cells])
-    gain = metrics["crps_gain"]
-    cells = [with_interval(gain.sel(channel=name).values, ".0%") for name in names]
-    rows.append(["gain over the best baseline", *cells])
-    return Table(["forecast", *labels_with_unit(channels)], rows, _caption(channels))
+    over = view["crps_over_mae"]
+    cells = [with_interval(over.sel(channel=name).values) for name in names]
+    return [*rows, ["model over the best of *", *cells]]
 
 
 def labels_with_unit(channels: list[Field]) -> list[str]:
@@ -67,7 +146,12 @@ def labels_with_unit(channels: list[Field]) -> list[str]:
     return [field.label if same else f"{field.label} [{field.unit}]" for field in channels]
 
 
-def _caption(channels: list[Field]) -> str:
+def _channels(metrics: xr.Dataset) -> list[Field]:
+    known = style.fields_of(metrics)
+    return [known[str(name)] for name in metrics["channel"].values]
+
+
+def _baselines(metrics: xr.Dataset, channels: list[Field]) -> str:
     kinds = []
     if any(field.share is not None for field in channels):
         kinds.append("the DMO map times a constant share")
@@ -80,7 +164,17 @@ def _caption(channels: list[Field]) -> str:
         kinds.append(
             f"for {join(sparse)} also an empty map and an ensemble of random training windows"
         )
+    kinds.append(
+        "a table of quantiles by the DMO pixel, its surroundings and the parameters, from which "
+        "pixels are drawn independently"
+    )
+    if "regression" in metrics["forecast"]:
+        kinds.append(
+            "the network of the model as a regression, alone and with a Gaussian residual of the "
+            "right spectrum"
+        )
     return (
-        f"Mean CRPS [{common_unit(channels)}]. Baselines: {'; '.join(kinds)}. The oracle is the "
-        "re-drawn truth itself: no forecast can do better on average."
+        f"Baselines: {'; '.join(kinds)}. Those with * are no ensembles: their score is the mean "
+        "absolute error. The oracle is the re-drawn truth itself: no forecast can do better on "
+        "average."
     )

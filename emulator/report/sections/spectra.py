@@ -4,7 +4,6 @@ from typing import Any
 
 import xarray as xr
 
-from emulator.fields import TOTAL
 from emulator.report.figures import style
 from emulator.report.figures.correlation import plot_correlation
 from emulator.report.figures.power import plot_power, plot_power_ratio
@@ -17,15 +16,15 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """Bars of the power, and what bears on them."""
     known = style.fields_of(metrics)
     k_range = (config["k_min_hmpc"], config["k_max_hmpc"])
-    tolerance = config["power_tolerance"]
+    tolerance = config["bars"]["power"]
     shaded = f"The shaded range, k = {k_range[0]:g} to {k_range[1]:g} h/Mpc, is that of the bars."
     bars = ", ".join(
         f"{known[name].label} {value:.0%}" for name, value in tolerance.items() if name in known
     )
     suppression, near = [], ""
     if "suppression_truth" in metrics:
-        within = tolerance.get(TOTAL.name)
-        bar = f"Bar: total matter power within {within:.0%}." if within else "No bar."
+        share = config["bars"]["suppression"]
+        bar = f"Bar: within {share:.0%} of the largest suppression of the truth."
         near = "; it is near 1 for total matter without any model"
         suppression.append(
             encode_figure(

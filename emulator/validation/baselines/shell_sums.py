@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emulator.data.maps import Maps
 from emulator.fields import CONDITION, Field
 from emulator.metrics.power_spectrum import fourier_modes, mode_weight, shell_index
-from emulator.validation.shares import Shares
+from emulator.validation.baselines.shares import Shares
 
 
 @dataclass

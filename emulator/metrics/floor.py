@@ -1,0 +1,71 @@
+"""What the representation cannot draw: mass of the truth in pixels that a model counts as empty.
+
+A hurdle is trained on zero, or on more than its floor. So the mass below the floor is missing from
+every model, however it is trained; a lower floor is the only cure.
+"""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from emulator.fields import Field
+from emulator.metrics.base import Case, Metric, Panel
+from emulator.metrics.channels import common_unit
+from emulator.metrics.jackknife import Resampler
+
+EMPTY_BELOW = "empty_below"
+"""Attribute of an ensemble: by channel, the value up to which its models draw nothing, JSON."""
+
+
+class Floor(Metric):
+    """Share of each field's mass in pixels between zero and the floor of its transform."""
+
+    name = "floor"
+    label = "What the representation cannot draw"
+    estimator = "ratio of sums over pixels of the truth; no member enters"
+    variables = ("mass_below_floor",)
+    panels = (
+        Panel(
+            "mass_below_floor",
+            "share of the truth's mass",
+            "Mass of the truth in pixels that the model's transform counts as empty: no training "
+            "brings it back, a lower `floor` of the channel does. Good: well below the bar of the "
+            "mass.",
+            ".2%",
+        ),
+    )
+    place = 75.0
+
+    def compute(self, case: Case) -> xr.Dataset:
+        """Sums below and above the floor ``(channel)``; empty if the ensemble does not say it."""
+        if EMPTY_BELOW not in case.ensemble.attrs:
+            return xr.Dataset()
+        limits = json.loads(case.ensemble.attrs[EMPTY_BELOW])
+        truth = abs(case.ensemble["truth"].astype(np.float64))
+        names = [field.name for field in case.fields]
+        limit = xr.DataArray(
+            [limits.get(name) or 0.0 for name in names], dims="channel", coords={"channel": names}
+        )
+        attrs = {"units": common_unit(case.fields)}
+        pixels = ("sample", "y", "x")
+        return xr.Dataset(
+            {
+                f"truth_{side}_floor": truth.where(inside, 0.0)
+                .mean(pixels)
+                .assign_attrs(attrs, long_name=f"mean mass in pixels {side} the floor")
+                for side, inside in (("below", truth <= limit), ("above", truth > limit))
+            }
+        )
+
+    def summarise(
+        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+    ) -> dict[str, xr.DataArray]:
+        """Share ``(estimate, channel)``."""
+        if "truth_below_floor" not in stats:
+            return {}
+        below, above = (boot.mean(stats[f"truth_{side}_floor"]) for side in ("below", "above"))
+        whole = below + above
+        meaning = "share of the truth's mass in pixels that the model draws as empty"
+        return {"mass_below_floor": boot.estimate(below / whole.where(whole > 0), meaning)}

@@ -1,0 +1,31 @@
+"""The name of a training: what its resume state belongs to."""
+
+from collections.abc import Mapping, Sequence
+
+from emulator.config import ExperimentConfig
+from emulator.metadata import fingerprint
+from emulator.model.normalisation import Normalisation
+
+UNTRAINED = ("seeds", "cache", "loader_workers", "tensorboard", "ensemble_every", "threads")
+"""Keys that change no weight, but by rounding: other models, where batches are made, what is
+watched, and how many threads share a sum."""
+
+
+def state_key(
+    config: ExperimentConfig,
+    normalisation: Normalisation,
+    splits: Mapping[str, Sequence[str]],
+    seed: int,
+) -> str:
+    """Hash of all that decides a training."""
+    sections = config.model_dump(mode="json", include={"data", "model", "diffusion", "training"})
+    for name in UNTRAINED:
+        del sections["training"][name]
+    return fingerprint(
+        [
+            sections,
+            seed,
+            normalisation.model_dump(mode="json"),
+            {name: list(splits[name]) for name in ("train", "validation")},
+        ]
+    )

@@ -1,0 +1,61 @@
+"""Climatology: windows of the training split drawn at random, as an ensemble of sparse fields."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from emulator.data.cutouts import extract
+from emulator.data.maps import Maps
+from emulator.validation.baselines.base import Baseline, Forecast, Training, sparse_names
+
+WINDOWS_PER_SIMULATION = 16
+"""Windows kept of each training simulation."""
+
+
+class Climatology(Baseline):
+    """Random training windows; all channels of a member are of one window.
+
+    Attributes
+    ----------
+    windows
+        ``(channel, y, x)`` windows of the training simulations [unit of each field].
+    """
+
+    forecasts = (Forecast("climatology", "climatology", probabilistic=True),)
+
+    def __init__(self, training: Training) -> None:
+        super().__init__(training)
+        self.windows: list[NDArray[np.float32]] = []
+        self._rng = np.random.default_rng(training.seed)
+
+    def add(self, maps: Maps) -> None:
+        """See :meth:`Baseline.add`."""
+        species, window = sparse_names(self.training.fields), self.training.window
+        n_projections, size = maps.maps.shape[0], maps.maps.shape[-1]
+        for _ in range(WINDOWS_PER_SIMULATION if species else 0):
+            projection, *centre = self._rng.integers(0, (n_projections, size, size)).tolist()
+            # a ready window has one centre
+            place = (centre[0], centre[1]) if maps.periodic else (window // 2, window // 2)
+            cut = extract(
+                maps, projection, place, window=window, context_factors=(), species=species
+            )
+            self.windows.append(cut.target)
+
+    def forecast(
+        self, maps: Maps, ensemble: xr.Dataset, rng: np.random.Generator
+    ) -> Mapping[str, xr.DataArray]:
+        """See :meth:`Baseline.forecast`."""
+        species = sparse_names(self.training.fields)
+        if not species:
+            return {}
+        shape = (ensemble.sizes["sample"], ensemble.sizes["member"])
+        draws = rng.integers(0, len(self.windows), size=shape)
+        return {
+            "climatology": xr.DataArray(
+                np.stack(self.windows)[draws],
+                dims=("sample", "member", "channel", "y", "x"),
+                coords={"channel": list(species)},
+            )
+        }
