@@ -8,9 +8,10 @@ from emulator.data.maps import read_maps
 from emulator.fields import find_fields
 from emulator.io import DataError
 from emulator.metrics.power_spectrum import shell_index
-from emulator.validation.baselines import fit_baselines, forecast_windows
+from emulator.validation.baselines import Forecast, fit_baselines, forecast_windows
 from emulator.validation.baselines.climatology import Climatology
 from emulator.validation.baselines.linear_transfer import LinearTransfer
+from emulator.validation.baselines.quantile_table import QuantileTable
 from emulator.validation.baselines.shares import Shares
 
 CHANNELS = fabricated.CHANNELS
@@ -83,6 +84,30 @@ def test_climatology_draws_training_windows_alone(filtered):
     stars = [read_maps(folder / f"{name}.h5").maps[:, 3] for name in train]
     values = set(np.concatenate([maps.ravel() for maps in stars]).tolist())
     assert set(drawn.values.ravel().tolist()) <= values
+
+
+def test_draws_depend_on_the_forecast_the_simulation_and_the_seed_alone(filtered):
+    folder, train, *_ = filtered
+    ensemble = fabricated.make_ensemble(fabricated.simulations(n_train=2, n_cv=1)[-1])
+    maps = read_maps(folder / "CV_0.h5")
+    both = fit_baselines(
+        train, folder, fields=FIELDS, window=16, kinds=[Climatology, QuantileTable]
+    )
+    alone = forecast_windows(both[1:], maps, ensemble)["quantile_table"]
+    beside = forecast_windows(both, maps, ensemble)["quantile_table"]
+    assert alone.equals(beside)
+    assert alone.attrs["long_name"] == "quantile table"
+    assert not alone.equals(forecast_windows(both, maps, ensemble, seed=1)["quantile_table"])
+
+
+def test_a_forecast_must_be_what_it_says(filtered, monkeypatch):
+    folder, train, *_ = filtered
+    ensemble = fabricated.make_ensemble(fabricated.simulations(n_train=2, n_cv=1)[-1])
+    fitted = fit_baselines(train, folder, fields=FIELDS, window=16, kinds=[Climatology])
+    wrong = (Forecast("climatology", "climatology", probabilistic=False),)
+    monkeypatch.setattr(Climatology, "forecasts", wrong)
+    with pytest.raises(TypeError, match="climatology: expected no ensemble, got dimensions"):
+        forecast_windows(fitted, read_maps(folder / "CV_0.h5"), ensemble)
 
 
 def test_shares_sum_to_one():
