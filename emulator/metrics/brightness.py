@@ -4,7 +4,8 @@ The brightness of a pixel is the mean of truth and members together,
 
 .. math:: b = \frac{1}{M+1} \Big(y + \sum_i x_i\Big),
 
-and classes are quantiles of it over the pixels of a simulation, field by field. Nothing of this
+and classes are quantiles of it over the pixels of a simulation, field by field: the faint half of
+those that are not empty, the brightest hundredth of all, and those between. Nothing of this
 changes if the truth and a member are swapped, so that the truth of a calibrated ensemble has a
 uniform rank *in every class*. By the brightness of the truth alone, or of the members alone, it
 would not: bright truths are those that lie above their members.
@@ -14,8 +15,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-CLASSES = {"faint": (0.0, 0.5), "middle": (0.5, 0.99), "bright": (0.99, 1.0)}
-"""Quantiles of brightness between which the pixels of a class lie."""
+CLASSES = ("faint", "middle", "bright")
+FAINT, BRIGHT = 0.5, 0.99
+"""Quantile of the pixels that are not empty below which they are faint; quantile of all pixels
+above which they are bright. (A hundredth of the pixels that hold stars would be too few.)"""
 
 LABELS = {"faint": "faint half", "middle": "middle", "bright": "brightest 1 %"}
 
@@ -49,6 +52,12 @@ def _classes_of(pooled: NDArray[np.float64]) -> NDArray[np.bool_]:
     occupied = pooled != 0.0
     if not occupied.any():
         return np.zeros((len(CLASSES), *pooled.shape), bool)
-    ends = np.quantile(pooled[occupied], [low for low, _ in CLASSES.values()])
-    place = np.searchsorted(ends[1:], pooled, side="left")
-    return np.stack([occupied & (place == number) for number in range(len(CLASSES))])
+    low = np.quantile(pooled[occupied], FAINT)
+    high = max(low, np.quantile(pooled, BRIGHT))
+    return np.stack(
+        [
+            occupied & (pooled <= low),
+            occupied & (pooled > low) & (pooled <= high),
+            occupied & (pooled > high),
+        ]
+    )

@@ -4,11 +4,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from emulator.report.figures import style
 
 BAR = 0.38
 PALE = 0.3
+LINEAR = 0.1
+"""Responses between which the axis is linear; it is logarithmic beyond."""
 
 
 def plot_responses(metrics: xr.Dataset) -> Figure:
@@ -68,3 +71,17 @@ def _panel(ax: Axes, responses: xr.Dataset) -> None:
             values[0], places + offset, xerr=errors, fmt="none", ecolor=style.GREY, linewidth=1
         )
     ax.axvline(0.0, color=style.BLACK, linewidth=0.8)
+    _logarithmic_but_near_zero(ax, responses)
+
+
+def _logarithmic_but_near_zero(ax: Axes, responses: xr.Dataset) -> None:
+    """One axis for parameters that multiply a summary and for those that change it by a tenth."""
+    both = [responses[f"response_{kind}"].values for kind in ("truth", "members")]
+    values = np.nan_to_num(both)
+    low, high = min(1.5 * values.min(), -1.1 * LINEAR), max(1.5 * values.max(), 1.1 * LINEAR)
+    ax.set_xscale("symlog", linthresh=LINEAR)
+    ticks = [sign * size for sign in (-1, 1) for size in (LINEAR, 1.0, 10.0, 100.0)]
+    shown = sorted(tick for tick in [0.0, *ticks] if low <= tick <= high)
+    ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlim(low, high)

@@ -34,7 +34,8 @@ def responses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             alt="Responses of every field to every parameter, truth and members side by side",
             caption="Change of the logarithm of a summary across the whole range of a parameter, "
             "over the same of the DMO map, which the model is given. Mass and variance of the "
-            "windows, power on the largest and the smallest scales. Good: bars of one length. "
+            "windows, power on the largest and the smallest scales. Good: bars of one length "
+            "(axes are linear within 0.1 and logarithmic beyond). "
             f"Pale: not judged, as the truth is within {SIGNIFICANT:g} sigma or "
             f"{NOTABLE:.0%} of nothing (or the model is not told the parameter). Lines are "
             "intervals of 68 % from the windows of one box. Bars: "
