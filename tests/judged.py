@@ -6,7 +6,7 @@ import xarray as xr
 from emulator.config import ValidationConfig
 from emulator.fields import find_fields
 from emulator.metrics.base import Case
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 
 
 def make_case(ensemble, *, config=None, seed=0):
@@ -34,8 +34,8 @@ def summarised(ensembles, *metrics):
         [xr.concat([metric.compute(case) for case in cases], "simulation") for metric in metrics],
         compat="no_conflicts",
     ).assign_coords(run=("simulation", names), member=np.arange(cases[0].n_members))
-    boot = Resampler(stats["run"])
-    found = [metric.summarise(boot, stats, cases[0].fields) for metric in metrics]
+    jackknife = Jackknife(stats["run"])
+    found = [metric.summarise(jackknife, stats, cases[0].fields) for metric in metrics]
     summary = xr.Dataset({name: values for each in found for name, values in each.items()})
     return xr.merge([stats, summary])
 

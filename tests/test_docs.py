@@ -122,7 +122,7 @@ def test_the_metric_of_the_page_is_found_and_computes(monkeypatch, tmp_path):
     from emulator.config import ValidationConfig
     from emulator.fields import find_fields
     from emulator.metrics import registry
-    from emulator.metrics.jackknife import Resampler
+    from emulator.metrics.jackknife import Jackknife
 
     (tmp_path / "page_peaks.py").write_text(extensions()["emulator/metrics/peaks.py"])
     monkeypatch.setattr(emulator.metrics, "__path__", [*emulator.metrics.__path__, str(tmp_path)])
@@ -138,9 +138,9 @@ def test_the_metric_of_the_page_is_found_and_computes(monkeypatch, tmp_path):
     )
     stats = peaks.compute(SimpleNamespace(ensemble=ensemble)).expand_dims(simulation=2)
     assert float(stats["peak_truth"].isel(simulation=0, channel=0)) == 4.0
-    boot = Resampler(xr.DataArray(["a", "b"], dims="simulation"))
+    jackknife = Jackknife(xr.DataArray(["a", "b"], dims="simulation"))
     fields = find_fields(["gas"])
-    metrics = xr.Dataset(peaks.summarise(boot, stats, fields))
+    metrics = xr.Dataset(peaks.summarise(jackknife, stats, fields))
     (bar,) = peaks.bars(metrics, ValidationConfig(), fields)
     assert (bar.value, bar.met) == (1.5, False)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emulator.fields import Field
 from emulator.metrics.bars import Bar
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -160,13 +160,13 @@ class Metric(ABC):
 
     @abstractmethod
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Estimates from all simulations.
 
         Parameters
         ----------
-        boot
+        runs
             Means over runs, of all and without each of them.
         stats
             Results of :meth:`compute`, concatenated along ``simulation`` (or ``response``, see

@@ -6,7 +6,7 @@ import xarray as xr
 
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import correlation_coefficient
 from emulator.metrics.spectra import mean_spectra
 
@@ -34,23 +34,23 @@ class Correlation(Metric):
         return mean_spectra(case, *names)
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Correlations ``(estimate, field, k)``."""
-        truth, dmo = boot.mean(stats["power_truth"]), boot.mean(stats["power_dmo"])
-        members = boot.mean(stats["power_members"].mean("member"))
+        truth, dmo = runs.mean(stats["power_truth"]), runs.mean(stats["power_dmo"])
+        members = runs.mean(stats["power_members"].mean("member"))
         draws = {
             "correlation_dmo_truth": (
-                correlation_coefficient(boot.mean(stats["power_dmo_truth"]), dmo, truth),
+                correlation_coefficient(runs.mean(stats["power_dmo_truth"]), dmo, truth),
                 "r(DMO, truth)",
             ),
             "correlation_member_truth": (
-                correlation_coefficient(boot.mean(stats["power_member_truth"]), members, truth),
+                correlation_coefficient(runs.mean(stats["power_member_truth"]), members, truth),
                 "r(member, truth)",
             ),
             "correlation_member_member": (
-                correlation_coefficient(boot.mean(stats["power_member_member"]), members, members),
+                correlation_coefficient(runs.mean(stats["power_member_member"]), members, members),
                 "r(member, other member)",
             ),
         }
-        return {name: boot.estimate(values, meaning) for name, (values, meaning) in draws.items()}
+        return {name: runs.estimate(values, meaning) for name, (values, meaning) in draws.items()}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric, Panel
 from emulator.metrics.calibration import MIN_MEMBERS, require_members
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.units import Unit
 
 
@@ -63,18 +63,21 @@ class EnergyScore(Metric):
         )
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Scores and their ratio ``(estimate, channel)``, the ratio on the same simulations."""
         if "energy" not in stats:
             return {}
         known = stats["energy_oracle"].notnull()
-        oracle, same = boot.mean(stats["energy_oracle"]), boot.mean(stats["energy"].where(known))
+        oracle, same = (
+            runs.mean(stats["energy_oracle"]),
+            runs.mean(stats["energy"].where(known)),
+        )
         meaning = "energy score of the members over that of re-drawn truths"
         return {
-            "energy_score": boot.estimate(boot.mean(stats["energy"]), "energy score, members"),
-            "energy_score_oracle": boot.estimate(oracle, "energy score, re-drawn truths"),
-            "energy_score_ratio": boot.estimate(same / oracle.where(oracle > 0), meaning),
+            "energy_score": runs.estimate(runs.mean(stats["energy"]), "energy score, members"),
+            "energy_score_oracle": runs.estimate(oracle, "energy score, re-drawn truths"),
+            "energy_score_ratio": runs.estimate(same / oracle.where(oracle > 0), meaning),
         }
 
 

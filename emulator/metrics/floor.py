@@ -13,7 +13,7 @@ import xarray as xr
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric, Panel
 from emulator.metrics.channels import common_unit
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 
 EMPTY_BELOW = "empty_below"
 """Attribute of an ensemble: by channel, the value up to which its models draw nothing, JSON."""
@@ -60,12 +60,12 @@ class Floor(Metric):
         )
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Share ``(estimate, channel)``."""
         if "truth_below_floor" not in stats:
             return {}
-        below, above = (boot.mean(stats[f"truth_{side}_floor"]) for side in ("below", "above"))
+        below, above = (runs.mean(stats[f"truth_{side}_floor"]) for side in ("below", "above"))
         whole = below + above
         meaning = "share of the truth's mass in pixels that the model draws as empty"
-        return {"mass_below_floor": boot.estimate(below / whole.where(whole > 0), meaning)}
+        return {"mass_below_floor": runs.estimate(below / whole.where(whole > 0), meaning)}

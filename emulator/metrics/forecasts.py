@@ -11,7 +11,7 @@ import xarray as xr
 
 from emulator.metrics import calibration
 from emulator.metrics.base import Case
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 
 MODEL = "model"
 ORACLE_LABEL = "re-drawn truth (oracle)"
@@ -95,7 +95,7 @@ def score_of(scores: xr.DataArray, names: xr.DataArray) -> xr.DataArray:
 
 
 def compare(
-    boot: Resampler, scores: xr.DataArray, oracle: xr.DataArray, unit: str
+    runs: Jackknife, scores: xr.DataArray, oracle: xr.DataArray, unit: str
 ) -> dict[str, xr.DataArray]:
     """Estimates of scores ``(simulation, forecast, ...)`` and of what follows from them.
 
@@ -106,30 +106,30 @@ def compare(
     ``oracle_gain`` (the gain of the re-drawn truth, which nobody can exceed) on the simulations
     that have it.
     """
-    draws, probabilistic = boot.mean(scores), scores["probabilistic"]
-    crps = boot.estimate(draws, "fair CRPS", unit)
+    draws, probabilistic = runs.mean(scores), scores["probabilistic"]
+    crps = runs.estimate(draws, "fair CRPS", unit)
     value = crps.sel(estimate="value", drop=True)
     best = best_forecast(value, probabilistic)
     model = score_of(draws, xr.full_like(best, MODEL))
     error = score_of(draws, best_forecast(value, ~probabilistic))
     # The oracle compares with others on the simulations that have it.
-    known, reachable = boot.mean(scores.where(oracle.notnull())), boot.mean(oracle)
+    known, reachable = runs.mean(scores.where(oracle.notnull())), runs.mean(oracle)
     return {
         "crps": crps,
-        "gain": boot.estimate(
+        "gain": runs.estimate(
             1.0 - model / score_of(draws, best),
             "1 - CRPS / CRPS of the best probabilistic baseline",
         ),
         "best": best,
-        "over_mae": boot.estimate(
+        "over_mae": runs.estimate(
             model / error, "CRPS over the mean absolute error of the best deterministic baseline"
         ),
-        "oracle": boot.estimate(reachable, "fair CRPS of the re-drawn truth", unit),
-        "oracle_ratio": boot.estimate(
+        "oracle": runs.estimate(reachable, "fair CRPS of the re-drawn truth", unit),
+        "oracle_ratio": runs.estimate(
             score_of(known, xr.full_like(best, MODEL)) / reachable,
             "CRPS of the model over that of the re-drawn truth",
         ),
-        "oracle_gain": boot.estimate(
+        "oracle_gain": runs.estimate(
             1.0 - reachable / score_of(known, best), f"of the re-drawn truth: {GAIN}"
         ),
     }

@@ -9,7 +9,7 @@ from emulator.fields import Field
 from emulator.metrics.base import Case, Metric
 from emulator.metrics.calibration import MIN_MEMBERS, require_members
 from emulator.metrics.channels import common_unit
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.units import Unit
 
 
@@ -52,21 +52,21 @@ class IntervalScore(Metric):
         )
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Scores and their ratio ``(estimate, level, channel)``."""
         if "winkler" not in stats:
             return {}
         unit = common_unit(fields)
-        members, oracle = boot.mean(stats["winkler"]), boot.mean(stats["winkler_oracle"])
+        members, oracle = runs.mean(stats["winkler"]), runs.mean(stats["winkler_oracle"])
         ratio = members / oracle.where(oracle > 0)
         meaning = "interval score of the members over that of re-drawn truths"
         return {
-            "interval_score": boot.estimate(members, "interval score of the members", unit),
-            "interval_score_oracle": boot.estimate(
+            "interval_score": runs.estimate(members, "interval score of the members", unit),
+            "interval_score_oracle": runs.estimate(
                 oracle, "interval score of re-drawn truths", unit
             ),
-            "interval_score_ratio": boot.estimate(ratio, meaning),
+            "interval_score_ratio": runs.estimate(ratio, meaning),
         }
 
 

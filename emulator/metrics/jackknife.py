@@ -116,7 +116,7 @@ def estimate(replicates: xr.DataArray, *, units: str, long_name: str) -> xr.Data
     )
 
 
-class Resampler:
+class Jackknife:
     """Means over runs of variables ``(simulation, ...)``, of all runs and without each of them.
 
     Parameters

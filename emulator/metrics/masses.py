@@ -10,7 +10,7 @@ from emulator.metrics import one_point
 from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.channels import add_total, common_unit
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.tolerances import find_tolerances
 
 if TYPE_CHECKING:
@@ -55,19 +55,22 @@ class Masses(Metric):
         return xr.Dataset(stats)
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Estimates of ratio, occupancy and distribution."""
         rows = with_total(fields)
         ratio = one_point.mass_ratio(
-            boot.mean(stats["mass_members"]), boot.mean(stats["mass_truth"])
+            runs.mean(stats["mass_members"]), runs.mean(stats["mass_truth"])
         )
         ratio = _of(ratio, rows, [not field.signed for field in rows])
-        results = {"mass_ratio": boot.estimate(ratio, "total mass, members over truth")}
+        results = {"mass_ratio": runs.estimate(ratio, "total mass, members over truth")}
         for kind in KINDS:
-            occupancy, pdf = boot.mean(stats[f"occupancy_{kind}"]), boot.mean(stats[f"pdf_{kind}"])
-            results[f"occupied_{kind}"] = boot.estimate(occupancy, "share of occupied pixels")
-            results[f"density_{kind}"] = boot.estimate(pdf, "share of pixels per dex of mass")
+            occupancy, pdf = (
+                runs.mean(stats[f"occupancy_{kind}"]),
+                runs.mean(stats[f"pdf_{kind}"]),
+            )
+            results[f"occupied_{kind}"] = runs.estimate(occupancy, "share of occupied pixels")
+            results[f"density_{kind}"] = runs.estimate(pdf, "share of pixels per dex of mass")
         return results
 
     def bars(

@@ -17,7 +17,7 @@ from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.base import Case, Metric
 from emulator.metrics.channels import common_unit, squared, variance_attrs
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import power_ratio
 from emulator.metrics.spectra import mean_spectra
 from emulator.units import Unit
@@ -46,20 +46,23 @@ class Models(Metric):
         return stats.assign(power_truth=spectra["power_truth"])
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Share ``(estimate, channel)``; ratio and score with the dimension ``model_seed``."""
         if "variance_between" not in stats:
             return {}
-        between, within = boot.mean(stats["variance_between"]), boot.mean(stats["variance_within"])
-        ratio = power_ratio(boot.mean(stats["power_by_model"]), boot.mean(stats["power_truth"]))
-        crps = boot.mean(stats["score_by_model"])
+        between, within = (
+            runs.mean(stats["variance_between"]),
+            runs.mean(stats["variance_within"]),
+        )
+        ratio = power_ratio(runs.mean(stats["power_by_model"]), runs.mean(stats["power_truth"]))
+        crps = runs.mean(stats["score_by_model"])
         return {
-            "model_share": boot.estimate(
+            "model_share": runs.estimate(
                 between / (between + within), "share of the variance that is between models"
             ),
-            "power_ratio_by_model": boot.estimate(ratio, "sum P_member / sum P_truth of one model"),
-            "crps_by_model": boot.estimate(crps, "fair CRPS of one model", common_unit(fields)),
+            "power_ratio_by_model": runs.estimate(ratio, "sum P_member / sum P_truth of one model"),
+            "crps_by_model": runs.estimate(crps, "fair CRPS of one model", common_unit(fields)),
         }
 
 

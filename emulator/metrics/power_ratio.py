@@ -8,7 +8,7 @@ import xarray as xr
 
 from emulator.fields import Field, with_total
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import power_ratio
 from emulator.metrics.spectra import mean_spectra, window_spectra
 from emulator.metrics.tolerances import find_tolerances, inside_range
@@ -48,20 +48,20 @@ class PowerRatio(Metric):
         )
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Ratios and spectra ``(estimate, field, k)``."""
-        truth = boot.mean(stats["power_truth"])
-        members = boot.mean(stats["power_members"].mean("member"))
-        median = boot.median(stats["power_ratio"], over=("sample", "member"))
+        truth = runs.mean(stats["power_truth"])
+        members = runs.mean(stats["power_members"].mean("member"))
+        median = runs.median(stats["power_ratio"], over=("sample", "member"))
         power = str(Unit.POWER_2D)
         summed = power_ratio(members, truth)
         meaning = "median of P_member / P_truth over windows"
         return {
-            "spectrum_truth": boot.estimate(truth, "power spectrum of the truth", power),
-            "spectrum_members": boot.estimate(members, "mean power spectrum of the members", power),
-            "power_ratio_summed": boot.estimate(summed, "sum P_member / sum P_truth"),
-            "power_ratio_median": boot.estimate(median, meaning),
+            "spectrum_truth": runs.estimate(truth, "power spectrum of the truth", power),
+            "spectrum_members": runs.estimate(members, "mean power spectrum of the members", power),
+            "power_ratio_summed": runs.estimate(summed, "sum P_member / sum P_truth"),
+            "power_ratio_median": runs.estimate(median, meaning),
         }
 
     def bars(

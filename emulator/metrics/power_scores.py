@@ -16,7 +16,7 @@ from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.forecasts import compare, score_forecasts
 from emulator.metrics.gain_bars import gain_bar
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import power_spectrum
 from emulator.units import Unit
 
@@ -60,11 +60,11 @@ class PowerScores(Metric):
         return found.rename(score="score_power", oracle="score_power_oracle")
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Estimates by channel; ``best_baseline_power`` is a name."""
         unit = str(Unit.DIMENSIONLESS)
-        found = compare(boot, stats["score_power"], stats["score_power_oracle"], unit)
+        found = compare(runs, stats["score_power"], stats["score_power_oracle"], unit)
         return {
             "crps_power": found["crps"],
             "crps_power_gain": found["gain"],

@@ -11,7 +11,7 @@ from emulator.metrics import calibration
 from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.brightness import LABELS, brightness_classes
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -54,20 +54,20 @@ class RankClasses(Metric):
         )
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Shares, spread and coverage, each by class and channel."""
         if "rank_histogram_class" not in stats:
             return {}
-        shares = boot.mean(stats["rank_histogram_class"])
+        shares = runs.mean(stats["rank_histogram_class"])
         defined = shares.notnull().all("rank")
         coverage = calibration.interval_coverage(shares).where(defined)
         return {
-            "rank_share_class": boot.estimate(shares, "share of pixels of a class at each rank"),
-            "rank_spread": boot.estimate(
+            "rank_share_class": runs.estimate(shares, "share of pixels of a class at each rank"),
+            "rank_spread": runs.estimate(
                 calibration.rank_spread(shares), "spread of the ranks of a class, 1 = flat"
             ),
-            "coverage_class": boot.estimate(coverage, "coverage of intervals in a class"),
+            "coverage_class": runs.estimate(coverage, "coverage of intervals in a class"),
         }
 
     def bars(

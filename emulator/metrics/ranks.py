@@ -8,7 +8,7 @@ import xarray as xr
 from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.base import Case, Metric
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.units import Unit
 
 
@@ -37,17 +37,17 @@ class Ranks(Metric):
         )
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Shares ``(estimate, channel, rank)`` and coverage ``(estimate, nominal, channel)``."""
-        pixels = boot.mean(stats["rank_histogram"])
-        windows = boot.mean(stats["rank_histogram_mass"])
+        pixels = runs.mean(stats["rank_histogram"])
+        windows = runs.mean(stats["rank_histogram_mass"])
         coverage = calibration.interval_coverage
         return {
-            "rank_share": boot.estimate(pixels, "share of pixels at each rank"),
-            "rank_share_mass": boot.estimate(windows, "share of windows at each rank of mass"),
-            "coverage": boot.estimate(coverage(pixels), "coverage of intervals"),
-            "coverage_mass": boot.estimate(
+            "rank_share": runs.estimate(pixels, "share of pixels at each rank"),
+            "rank_share_mass": runs.estimate(windows, "share of windows at each rank of mass"),
+            "coverage": runs.estimate(coverage(pixels), "coverage of intervals"),
+            "coverage_mass": runs.estimate(
                 coverage(windows), "coverage of intervals of window mass"
             ),
         }

@@ -15,7 +15,7 @@ import xarray as xr
 import emulator.metrics
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -104,10 +104,10 @@ def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
     ValueError
         A metric returns a variable that it does not declare.
     """
-    boot = Resampler(stats["run"])
+    jackknife = Jackknife(stats["run"])
     found: dict[str, xr.DataArray] = {}
     for metric in METRICS:
-        results = metric.summarise(boot, stats, fields)
+        results = metric.summarise(jackknife, stats, fields)
         unknown = set(results) - set(metric.variables)
         if unknown:
             raise ValueError(

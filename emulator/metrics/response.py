@@ -17,7 +17,7 @@ from scipy import special
 from emulator.fields import Field, with_total
 from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.parameter_steps import (
     draw_counts,
     slope_through_zero,
@@ -96,7 +96,7 @@ class Response(Metric):
         )
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Responses ``(estimate, parameter, field, summary)``, and what is judged of them."""
         if "response_place" not in stats:

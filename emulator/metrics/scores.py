@@ -15,7 +15,7 @@ from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.channels import common_unit
 from emulator.metrics.forecasts import compare, score_forecasts
 from emulator.metrics.gain_bars import gain_bar
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -65,10 +65,10 @@ class Scores(Metric):
         return found.rename(oracle="score_oracle")
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Estimates by scale and channel; ``best_baseline`` is a name."""
-        found = compare(boot, stats["score"], stats["score_oracle"], common_unit(fields))
+        found = compare(runs, stats["score"], stats["score_oracle"], common_unit(fields))
         return {
             "crps": found["crps"],
             "crps_gain": found["gain"],

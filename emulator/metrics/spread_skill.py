@@ -10,7 +10,7 @@ from emulator.metrics import calibration
 from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.channels import squared, variance_attrs
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -44,13 +44,15 @@ class SpreadSkill(Metric):
         )
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Ratio ``(estimate, channel)``."""
         ratio = calibration.spread_skill_ratio(
-            boot.mean(stats["variance"]), boot.mean(stats["squared_error"]), stats.sizes["member"]
+            runs.mean(stats["variance"]),
+            runs.mean(stats["squared_error"]),
+            stats.sizes["member"],
         )
-        return {"spread_skill": boot.estimate(ratio, "sqrt((M+1)/M) spread over skill")}
+        return {"spread_skill": runs.estimate(ratio, "sqrt((M+1)/M) spread over skill")}
 
     def bars(
         self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]

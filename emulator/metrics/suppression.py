@@ -12,7 +12,7 @@ import xarray as xr
 
 from emulator.fields import TOTAL, Field, summands
 from emulator.metrics.base import Bar, Case, Metric
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import power_ratio
 from emulator.metrics.spectra import mean_spectra
 from emulator.metrics.tolerances import inside_range
@@ -38,15 +38,15 @@ class Suppression(Metric):
         return mean_spectra(case, "truth", "members", "dmo")
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Ratios of power, and the difference of the suppressions ``(estimate, k)``."""
         if not summands(fields):
             return {}
-        dmo = boot.mean(stats["power_dmo"])
+        dmo = runs.mean(stats["power_dmo"])
         spectra = {
-            "truth": ("the truth", boot.mean(stats["power_truth"])),
-            "members": ("members", boot.mean(stats["power_members"].mean("member"))),
+            "truth": ("the truth", runs.mean(stats["power_truth"])),
+            "members": ("members", runs.mean(stats["power_members"].mean("member"))),
         }
         ratios = {
             kind: power_ratio(values.sel(field=TOTAL.name).drop_vars("field"), dmo)
@@ -54,9 +54,9 @@ class Suppression(Metric):
         }
         error = ratios["truth"] - ratios["members"]
         return {
-            f"suppression_{kind}": boot.estimate(ratio, f"P_total / P_DMO of {spectra[kind][0]}")
+            f"suppression_{kind}": runs.estimate(ratio, f"P_total / P_DMO of {spectra[kind][0]}")
             for kind, ratio in ratios.items()
-        } | {"suppression_error": boot.estimate(error, "suppression, members minus truth")}
+        } | {"suppression_error": runs.estimate(error, "suppression, members minus truth")}
 
     def bars(
         self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]

@@ -21,7 +21,7 @@ import xarray as xr
 
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric, Panel
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ class Variance(Metric):
         return xr.Dataset(stats)
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Ratio, and the share of each class in the truth's sum ``(estimate, channel, class)``."""
-        share = boot.mean(stats["pixels_in_class"])
+        share = runs.mean(stats["pixels_in_class"])
         variance = {
-            kind: boot.mean(stats[f"second_moment_{kind}"]) / share
-            - (boot.mean(stats[f"first_moment_{kind}"]) / share) ** 2
+            kind: runs.mean(stats[f"second_moment_{kind}"]) / share
+            - (runs.mean(stats[f"first_moment_{kind}"]) / share) ** 2
             for kind in KINDS
         }
         truth = variance["truth"]
@@ -95,8 +95,8 @@ class Variance(Metric):
         within = (inside / inside.sum("dmo_density")).transpose(*ratio.dims)
         meaning = "variance of the square root, members over truth"
         return {
-            "variance_ratio": boot.estimate(ratio, meaning),
-            "variance_share": boot.estimate(within, "share of the truth's variance within classes"),
+            "variance_ratio": runs.estimate(ratio, meaning),
+            "variance_share": runs.estimate(within, "share of the truth's variance within classes"),
         }
 
     def bars(

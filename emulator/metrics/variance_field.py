@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric, Panel
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import Shells, build_shells, fourier_modes, shell_power
 from emulator.units import Unit
 
@@ -71,24 +71,24 @@ class VarianceField(Metric):
         return xr.Dataset(spectra, coords={"channel": ensemble["channel"], "k": k})
 
     def summarise(
-        self, boot: Resampler, stats: xr.Dataset, fields: Sequence[Field]
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Spectra and their ratio ``(estimate, channel, k)``."""
         if "variance_spectrum_members" not in stats:
             return {}
         members, redraws = (
-            boot.mean(stats[f"variance_spectrum_{name}"]) for name in ("members", "redraws")
+            runs.mean(stats[f"variance_spectrum_{name}"]) for name in ("members", "redraws")
         )
         power = str(Unit.POWER_2D)
         # unbiased spectra may be negative, and a ratio over them is no number
         ratio = members / redraws.where(redraws > 0)
         meaning = "power of the variance map, members over re-drawn truths"
         return {
-            "variance_power_members": boot.estimate(members, "power of the variance map", power),
-            "variance_power_redraws": boot.estimate(
+            "variance_power_members": runs.estimate(members, "power of the variance map", power),
+            "variance_power_redraws": runs.estimate(
                 redraws, "power of the variance map of re-drawn truths", power
             ),
-            "variance_power_ratio": boot.estimate(ratio, meaning),
+            "variance_power_ratio": runs.estimate(ratio, meaning),
         }
 
 

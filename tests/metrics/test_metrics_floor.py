@@ -10,7 +10,7 @@ import xarray as xr
 
 from emulator.fields import find_fields
 from emulator.metrics.floor import Floor
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.model.transforms import TRANSFORMS
 
 FIELDS = find_fields(["gas", "stars"])
@@ -34,7 +34,7 @@ def stats_of(*truths, limits=LIMITS):
 
 def share(stats):
     runs = xr.DataArray(np.arange(stats.sizes["simulation"]), dims="simulation")
-    return Floor().summarise(Resampler(runs), stats, FIELDS)["mass_below_floor"]
+    return Floor().summarise(Jackknife(runs), stats, FIELDS)["mass_below_floor"]
 
 
 def test_the_share_is_that_of_the_mass_up_to_the_floor():

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from emulator.metrics.jackknife import (
-    Resampler,
+    Jackknife,
     average,
     estimate,
     half_width,
@@ -38,8 +38,8 @@ def test_runs_count_once_however_many_simulations_they_hold():
 
 def test_the_error_of_a_mean_is_that_of_independent_runs():
     run_values = np.random.default_rng(1).normal(size=40)
-    boot = Resampler(xr.DataArray(np.repeat(np.arange(40), 5), dims="simulation"))
-    found = boot.estimate(boot.mean(series(np.repeat(run_values, 5))), "mean")
+    over = Jackknife(xr.DataArray(np.repeat(np.arange(40), 5), dims="simulation"))
+    found = over.estimate(over.mean(series(np.repeat(run_values, 5))), "mean")
     # Five copies of a run add nothing: the error is sigma / sqrt(40), not / sqrt(200).
     error = run_values.std(ddof=1) / np.sqrt(40)
     expected = run_values.mean() + T_OF_39 * error * np.array([-1, 1])
@@ -49,8 +49,8 @@ def test_the_error_of_a_mean_is_that_of_independent_runs():
 
 def test_a_run_without_the_number_is_left_out_and_does_not_count():
     runs = np.array([0, 1, 1, 2, 3])
-    boot = Resampler(xr.DataArray(runs, dims="simulation"))
-    found = boot.estimate(boot.mean(series([np.nan, 4.0, 6.0, 9.0, np.nan])), "mean")
+    over = Jackknife(xr.DataArray(runs, dims="simulation"))
+    found = over.estimate(over.mean(series([np.nan, 4.0, 6.0, 9.0, np.nan])), "mean")
     assert float(found.sel(estimate="value")) == pytest.approx(7.0)
     # two runs, 5 and 9: standard error 2, one degree of freedom
     assert interval(found) == pytest.approx(7.0 + 2 * T_OF_ONE * np.array([-1, 1]), rel=1e-4)
@@ -58,8 +58,8 @@ def test_a_run_without_the_number_is_left_out_and_does_not_count():
 
 def test_a_number_of_one_run_has_no_interval():
     for values, runs in (([3.0, 5.0], [0, 0]), ([np.nan, 4.0], [0, 1])):
-        boot = Resampler(xr.DataArray(runs, dims="simulation"))
-        found = boot.estimate(boot.mean(series(values)), "mean")
+        over = Jackknife(xr.DataArray(runs, dims="simulation"))
+        found = over.estimate(over.mean(series(values)), "mean")
         assert float(found.sel(estimate="value")) == 4.0
         assert np.isnan(interval(found)).all()
 
@@ -94,10 +94,10 @@ def covers(value, true):
 @pytest.mark.parametrize("name", SCATTER)
 def test_intervals_cover_what_they_say(name, n_runs):
     rng, draw = np.random.default_rng([9, n_runs]), SCATTER[name]
-    boot = Resampler(xr.DataArray(np.arange(n_runs), dims="simulation"))
+    over = Jackknife(xr.DataArray(np.arange(n_runs), dims="simulation"))
 
     def mean(values):
-        return boot.mean(xr.DataArray(values, dims=("simulation", "experiment"))).values
+        return over.mean(xr.DataArray(values, dims=("simulation", "experiment"))).values
 
     x, true = draw(rng, (n_runs, EXPERIMENTS))
     y, _ = draw(rng, (n_runs, EXPERIMENTS))
@@ -113,25 +113,25 @@ def test_intervals_cover_what_they_say(name, n_runs):
 @pytest.mark.parametrize("n_runs", [4, 10, 40])
 def test_intervals_of_medians_cover_what_they_say(n_runs):
     rng, windows, experiments = np.random.default_rng([3, n_runs]), 24, 2000
-    boot = Resampler(xr.DataArray(np.arange(n_runs), dims="simulation"))
+    over = Jackknife(xr.DataArray(np.arange(n_runs), dims="simulation"))
     values = 0.2 * rng.standard_normal((n_runs, 1, experiments)) + rng.standard_normal(
         (n_runs, windows, experiments)
     )
     table = xr.DataArray(values, dims=("simulation", "sample", "experiment"))
-    assert 0.65 <= covers(boot.median(table, over=("sample",)).values, 0.0) <= 0.71
+    assert 0.65 <= covers(over.median(table, over=("sample",)).values, 0.0) <= 0.71
 
 
 def test_every_run_weighs_the_same_in_a_median():
     """Run a has three simulations around 10, runs b and c one each around 1."""
-    boot = Resampler(xr.DataArray(list("aaabc"), dims="simulation"))
+    over = Jackknife(xr.DataArray(list("aaabc"), dims="simulation"))
     values = xr.DataArray(
         [[9, 10, 11], [9.5, 10, 10.5], [10, np.nan, 10.2], [1, 1.1, 0.9], [1.2, 1, 1.3]],
         dims=("simulation", "sample"),
     )
-    found = boot.median(values, over=("sample",))
+    found = over.median(values, over=("sample",))
     assert float(found[0]) == 1.2  # of 3 units of weight the upper half begins at 1.2
     assert float(found[1]) == pytest.approx(np.median([1.0, 1.1, 0.9, 1.2, 1, 1.3]))
-    gone = boot.median(xr.full_like(values, np.nan), over=("sample",))
+    gone = over.median(xr.full_like(values, np.nan), over=("sample",))
     assert np.isnan(gone).all()
 
 

@@ -29,7 +29,7 @@ class {title}(Metric):
         case.rng().random(7)
         return xr.Dataset()
 
-    def summarise(self, boot, stats, fields):
+    def summarise(self, runs, stats, fields):
         return {{}}
 '''
 
@@ -113,7 +113,7 @@ def test_a_variable_that_was_not_declared_is_refused(monkeypatch):
         def compute(self, case):
             return xr.Dataset()
 
-        def summarise(self, boot, stats, fields):
+        def summarise(self, runs, stats, fields):
             return {"another": xr.DataArray(1.0)}
 
     monkeypatch.setattr(registry, "METRICS", (Sly(),))

@@ -7,7 +7,7 @@ import xarray as xr
 from emulator.config import ValidationConfig
 from emulator.fields import find_fields
 from emulator.metrics.base import Case
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.variance import CLASSES, Variance, density_classes
 
 FIELDS = find_fields(["dm_hydro", "gas"])
@@ -47,7 +47,7 @@ def case(seed, *, n_samples=6, n_members=5, side=10, change=lambda members, mean
 def summary(cases):
     stats = xr.concat([Variance().compute(one) for one in cases], "simulation")
     runs = xr.DataArray(np.arange(len(cases)), dims="simulation")
-    return xr.Dataset(Variance().summarise(Resampler(runs), stats, FIELDS))
+    return xr.Dataset(Variance().summarise(Jackknife(runs), stats, FIELDS))
 
 
 def test_classes_are_shares_of_the_pixels_in_order_of_density():

@@ -11,7 +11,7 @@ import xarray as xr
 
 from emulator.config import ValidationConfig
 from emulator.fields import Field, find_fields
-from emulator.metrics.jackknife import Resampler
+from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.response import Response
 from emulator.metrics.window_moments import summaries, window_moments
 
@@ -118,7 +118,7 @@ def test_the_mean_of_a_signed_field_has_no_response():
         rows.append(Response().compute(case))
     stats = xr.concat(rows, "response", coords="minimal", compat="equals")
     stats["response_told"][:] = True
-    found = Response().summarise(Resampler(xr.DataArray(["r"])), stats, (velocity,))
+    found = Response().summarise(Jackknife(xr.DataArray(["r"])), stats, (velocity,))
     truth = found["response_truth"].sel(estimate="value", parameter="a", field="velocity")
     assert np.isnan(truth.sel(summary="mass"))
     # least squares through (0, 0), (0.5, ln 1.5^2), (1, ln 4): the middle has no weight

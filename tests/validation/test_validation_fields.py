@@ -50,12 +50,12 @@ class Peaks(Metric):
             }
         )
 
-    def summarise(self, boot, stats, fields):
-        ratio = boot.mean(stats["peak_members"]) / boot.mean(stats["peak_truth"])
-        power = boot.mean(stats["power_truth"])
+    def summarise(self, runs, stats, fields):
+        ratio = runs.mean(stats["peak_members"]) / runs.mean(stats["peak_truth"])
+        power = runs.mean(stats["power_truth"])
         return {
-            "peak_ratio": boot.estimate(ratio, "highest pixel, members over truth"),
-            "peak_power": boot.estimate(power, "power that peaks have"),
+            "peak_ratio": runs.estimate(ratio, "highest pixel, members over truth"),
+            "peak_power": runs.estimate(power, "power that peaks have"),
         }
 
     def bars(self, metrics, config, fields):
