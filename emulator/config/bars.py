@@ -27,16 +27,16 @@ class BarsConfig(Section):
         "Reason: a table that draws pixels independently is right about pixels alone",
     )
     crps_gain_windows: float = Field(
-        0.05,
+        0.08,
         description="the same of means over windows, their mass. Reason: a model that ignores the "
-        "parameters or the surroundings is no better than a table; a re-drawn truth of the demo gains "
-        "10 to 21 %",
+        "parameters or the surroundings is no better than a table; a re-drawn truth of the demo "
+        "gains 10 to 21 %",
     )
     crps_gain_power: float = Field(
         0.05,
         description="the same of ln P of single windows in the k range. Reason: members that are "
-        "blurred, or independent from pixel to pixel, have the wrong structure; a re-drawn truth of "
-        "the demo gains 9 to 35 %",
+        "blurred, or independent from pixel to pixel, have the wrong structure; a re-drawn truth "
+        "of the demo gains 9 to 35 %",
     )
     power: dict[str, PositiveFloat] = Field(
         {},
