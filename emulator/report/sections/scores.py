@@ -12,6 +12,9 @@ from emulator.report.figures.crps import places_of, plot_crps, plot_gains, scale
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import join, number, with_interval
 
+MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
+"""Stand for the names of baselines in cells."""
+
 POWER = {
     "crps_power": "crps",
     "crps_power_gain": "crps_gain",
@@ -95,11 +98,11 @@ def _gain_table(metrics: xr.Dataset) -> Table:
         cells = []
         for field, best in zip(channels, names[place], strict=True):
             gain = with_interval(view["crps_gain"].sel(channel=field.name).values, ".0%")
-            # a name in every cell is too wide for a phone where it is the same
-            cells.append(f"{gain}, {label[best]}" if best and len(found) > 1 else gain)
+            # names in the cells are too wide
+            cells.append(f"{gain} {MARKS[found.index(best)]}" if best else gain)
         rows.append([place, *cells])
-    which = f": {label[found[0]]}" if len(found) == 1 else ", which is named"
-    caption = f"Gain in CRPS over the best probabilistic baseline{which}."
+    which = join([f"{label[name]} {mark}" for name, mark in zip(found, MARKS, strict=False)])
+    caption = f"Gain in CRPS over the best probabilistic baseline: {which}."
     return Table(["scale", *(field.label for field in channels)], rows, caption)
 
 
