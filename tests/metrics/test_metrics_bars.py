@@ -104,7 +104,7 @@ def test_power_has_a_gain_of_its_own():
     changed = perfect()
     changed["crps_power_gain"] = estimates(0.01, 0.0, 0.02)
     bar = bars_of(changed)[POWER]
-    assert (bar["verdict"], bar["threshold"], bar["low"]) == ("missed", 0.1, 0.0)
+    assert (bar["verdict"], bar["threshold"], bar["low"]) == ("missed", 0.05, 0.0)
     assert bar["text"].startswith("The CRPS of ln P of gas should be at least 10% below")
 
 
