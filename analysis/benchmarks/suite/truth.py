@@ -102,8 +102,8 @@ def pixels(n_runs: int = 6, coverage_tolerance: float = 0.03) -> Measurement:
         "the halo and holds much that is in front and behind: they scatter less. Coverage: 16 "
         f"draws by 16 others, all central intervals from {float(coverage.nominal[0]):.0%} to "
         f"{float(coverage.nominal[-1]):.0%}, pixels of halos from 1e12 Msun/h. In the real pair "
-        "gas scatters about its mean at a given DMO density by 0.1 dex, re-draws and all that DMO does "
-        "not tell together."
+        "gas scatters about its mean at a given DMO density by 0.1 dex, re-draws and all that DMO "
+        "does not tell together."
     )
     header = ["M200c [Msun/h]", "pixels", "rms scatter [dex]", "median scatter [dex]"]
     return Measurement("Scatter of re-draws", note, bars, header, rows)
