@@ -105,7 +105,7 @@ def test_power_has_a_gain_of_its_own():
     changed["crps_power_gain"] = estimates(0.01, 0.0, 0.02)
     bar = bars_of(changed)[POWER]
     assert (bar["verdict"], bar["threshold"], bar["low"]) == ("missed", 0.05, 0.0)
-    assert bar["text"].startswith("The CRPS of ln P of gas should be at least 10% below")
+    assert bar["text"].startswith("The CRPS of ln P of gas should be at least 5% below")
 
 
 def test_without_a_probabilistic_baseline_the_bar_is_missed():
