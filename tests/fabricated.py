@@ -165,20 +165,33 @@ def make_ensemble(
     others = [truth_maps(redraw) for redraw in redraws]
     redrawn = [[cut(other[projection[i], 1:], i) for i in samples] for other in others]
     oracle = {"truth_redraw": (("draw", "sample", "channel", "y", "x"), redrawn)} if others else {}
+    ensemble = assemble_ensemble(
+        simulation,
+        fields=np.stack([cut(members[:, projection[i]], i) for i in samples]),
+        truth=np.stack([cut(maps[projection[i], 1:], i) for i in samples]),
+        condition=np.stack([cut(dmo[projection[i]], i) for i in samples]),
+        centre=centre,
+        projection=projection,
+    )
+    return ensemble.assign(oracle)
+
+
+def assemble_ensemble(
+    simulation: Simulation,
+    *,
+    fields: np.ndarray,
+    truth: np.ndarray,
+    condition: np.ndarray,
+    centre: np.ndarray,
+    projection: np.ndarray,
+) -> xr.Dataset:
+    """Arrays by sample, with the dims, coordinates and attributes of an ensemble file."""
+    n_windows, n_members = fields.shape[:2]
     return xr.Dataset(
         {
-            "fields": (
-                ("sample", "member", "channel", "y", "x"),
-                np.stack([cut(members[:, projection[i]], i) for i in samples]),
-            ),
-            "truth": (
-                ("sample", "channel", "y", "x"),
-                np.stack([cut(maps[projection[i], 1:], i) for i in samples]),
-            ),
-            "condition": (
-                ("sample", "y", "x"),
-                np.stack([cut(dmo[projection[i]], i) for i in samples]),
-            ),
+            "fields": (("sample", "member", "channel", "y", "x"), fields),
+            "truth": (("sample", "channel", "y", "x"), truth),
+            "condition": (("sample", "y", "x"), condition),
             "params": (
                 ("sample", "parameter"),
                 np.tile([simulation.omega_m, simulation.star_share], (n_windows, 1)),
@@ -186,7 +199,6 @@ def make_ensemble(
             "centre": (("sample", "axis"), centre),
             "projection": ("sample", projection),
             "seed": ("member", np.arange(n_members)),
-            **oracle,
         },
         coords={
             "model_seed": ("member", np.zeros(n_members, int)),

@@ -24,7 +24,7 @@ from pathlib import Path
 import fabricated
 import numpy as np
 import xarray as xr
-from fabricated import CHANNELS, N_PIXELS, OMEGA_B, WINDOW, Simulation
+from fabricated import N_PIXELS, OMEGA_B, WINDOW, Simulation
 from scipy import ndimage, special
 
 from emulator.io import write_dataset, write_json
@@ -140,30 +140,13 @@ def make_ensemble(
         return np.stack([values[p][..., rows, columns] for p, rows, columns in tiles]).astype("f4")
 
     fields = cut(np.moveaxis(members, 1, 0))
-    ensemble = xr.Dataset(
-        {
-            "fields": (("sample", "member", "channel", "y", "x"), fields),
-            "truth": (("sample", "channel", "y", "x"), cut(maps[:, 1:])),
-            "condition": (("sample", "y", "x"), cut(maps[:, 0])),
-            "params": (
-                ("sample", "parameter"),
-                np.tile([simulation.omega_m, simulation.star_share], (n_windows, 1)),
-            ),
-            "centre": (("sample", "axis"), centre),
-            "projection": ("sample", projection),
-            "seed": ("member", np.arange(n_members)),
-        },
-        coords={
-            "model_seed": ("member", np.zeros(n_members, int)),
-            "channel": list(CHANNELS),
-            "parameter": ["Omega_m", "A_SN1"],
-        },
-        attrs={
-            **fabricated.attributes(simulation),
-            "n_steps": 20,
-            "solver": "exact",
-            "notice": "fabricated fields for tests",
-        },
+    ensemble = fabricated.assemble_ensemble(
+        simulation,
+        fields=fields,
+        truth=cut(maps[:, 1:]),
+        condition=cut(maps[:, 0]),
+        centre=centre,
+        projection=projection,
     )
     if redraws:
         others = np.stack([cut(truth_maps(redraw)[:, 1:]) for redraw in redraws])

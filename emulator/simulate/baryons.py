@@ -152,7 +152,7 @@ def baryonify(
     gas_mass = baryon_fraction * run.particle_mass_msunh
     gas_masses = np.full(len(gas), gas_mass)
     if strengths.diffuse:
-        free = np.setdiff1d(np.arange(len(gas)), members.particles, assume_unique=True)
+        free = np.flatnonzero(run.free)
         diffuse = stir(len(free), strengths.diffuse, seeds)
         gas[free] += diffuse.displacements
         gas_masses[free] = gas_mass * len(free) * diffuse.shares

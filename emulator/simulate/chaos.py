@@ -69,9 +69,7 @@ def displace(run: DarkMatterRun, strength: float, seeds: tuple[int, int]) -> Dar
         return run
     rng = np.random.default_rng(np.random.SeedSequence(seeds, spawn_key=(_LATTICE,)))
     members, halos, box = run.members, run.halos, run.box_size_mpch
-    free = np.ones(len(run.positions), dtype=bool)
-    free[members.particles] = False
-    positions = run.positions + _gather(rng, run.positions, free, box, strength)
+    positions = run.positions + _gather(rng, run.positions, run.free, box, strength)
     shift = SHIFT_MPCH * (halos.m200c / 1.0e12) ** SHIFT_SLOPE
     centres = halos.positions + strength * shift[:, None] * rng.standard_normal((len(shift), 3))
     offsets = members.offsets.copy()

@@ -53,6 +53,13 @@ class DarkMatterRun:
     members: Members
     shell_overdensity: NDArray[np.float64]
 
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Which particles no halo owns, ``(particle,)``."""
+        free = np.ones(len(self.positions), dtype=bool)
+        free[self.members.particles] = False
+        return free
+
 
 def survey(tree: cKDTree, particle_mass_msunh: float, halos: HaloTable) -> DarkMatterRun:
     """Find out, once a run, all that its hydro outcomes share."""
