@@ -80,47 +80,37 @@ class Regression:
         z = given.fields.new_zeros(n_samples, len(self.transform.mean), *window)
         return regression(bound, self.card.diffusion.gamma_max)(z, z.new_zeros(n_samples))
 
-    def mean(self, condition: Condition) -> np.ndarray:
-        """Fields at the mean of the network channels.
+    def forecast(
+        self, condition: Condition, n_members: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Fields at the mean, and at the mean plus a field with the spectrum of the residual.
 
         Parameters
         ----------
         condition
             Windows and parameters, in physical units.
-
-        Returns
-        -------
-        ``(batch, field, y, x)`` float32 in the units of the fields.
-
-        Notes
-        -----
-        Of a logarithm this is about the median of a field: the absolute error is near its least,
-        and powers and masses are low.
-        """
-        fields = self.transform.inverse_transform(self.channels_of(condition), condition)
-        values: np.ndarray = fields.numpy()
-        return values
-
-    def members(self, condition: Condition, n_members: int, rng: np.random.Generator) -> np.ndarray:
-        """Fields at the mean plus a Gaussian random field with the spectrum of the residual.
-
-        Parameters
-        ----------
-        condition
-            As in :meth:`mean`.
         n_members
-            Draws for each window.
+            Draws of the Gaussian random field for each window.
         rng
             Draws the unit noise.
 
         Returns
         -------
-        ``(batch, member, field, y, x)`` float32 in the units of the fields.
+        ``(batch, field, y, x)`` and ``(batch, member, field, y, x)``, float32 in the units of the
+        fields.
+
+        Notes
+        -----
+        The mean is that of the network channels. Of a logarithm it is about the median of a field:
+        the absolute error is near its least, and powers and masses are low.
         """
         mean = self.channels_of(condition)
         members = []
         for _ in range(n_members):
             noise = torch.from_numpy(rng.standard_normal(tuple(mean.shape), np.float32))
-            x = mean + draw_field(noise, self.residual)
-            members.append(self.transform.inverse_transform(x, condition).numpy())
-        return np.stack(members, axis=1)
+            members.append(self._fields(mean + draw_field(noise, self.residual), condition))
+        return self._fields(mean, condition), np.stack(members, axis=1)
+
+    def _fields(self, channels: Tensor, condition: Condition) -> np.ndarray:
+        values: np.ndarray = self.transform.inverse_transform(channels, condition).numpy()
+        return values

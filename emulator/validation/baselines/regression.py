@@ -80,14 +80,13 @@ class Regression(Baseline):
             )
         condition = _condition(ensemble, list(self.network.card.normalisation.params))
         truth = ensemble["truth"].transpose("sample", "channel", "y", "x")
-        mean = truth.copy(data=self.network.mean(condition))
-        n_members = ensemble.sizes["member"]
-        members = xr.DataArray(
-            self.network.members(condition, n_members, rng),
+        mean, members = self.network.forecast(condition, ensemble.sizes["member"], rng)
+        gaussian = xr.DataArray(
+            members,
             dims=("sample", "member", "channel", "y", "x"),
             coords={"channel": truth["channel"]},
         )
-        return {"regression_gaussian": members, "regression": mean}
+        return {"regression_gaussian": gaussian, "regression": truth.copy(data=mean)}
 
 
 def _condition(ensemble: xr.Dataset, params: list[str]) -> "Condition":
