@@ -31,6 +31,7 @@ from emulator.config.model import (
     Padding,
     UNetConfig,
 )
+from emulator.config.one_step import OneStepConfig
 from emulator.config.places import (
     bundle_folder,
     ensemble_file,
@@ -72,6 +73,7 @@ __all__ = [
     "ModelConfig",
     "MultifieldSuite",
     "NetworkConfig",
+    "OneStepConfig",
     "Padding",
     "RegressionConfig",
     "SamplingConfig",

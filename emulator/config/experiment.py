@@ -14,6 +14,7 @@ from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document, shorten_error
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
+from emulator.config.one_step import OneStepConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
 from emulator.config.training import RegressionConfig, TrainingConfig
@@ -28,6 +29,7 @@ class ExperimentConfig(Section):
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
+    one_step: OneStepConfig = OneStepConfig()
     training: TrainingConfig = TrainingConfig()
     regression: RegressionConfig = RegressionConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -108,7 +110,7 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "simulate": ("suite",),
     "project": ("suite", "data"),
     "fit": ("suite", "data", "model"),
-    "train": ("data", "model", "diffusion", "training"),
+    "train": ("data", "model", "diffusion", "one_step", "training"),
     "regress": ("data", "model", "training", "regression"),
     "sample": ("suite", "data", "sampling"),
     "validate": ("suite", "data", "regression", "validation"),

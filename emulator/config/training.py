@@ -29,6 +29,11 @@ class TrainingConfig(Section):
         description="one model is trained for each: their differences are the uncertainty of the "
         "model itself, beside that of what it draws",
     )
+    objective: Literal["diffusion", "one_step"] = Field(
+        "diffusion",
+        description="diffusion: members are drawn by a solver (section diffusion); one_step: in "
+        "one pass, trained by a proper score (section one_step)",
+    )
     max_steps: PositiveInt = 1000
     checkpoint_steps: PositiveInt = Field(
         50, description="steps between resume states; also the length of a logged epoch"

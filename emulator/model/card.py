@@ -54,8 +54,8 @@ class Grid(BaseModel):
     redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)]
 
 
-Objective = Literal["diffusion", "regression"]
-"""What a network was trained for: to denoise, or to give the mean of the data in one pass."""
+Objective = Literal["diffusion", "one_step", "regression"]
+"""What a network was trained for: to denoise, to draw in one pass, or to give the mean in one."""
 
 
 class TrainingFacts(BaseModel):

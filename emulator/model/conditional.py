@@ -11,6 +11,9 @@ from emulator.diffusion.path import Path
 from emulator.model.build import build_parameterization
 from emulator.model.field_transform import Encoded
 
+NO_DIFFUSION = DiffusionConfig(prediction="x")
+"""The diffusion of networks that do not diffuse: nothing of the section ``diffusion`` matters."""
+
 
 def bind_condition(
     network: Callable[..., Tensor],
@@ -50,17 +53,12 @@ def bind_condition(
     )
 
 
-def regression(network: Network, gamma_max: float) -> Network:
-    """The network as a function of its condition alone: asked at ``z = 0`` and ``gamma_max``.
+def one_pass(network: Network, z: Tensor) -> Tensor:
+    """What a network that knows no noise levels makes of ``z``: it is asked at the noise end.
 
-    At the noise end an x-prediction is the mean of the data given the condition; zero in place of
-    pure noise makes it a function, in one pass.
+    From unit noise a member of a one-step ensemble; from zeros the mean that a regression gives.
     """
-
-    def mean(z: Tensor, gamma: Tensor) -> Tensor:
-        return network(torch.zeros_like(z), torch.full_like(gamma, gamma_max))
-
-    return mean
+    return network(z, z.new_full((len(z),), NO_DIFFUSION.gamma_max)).to(z.dtype)
 
 
 def denoiser(network: Network, parameterization: Parameterization) -> Denoiser:

@@ -139,8 +139,13 @@ class FieldTransform:
         mask = known.repeat_interleave(repeats, dim=-3) & defined
         return self.transform(filled, condition), mask.to(filled.dtype)
 
-    def inverse_transform(self, z: Tensor, condition: Condition) -> Tensor:
-        """Network channels ``(batch, channel, y, x)`` to fields ``(batch, field, y, x)``."""
+    def inverse_transform(
+        self, z: Tensor, condition: Condition, *, relaxed: bool = False
+    ) -> Tensor:
+        """Network channels ``(batch, channel, y, x)`` to fields ``(batch, field, y, x)``.
+
+        ``relaxed`` changes no value, but lets gradients through the step of a hurdle.
+        """
         fraction = self.normalisation.baryon_fraction(condition.params).to(z)
         left = (z * self.std.to(z) + self.mean.to(z)).unbind(dim=-3)
         fields = []
@@ -149,7 +154,8 @@ class FieldTransform:
             n_channels = len(transform.suffixes)
             own, left = left[:n_channels], left[n_channels:]
             reference = cosmic_reference(condition.field, fraction, channel.field) + floor
-            fields.append(transform.inverse(list(own), reference, floor))
+            inverse = transform.relaxed_inverse if relaxed else transform.inverse
+            fields.append(inverse(list(own), reference, floor))
         return torch.stack(fields, dim=-3)
 
     def encode(self, condition: Condition) -> Encoded:

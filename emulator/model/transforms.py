@@ -64,6 +64,24 @@ class Transform(ABC):
     def inverse(self, features: list[Tensor], reference: Tensor, floor: float) -> Tensor:
         """Return the field; arguments as in :meth:`forward`."""
 
+    def relaxed_inverse(self, features: list[Tensor], reference: Tensor, floor: float) -> Tensor:
+        """The values of :meth:`inverse`, with a gradient also where it is a step."""
+        return self.inverse(features, reference, floor)
+
+    def compress(self, mean: Tensor, floor: float, n_pixels: int) -> Tensor:
+        """Of a mean over pixels, a number of which differences are comparable; to score means.
+
+        Parameters
+        ----------
+        mean
+            Of the field over ``n_pixels`` pixels, in its unit.
+        floor
+            As in :meth:`forward`.
+        n_pixels
+            How many; a single pixel at the floor shows in the mean of all.
+        """
+        return (mean + floor / n_pixels).log()
+
 
 class Log(Transform):
     """Logarithm above the floor."""
@@ -112,6 +130,18 @@ class Hurdle(Transform):
         occupancy, amplitude = features
         return torch.where(occupancy > 0, reference * amplitude.exp(), 0.0)
 
+    def relaxed_inverse(self, features: list[Tensor], reference: Tensor, floor: float) -> Tensor:
+        """Straight through: the step forward, the slope of a sigmoid backward.
+
+        An empty pixel has the slope of one that would be filled with its amplitude, which itself
+        gets none there.
+        """
+        occupancy, amplitude = features
+        occupied = occupancy > 0
+        soft = torch.sigmoid(2.0 * occupancy)
+        gate = occupied.to(soft) + (soft - soft.detach())
+        return gate * reference * torch.where(occupied, amplitude, amplitude.detach()).exp()
+
 
 class Asinh(Transform):
     """Linear within the floor, logarithmic beyond it, of either sign."""
@@ -124,6 +154,10 @@ class Asinh(Transform):
         """See the table."""
         return floor * features[0].sinh()
 
+    def compress(self, mean: Tensor, floor: float, n_pixels: int) -> Tensor:
+        """As a pixel."""
+        return (mean / floor).asinh()
+
 
 class Identity(Transform):
     """The values themselves."""
@@ -135,6 +169,10 @@ class Identity(Transform):
     def inverse(self, features: list[Tensor], reference: Tensor, floor: float) -> Tensor:
         """See the table."""
         return features[0]
+
+    def compress(self, mean: Tensor, floor: float, n_pixels: int) -> Tensor:
+        """The mean itself."""
+        return mean
 
 
 TRANSFORMS: dict[TransformName, Transform] = {

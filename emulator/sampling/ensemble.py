@@ -13,13 +13,8 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
-from emulator.diffusion.guidance import observed_pixels, reconstruction_guided
-from emulator.diffusion.likelihood import log_likelihood
-from emulator.diffusion.parameterization import Denoiser
-from emulator.diffusion.solvers import NonFiniteError, solve
-from emulator.diffusion.spectrum import ModeStatistics, spectral_start
+from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
-from emulator.model.build import build_schedule
 from emulator.model.card import ModelCard
 from emulator.model.field_transform import FieldTransform, network_channels
 from emulator.networks.backbone import Backbone
@@ -29,7 +24,7 @@ from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_ensemble
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.possible import require_possible
-from emulator.sampling.steering import plan, steered_denoiser
+from emulator.sampling.samplers import Known, build_sampler
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -56,7 +51,7 @@ class Emulator(BaseEmulator):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = network.to(self.device)
         self.transform = FieldTransform(card.normalisation)
-        self.schedule = build_schedule(card.diffusion, card.schedule)
+        self.sampler = build_sampler(card, self._autocast)
 
     @property
     def seed(self) -> int:
@@ -73,6 +68,7 @@ class Emulator(BaseEmulator):
         options: SamplingConfig,
         progress: bool,
     ) -> "xr.Dataset":
+        self.sampler.require(options, observed=observed is not None)
         pairs = [(i, k) for i in range(len(condition.field)) for k in range(len(members))]
         shape = (len(condition.field), len(members), len(self.fields))
         values = np.empty((*shape, *condition.field.shape[1:]), np.float32)
@@ -85,7 +81,8 @@ class Emulator(BaseEmulator):
                 values[place] = field
             if line is not None:
                 line.advance(len(batch))
-        return label_ensemble(values, condition, observed, members, seed, options, self.card)
+        labelled = label_ensemble(values, condition, observed, members, seed, options, self.card)
+        return labelled.assign_attrs(self.sampler.recipe(options))
 
     def _log_density(
         self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int
@@ -95,11 +92,9 @@ class Emulator(BaseEmulator):
         here = condition.to(self.device)
         target = torch.from_numpy(values).to(self.device)
         encoded = self.transform.encode(here)
-        result = log_likelihood(
-            steered_denoiser(self._autocast, encoded, self.card.diffusion, SamplingConfig()),
+        result = self.sampler.log_likelihood(
+            encoded,
             self.transform.transform(target, here),
-            gamma_min=self.schedule.gamma_min,
-            gamma_max=self.schedule.gamma_max,
             n_steps=n_steps,
             n_probes=n_probes,
             generator=torch.Generator().manual_seed(seed),
@@ -130,16 +125,12 @@ class Emulator(BaseEmulator):
         encoded = self.transform.encode(here)
         names = None if noise_of is None else [noise_of[i] for i in rows]
         noise = self._noise(given, [k for _, k in batch], seed, names)
-        denoise = steered_denoiser(self._autocast, encoded, self.card.diffusion, options)
+        known = None
         if observed is not None:
-            known = torch.from_numpy(observed.values[rows]).to(self.device)
-            denoise = self._through(denoise, known, here, observed.noise)
-        solver, gammas = plan(self.card.diffusion, self.schedule, options)
-        z = noise()
-        if options.start == "spectrum":
-            z = spectral_start(z, encoded.fields[:, 0], self._modes(), gammas[0])
+            values = torch.from_numpy(observed.values[rows]).to(self.device)
+            known = Known(*self.transform.observe(values, here), observed.noise)
         try:
-            x = solve(solver, denoise, z, gammas, noise)
+            x = self.sampler.draw(encoded, noise, options, known)
         except NonFiniteError as error:
             faulty = ", ".join(f"sample {batch[i][0]} member {batch[i][1]}" for i in error.rows)
             raise EmulatorError(
@@ -168,21 +159,6 @@ class Emulator(BaseEmulator):
         ]
         n_channels = len(network_channels(self.card.normalisation.channels))
         return MemberNoise(keys, (n_channels, *fields.shape[1:]), self.device)
-
-    def _through(
-        self, denoise: Denoiser, observed: Tensor, condition: Condition, noise_std: float
-    ) -> Denoiser:
-        """Denoiser of members that go through known values."""
-        x, mask = self.transform.observe(observed, condition)
-        known = (x * mask).flatten(1)
-        return reconstruction_guided(denoise, observed_pixels(mask), known, noise_std=noise_std)
-
-    def _modes(self) -> ModeStatistics:
-        if self.card.modes is None:
-            raise EmulatorError(
-                "sampling.start: spectrum needs a model whose bundle holds the data's spectra"
-            )
-        return ModeStatistics.from_lists(self.card.modes)
 
     def _autocast(self, *args: Tensor) -> Tensor:
         """Run the network in the precision that it was trained in."""

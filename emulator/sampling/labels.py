@@ -57,8 +57,6 @@ def label_ensemble(
             **card.grid.model_dump(),
             "fields": dump_fields(fields),
             "empty_below": json.dumps(_empty_below(card)),
-            "solver": options.solver.name,
-            "n_steps": options.n_steps,
             "sampling": json.dumps(_as_drawn(options, condition, members, seed)),
             **_observation(observed),
             **provenance("sample", model=card.name, weights=[card.weights_sha256]),

@@ -52,7 +52,7 @@ def load_bundle(folder: str | Path, *, device: str | torch.device | None = None)
         Also if it is that of a regression, which draws nothing.
     """
     card, network = read_bundle(folder)
-    if card.facts.objective != "diffusion":
+    if card.facts.objective == "regression":
         raise DataError(
             Path(folder) / "model.json", "a model that draws ensembles",
             f"a {card.facts.objective}: a baseline of `emulator validate`, which gives one mean",

@@ -13,7 +13,7 @@ from emulator.fields import Field
 from emulator.io import DataError
 from emulator.model.bundle import read_bundle, read_residual
 from emulator.model.card import ModelCard
-from emulator.model.conditional import bind_condition, regression
+from emulator.model.conditional import bind_condition, one_pass
 from emulator.model.field_transform import FieldTransform, network_channels
 from emulator.networks.backbone import Backbone
 
@@ -78,7 +78,7 @@ class Regression:
         bound = bind_condition(self.network, given, self.card.diffusion)
         n_samples, *window = condition.field.shape
         z = given.fields.new_zeros(n_samples, len(self.transform.mean), *window)
-        return regression(bound, self.card.diffusion.gamma_max)(z, z.new_zeros(n_samples))
+        return one_pass(bound, z)
 
     def forecast(
         self, condition: Condition, n_members: int, rng: np.random.Generator

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from emulator.config import ExperimentConfig
+from emulator.config import STAGE_SECTIONS, ExperimentConfig
 from emulator.metadata import fingerprint
 from emulator.model.normalisation import Normalisation
 
@@ -18,7 +18,7 @@ def state_key(
     seed: int,
 ) -> str:
     """Hash of all that decides a training."""
-    sections = config.model_dump(mode="json", include={"data", "model", "diffusion", "training"})
+    sections = config.model_dump(mode="json", include=set(STAGE_SECTIONS["train"]))
     for name in UNTRAINED:
         del sections["training"][name]
     return fingerprint(

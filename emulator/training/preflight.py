@@ -20,7 +20,7 @@ from emulator.model.card import Grid
 from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone
 from emulator.networks.summary import Summary, blank_inputs, summarise
-from emulator.training.module import EmulatorModule
+from emulator.training.objectives.diffusion import DiffusionModule
 from emulator.training.state import say
 
 MODE_WINDOWS = 256
@@ -95,7 +95,7 @@ def common_grid(maps: Sequence[Maps], window: int) -> Grid:
     )
 
 
-def measure_modes(dataset: WindowDataset, module: EmulatorModule) -> ModeStatistics:
+def measure_modes(dataset: WindowDataset, module: DiffusionModule) -> ModeStatistics:
     """Spectra of at least :data:`MODE_WINDOWS` training windows as the network sees them."""
     first, n_steps = 2**31, -(-MODE_WINDOWS // dataset.batch_size)  # steps that no training has
     parts = range(first * dataset.accumulate, (first + n_steps) * dataset.accumulate)
@@ -104,7 +104,9 @@ def measure_modes(dataset: WindowDataset, module: EmulatorModule) -> ModeStatist
     return fit_modes(x, torch.cat([given.fields[:, 0] for _, given in pairs]))
 
 
-def check_noise_end(modes: ModeStatistics, module: EmulatorModule, channels: Sequence[str]) -> None:
+def check_noise_end(
+    modes: ModeStatistics, module: DiffusionModule, channels: Sequence[str]
+) -> None:
     """Warn where sampling from N(0, I) at the noise end will show in a channel's power."""
     gamma_max = module.schedule.gamma_max
     needed, errors = required_gamma_max(modes), expected_error(modes, gamma_max)

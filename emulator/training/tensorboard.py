@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -12,7 +12,7 @@ from emulator.io import EmulatorError
 from emulator.training.history import History
 
 if TYPE_CHECKING:
-    from emulator.training.module import EmulatorModule
+    from emulator.training.objectives.base import EmulatorModule
 
 N_IMAGES, FLOOR_MSUNH = 4, 1e7
 
@@ -50,7 +50,7 @@ class TensorBoard(pl.Callback):
         with self.make_writer(str(self.folder)) as writer:
             for name, value in row.items():
                 writer.add_scalar(name, value, step)
-            module = cast("EmulatorModule", pl_module)
+            module = cast("EmulatorModule[Any]", pl_module)
             if module.masses is None or module.watched is None:
                 return
             for index, name in enumerate(self.channels):

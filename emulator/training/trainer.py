@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -30,8 +30,12 @@ from emulator.training.loaders import (
     training_windows,
     validation_loader,
 )
-from emulator.training.module import EmulatorModule, NonFiniteLossError
 from emulator.training.nodes import meet_nodes
+from emulator.training.objectives.base import EmulatorModule, NonFiniteLossError
+from emulator.training.objectives.build import build_module
+from emulator.training.objectives.diffusion import DiffusionModule
+from emulator.training.objectives.one_step import OneStepModule
+from emulator.training.objectives.regression import RegressionModule, regression_of
 from emulator.training.preflight import (
     check_noise_end,
     common_grid,
@@ -41,15 +45,10 @@ from emulator.training.preflight import (
     require_windows,
     summarise_network,
 )
-from emulator.training.regression import RegressionModule, regression_of
 from emulator.training.state import SaveState, SealedFiles, last_state, say
 from emulator.training.tensorboard import TensorBoard
 
-MODULES: dict[Objective, type[EmulatorModule]] = {
-    "diffusion": EmulatorModule,
-    "regression": RegressionModule,
-}
-LABELS: dict[Objective, str] = {"diffusion": "train", "regression": "regress"}
+LABELS: dict[Objective, str] = {"diffusion": "train", "one_step": "train", "regression": "regress"}
 """Commands, which name progress lines and folders of states."""
 
 
@@ -62,7 +61,7 @@ def train(
     maps_dir: Path,
     state_dir: Path,
     output: Path,
-    objective: Objective = "diffusion",
+    objective: Objective | None = None,
 ) -> None:
     """Train, or go on training, and write the bundle.
 
@@ -83,14 +82,15 @@ def train(
     output
         Folder of the bundle.
     objective
-        ``regression`` trains the baseline of the section ``regression`` instead; its bundle holds
-        the spectrum of its residual, too.
+        What to train; default: ``training.objective``. ``regression`` is the baseline of the
+        section ``regression``; its bundle holds the spectrum of its residual, too.
 
     Raises
     ------
     DataError
         If maps disagree in their grid, or if a resume state is damaged.
     """
+    objective = objective or config.training.objective
     label = LABELS[objective]
     if objective == "regression":
         config = regression_of(config)
@@ -113,18 +113,16 @@ def train(
     network = build_network(config.model.network, config.diffusion, normalisation)
     costs = summarise_network(network, config, normalisation)
     say(f"{label}: seed {seed}, {len(training)} simulations; {costs}", flush=True)
-    module = MODULES[objective](
-        network,
-        FieldTransform(normalisation),
-        config.diffusion,
-        config.training,
-        seed=seed,
-        pixel_mpch=grid.pixel_mpch,
-    )
-    modes = None
-    if objective == "diffusion":
-        modes = measure_modes(training_windows(config, training, normalisation, seed), module)
+    module = build_module(
+        objective, network, FieldTransform(normalisation), config,
+        seed=seed, pixel_mpch=grid.pixel_mpch,
+    )  # fmt: skip
+    modes, probe = None, training_windows(config, training, normalisation, seed)
+    if isinstance(module, DiffusionModule):
+        modes = measure_modes(probe, module)
         check_noise_end(modes, module, network_channels(normalisation.channels))
+    elif isinstance(module, OneStepModule):
+        module.measure(probe)
     history = History(module.columns())
     callbacks = _build_callbacks(config, history, state, label, normalisation)
     trainer = _build_trainer(config, callbacks)
@@ -197,7 +195,7 @@ def _build_callbacks(
 
 def _fit(
     trainer: pl.Trainer,
-    module: EmulatorModule,
+    module: EmulatorModule[Any],
     resume: Path | None,
     batches: DataLoader[Batch],
     validation: DataLoader[Batch],
@@ -264,10 +262,13 @@ def _build_trainer(config: ExperimentConfig, callbacks: list[pl.Callback]) -> pl
     )
 
 
-def _learned_schedule(module: EmulatorModule) -> tuple[float, ...] | None:
+def _learned_schedule(module: EmulatorModule[Any]) -> tuple[float, ...] | None:
     """Table of a schedule that has parameters."""
-    learned = any(True for _ in module.schedule.parameters())
-    return tuple(tabulate(module.schedule)) if learned else None
+    if not isinstance(module, DiffusionModule) or not any(
+        True for _ in module.schedule.parameters()
+    ):
+        return None
+    return tuple(tabulate(module.schedule))
 
 
 def _notice(maps: Sequence[Maps]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from emulator.diffusion.solvers import solve
 from emulator.diffusion.times import low_discrepancy_times
 from emulator.model.build import build_parameterization, build_schedule, build_weight
 from emulator.model.conditional import denoiser
-from emulator.sampling.steering import plan
+from emulator.sampling.samplers.steering import plan
 
 PAGE = Path(__file__).parents[2] / "docs/diffusion.md"
 FAMILIES = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)[1])

@@ -7,7 +7,7 @@ import torch
 
 from emulator.config import DiffusionConfig, SamplingConfig
 from emulator.model.field_transform import Encoded
-from emulator.sampling.steering import steered_denoiser
+from emulator.sampling.samplers.steering import steered_denoiser
 
 GAMMA, SCALE = 0.7, 2.5
 ALPHA, SIGMA = (1 + math.exp(GAMMA)) ** -0.5, (1 + math.exp(-GAMMA)) ** -0.5

@@ -15,7 +15,7 @@ from emulator.diffusion.tables import ddpm_linear
 from emulator.io import EmulatorError
 from emulator.model.build import build_schedule
 from emulator.sampling.noise import MemberNoise, member_key
-from emulator.sampling.steering import plan
+from emulator.sampling.samplers.steering import plan
 
 CENTRES = [(8, 8), (40, 3)]
 STATIC = {"gamma_end": -8.0, "n_steps": 6, "solver": "abm2"}  # exact where nothing moves
@@ -74,7 +74,10 @@ def test_a_learned_schedule_is_read_from_the_bundle(folder):
     diffusion = DiffusionConfig(schedule="learned_linear", weight="bound")
     learned = tuple(np.linspace(-11.0, 9.5, 33))
     emulator = build_emulator(folder, diffusion, schedule=learned)
-    assert (emulator.schedule.gamma_min, emulator.schedule.gamma_max) == (-11.0, 9.5)
+    assert (emulator.sampler.schedule.gamma_min, emulator.sampler.schedule.gamma_max) == (
+        -11.0,
+        9.5,
+    )
 
 
 def test_spectral_start_is_used_as_stated(static, folder, box):

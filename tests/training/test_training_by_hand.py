@@ -16,8 +16,8 @@ from emulator.model.build import build_network, build_schedule
 from emulator.model.field_transform import FieldTransform
 from emulator.model.windows import windows_for
 from emulator.networks.backbone import ParameterHead
-from emulator.training.module import _step_seed
 from emulator.training.monitor import BIN_EDGES, bin_names
+from emulator.training.objectives.base import step_seed
 
 STEPS, PEAK, WARMUP, DECAY, CLIP, CEILING = 4, 4.0e-3, 2, 3.0, 0.3, 0.12
 DROPS = {"drop_params": 0.3, "drop_each_param": 0.2, "drop_context": 0.4}
@@ -103,7 +103,7 @@ class Replay:
             self.update_average(step)
 
     def loss(self, batch, times, step):
-        torch.manual_seed(_step_seed(0, 0, step))
+        torch.manual_seed(step_seed(0, 0, step))
         eps = torch.randn(32, 4, 16, 16)
         t, importance = times.draw(32)
         assert (importance == 1.0).all() == (step == 0)  # all bins of time are seen at once
@@ -145,7 +145,7 @@ class Replay:
         losses, gammas, errors = [], [], []
         for number in range(2):  # 70 windows in batches of 64
             batch = windows[number]
-            generator = torch.Generator().manual_seed(_step_seed(0, 1, number))
+            generator = torch.Generator().manual_seed(step_seed(0, 1, number))
             x, fields, params = self.fields(batch)
             eps = torch.randn(x.shape, generator=generator)
             u = (torch.rand((), generator=generator) + torch.arange(64) / 64) % 1.0

@@ -6,12 +6,13 @@ from tiny import TINY, run
 
 from emulator.io import EmulatorError
 from emulator.training import trainer as trainer_module
-from emulator.training.module import _keep, _known, _step_seed
+from emulator.training.objectives.base import step_seed
+from emulator.training.objectives.diffusion import _keep, _known
 from emulator.training.optimiser import decay_factor
 
 
 def test_seeds_of_steps_and_streams_differ_and_fit_into_63_bits():
-    seeds = [_step_seed(seed, stream, step)
+    seeds = [step_seed(seed, stream, step)
              for seed in range(8) for stream in range(8) for step in range(64)]  # fmt: skip
     assert len(set(seeds)) == len(seeds)
     assert min(seeds) >= 0
@@ -23,7 +24,7 @@ def test_the_seed_of_a_step_is_what_it_was():
     constants = 0x9E3779B97F4A7C1, 0x1B873593CC9E2D5, 0x2545F4914F6CDD1
     for words in ((0, 0, 5), (3, 1, 7), (0, 64, 10**6)):
         expected = sum(word * constant for word, constant in zip(words, constants, strict=True))
-        assert _step_seed(*words) == expected % 2**63
+        assert step_seed(*words) == expected % 2**63
 
 
 def test_what_is_dropped_is_dropped_with_its_share():
@@ -52,23 +53,23 @@ def test_parameters_are_dropped_together_and_one_by_one():
 def test_dropout_inside_the_network_is_a_function_of_step_and_share(
     maps_dir, tmp_path, monkeypatch
 ):
-    seeds, original = [], trainer_module.EmulatorModule._loss
+    seeds, original = [], trainer_module.DiffusionModule._loss
 
     def recorded(self, network, x, eps, t):
         if self.training:
             seeds.append((self.global_step, torch.initial_seed()))
         return original(self, network, x, eps, t)
 
-    monkeypatch.setattr(trainer_module.EmulatorModule, "_loss", recorded)
+    monkeypatch.setattr(trainer_module.DiffusionModule, "_loss", recorded)
     run(maps_dir, tmp_path, training={**TINY["training"], "max_steps": 2, "accumulate": 2})
-    expected = [(step, _step_seed(0, row, step)) for step in (0, 1) for row in (0, 2)]
+    expected = [(step, step_seed(0, row, step)) for step in (0, 1) for row in (0, 2)]
     assert seeds == expected
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_loss_that_is_not_finite_is_blamed(maps_dir, tmp_path, monkeypatch, accumulate):
     """On row 3 of four, which is the last one of the last part."""
-    original, parts = trainer_module.EmulatorModule._loss, []
+    original, parts = trainer_module.DiffusionModule._loss, []
 
     def broken(self, network, x, eps, t):
         values = original(self, network, x, eps, t)
@@ -76,7 +77,7 @@ def test_a_loss_that_is_not_finite_is_blamed(maps_dir, tmp_path, monkeypatch, ac
         last = torch.arange(len(values)) == len(values) - 1
         return torch.where(last & (sum(parts) == 4), torch.inf, values)
 
-    monkeypatch.setattr(trainer_module.EmulatorModule, "_loss", broken)
+    monkeypatch.setattr(trainer_module.DiffusionModule, "_loss", broken)
     with pytest.raises(EmulatorError) as error:
         run(maps_dir, tmp_path, training={**TINY["training"], "accumulate": accumulate})
     cause = error.value.__cause__

@@ -21,7 +21,7 @@ from emulator.training.loaders import (
     training_windows,
     validation_loader,
 )
-from emulator.training.module import EmulatorModule
+from emulator.training.objectives.diffusion import DiffusionModule
 from emulator.training.preflight import (
     check_noise_end,
     common_grid,
@@ -53,8 +53,8 @@ def normalisation(maps_dir):
 def build_module(config, normalisation):
     torch.manual_seed(0)
     network = build_network(config.model.network, config.diffusion, normalisation)
-    return EmulatorModule(
-        network, FieldTransform(normalisation), config.diffusion, config.training,
+    return DiffusionModule(
+        network, FieldTransform(normalisation), config.training, config.diffusion,
         seed=0, pixel_mpch=0.2,
     )  # fmt: skip
 

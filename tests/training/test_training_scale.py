@@ -15,9 +15,9 @@ from tiny import SPLITS, TINY, normalise, run
 
 from emulator.diffusion.times import AdaptiveTimes
 from emulator.io import EmulatorError, write_json
-from emulator.training import module
 from emulator.training import trainer as trainer_module
 from emulator.training.nodes import meet_nodes
+from emulator.training.objectives import diffusion as diffusion_module
 from emulator.training.optimiser import decay_factor
 from emulator.training.state import EXIT_REQUEUE, previous_of
 
@@ -56,7 +56,7 @@ def test_a_step_in_parts_is_the_same_step(maps_dir, tmp_path):
 
 def test_a_step_in_parts_learns_its_times_as_a_whole(maps_dir, tmp_path, monkeypatch):
     """Adaptive times follow the losses of steps, not of parts: few bins are seen at once."""
-    monkeypatch.setattr(module, "build_times", lambda name: AdaptiveTimes(n_bins=4))
+    monkeypatch.setattr(diffusion_module, "build_times", lambda name: AdaptiveTimes(n_bins=4))
     found, diffusion = [], {"times": "adaptive"}
     for accumulate in (1, 2, 4):
         root = tmp_path / str(accumulate)
@@ -175,14 +175,14 @@ def test_the_previous_state_is_kept_and_gone_on_from(maps_dir, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_names_step_and_simulation(maps_dir, tmp_path, monkeypatch):
-    original = trainer_module.EmulatorModule._loss
+    original = trainer_module.DiffusionModule._loss
 
     def broken(self, network, x, eps, t):
         values = original(self, network, x, eps, t)
         training = self.training and self.global_step == 5
         return values * torch.tensor([1.0, float("nan"), 1.0, 1.0]) if training else values
 
-    monkeypatch.setattr(trainer_module.EmulatorModule, "_loss", broken)
+    monkeypatch.setattr(trainer_module.DiffusionModule, "_loss", broken)
     with pytest.raises(EmulatorError, match=r"not finite at step 5, for windows of SB_[01]\. The"):
         run(maps_dir, tmp_path, training=SINGLE)
     (state,) = (tmp_path / "state").glob("*/state.ckpt")

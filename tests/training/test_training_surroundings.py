@@ -14,7 +14,7 @@ from emulator.model.build import build_network
 from emulator.model.field_transform import FieldTransform
 from emulator.training import trainer as trainer_module
 from emulator.training.ema import build_ema
-from emulator.training.module import EmulatorModule
+from emulator.training.objectives.diffusion import DiffusionModule
 from emulator.training.preflight import require_hardware
 
 SHORT = {**TINY["training"], "max_steps": 4, "precision": "32"}
@@ -72,13 +72,13 @@ def test_nothing_is_left_behind_and_nothing_else_is_said(maps_dir, tmp_path, mon
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    validated, original = [], EmulatorModule.validation_step
+    validated, original = [], DiffusionModule.validation_step
 
     def counted(self, batch, batch_idx):
         validated.append(self.global_step)
         return original(self, batch, batch_idx)
 
-    monkeypatch.setattr(EmulatorModule, "validation_step", counted)
+    monkeypatch.setattr(DiffusionModule, "validation_step", counted)
     run(maps_dir, tmp_path / "root", training=SHORT)
     assert validated == [2, 4]  # once an epoch, and not before
     assert list(here.iterdir()) == []
@@ -130,8 +130,8 @@ def build_module(maps_dir, **training):
     config = parse_config({**TINY, "training": {**SHORT, **training}})
     normalisation = normalise(maps_dir, TINY)
     network = build_network(config.model.network, config.diffusion, normalisation)
-    return EmulatorModule(
-        network, FieldTransform(normalisation), config.diffusion, config.training,
+    return DiffusionModule(
+        network, FieldTransform(normalisation), config.training, config.diffusion,
         seed=0, pixel_mpch=0.2,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import read_config
 from emulator.data.dataset import WindowDataset
 from emulator.training.history import History, ProgressLine
-from emulator.training.module import EmulatorModule
+from emulator.training.objectives.base import EmulatorModule
 from emulator.training.trainer import train
 
 N_PIXELS, FACTORS, STEPS, WARM_UP = 128, (2, 4), 100, 20

@@ -1,13 +1,12 @@
-"""The Lightning module: it wires transforms, network and loss, and computes nothing of its own."""
+"""Training of the diffusion: one denoising step of each window."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emulator.config import DiffusionConfig, TrainingConfig
-from emulator.data.dataset import Batch, part_of
+from emulator.data.dataset import Batch
 from emulator.diffusion.bound import variational_bound
 from emulator.diffusion.loss import training_loss
 from emulator.diffusion.parameterization import Network
@@ -17,13 +16,11 @@ from emulator.model.build import (
     build_parameterization,
     build_schedule,
     build_weight,
-    channel_weights,
     data_noises,
 )
 from emulator.model.conditional import bind_condition, denoiser
-from emulator.model.field_transform import Encoded, FieldTransform
+from emulator.model.field_transform import FieldTransform
 from emulator.networks.backbone import Backbone, ParameterHead
-from emulator.training.ema import build_ema
 from emulator.training.loaders import VALIDATION_SEED
 from emulator.training.monitor import (
     MEMBERS,
@@ -33,15 +30,7 @@ from emulator.training.monitor import (
     ensemble_names,
     score_ensemble,
 )
-from emulator.training.optimiser import build_optimiser
-
-
-class NonFiniteLossError(FloatingPointError):
-    """The loss is NaN or infinite; says at which step, and in which rows of the step's batch."""
-
-    def __init__(self, step: int, rows: list[int]) -> None:
-        self.step, self.rows = step, rows
-        super().__init__(f"the training loss is not finite at step {step}, rows {rows}")
+from emulator.training.objectives.base import EmulatorModule, Part, step_seed
 
 
 class Draws(NamedTuple):
@@ -52,46 +41,32 @@ class Draws(NamedTuple):
     importance: Tensor
     keep_params: Tensor | None
     keep_context: Tensor | None
-    first: int
-    """Row of the step's batch at which this part begins."""
 
 
-class EmulatorModule(pl.LightningModule):
-    """Trains a conditional denoiser; keeps its moving average beside it.
+class DiffusionModule(EmulatorModule[Draws]):
+    """Trains a conditional denoiser.
 
     Parameters
     ----------
-    network
-        The network to train.
-    transform
-        Field transform fitted on the training split.
-    diffusion, training
-        Config sections.
-    seed
-        Of everything that a step draws.
-    pixel_mpch
-        Side of a pixel [Mpc/h], for the spectra that are watched.
+    network, transform, training, seed, pixel_mpch
+        See :class:`~emulator.training.objectives.base.EmulatorModule`.
+    diffusion
+        Config section.
     """
 
     def __init__(
         self,
         network: Backbone,
         transform: FieldTransform,
-        diffusion: DiffusionConfig,
         training: TrainingConfig,
+        diffusion: DiffusionConfig,
         *,
         seed: int,
         pixel_mpch: float,
     ) -> None:
-        super().__init__()
-        self.seed, self.pixel_mpch, self.errors = seed, pixel_mpch, ErrorByNoise()
-        self.watched: Batch | None = None
-        self.masses: Tensor | None = None
-        self.scores: dict[str, float] = {}
+        super().__init__(network, transform, training, seed=seed, pixel_mpch=pixel_mpch)
+        self.diffusion, self.errors = diffusion, ErrorByNoise()
         self.step_losses: list[tuple[Tensor, Tensor]] = []
-        self.network = network
-        self.ema = build_ema(self.network, training.ema_decay)
-        self.field_transform, self.diffusion, self.training_config = transform, diffusion, training
         self.schedule, self.times = build_schedule(diffusion), build_times(diffusion.times)
         self.parameterization, self.weight = (
             build_parameterization(diffusion),
@@ -102,55 +77,15 @@ class EmulatorModule(pl.LightningModule):
             if training.parameter_head_weight > 0
             else None
         )
-        self.weights = torch.tensor(channel_weights(transform.channels))
         self.data_noise = torch.tensor(data_noises(transform.channels, diffusion.data_noise))
 
     def columns(self) -> list[str]:
-        """Columns of the history that are its own."""
+        """Errors by noise, and scores of small ensembles."""
         return [*bin_names(), *ensemble_names([c.name for c in self.field_transform.channels])]
 
-    def normalise(self, batch: Batch) -> tuple[Tensor, Encoded]:
-        """Network's channels of the target, and the condition as the network sees it."""
-        x = self.field_transform.transform(batch.target, batch.condition)
-        return x, self.field_transform.encode(batch.condition)
-
-    def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """Training loss of each sample."""
-        return training_loss(
-            network, x, eps, t,
-            schedule=self.schedule, parameterization=self.parameterization, weight=self.weight,
-            channel_weights=self.weights.to(x), data_noise=self.data_noise,
-        )  # fmt: skip
-
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Loss of one batch, or of one part of it, and what of it is the objective."""
-        draws = self._draw(batch, batch_idx)
-        x, given = self.normalise(batch)
-        network = bind_condition(
-            self.network, given, self.diffusion,
-            keep_params=draws.keep_params, keep_context=draws.keep_context,
-        )  # fmt: skip
-        losses = self._loss(network, x, draws.eps, draws.t)
-        self._require_finite(losses, draws.first)
-        self._learn_times(draws.t, losses.detach(), batch_idx)
-        objective = (draws.importance * losses).mean()
-        loss = objective
-        if self.head is not None:
-            loss = loss + self._head_loss(self.head, x, given)
-        return {"loss": loss, "objective": objective.detach()}
-
-    def _draw(self, batch: Batch, batch_idx: int) -> Draws:
-        """All that is random: drawn for the whole step, of which devices and parts take shares.
-
-        So it is the same step, however it is divided. (Dropout inside the network, which no two
-        processes can share, is a function of the share instead.)
-        """
-        config, trainer = self.training_config, self.trainer
-        seed = _step_seed(self.seed, 0, self.global_step)
-        torch.manual_seed(seed)
-        whole = len(batch.target) * config.accumulate * trainer.world_size
-        part = batch_idx % config.accumulate
-        share = part_of(whole, config.accumulate, part, trainer.world_size, self.global_rank)
+    def draw(self, batch: Batch, part: Part) -> Draws:
+        """Noise, times, and what the network is not told."""
+        whole, share = part
         shape = (len(self.weights), *batch.target.shape[2:])
         eps = torch.randn((whole, *shape), device=batch.target.device)[share]
         t, importance = (values[share].to(eps) for values in self.times.draw(whole))
@@ -161,9 +96,33 @@ class EmulatorModule(pl.LightningModule):
             None if kept is None else kept[share].to(eps)
             for kept in (known, _keep((whole,), dropped.drop_context))
         ]
-        if share.start:
-            torch.manual_seed(_step_seed(self.seed, share.start, self.global_step))
-        return Draws(eps, t, importance, keep[0], keep[1], share.start)
+        return Draws(eps, t, importance, keep[0], keep[1])
+
+    def losses(self, batch: Batch, draws: Draws) -> Tensor:
+        """Weighted squared error of the network's output."""
+        x, given = self.normalise(batch)
+        network = bind_condition(
+            self.network, given, self.diffusion,
+            keep_params=draws.keep_params, keep_context=draws.keep_context,
+        )  # fmt: skip
+        return self._loss(network, x, draws.eps, draws.t)
+
+    def step_result(
+        self, losses: Tensor, draws: Draws, batch: Batch, batch_idx: int
+    ) -> dict[str, Tensor]:
+        """The objective weighs rows by the density of their times; the head is trained beside."""
+        self._learn_times(draws.t, losses.detach(), batch_idx)
+        objective = (draws.importance * losses).mean()
+        loss = objective if self.head is None else objective + self._head_loss(self.head, batch)
+        return {"loss": loss, "objective": objective.detach()}
+
+    def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        """Training loss of each sample."""
+        return training_loss(
+            network, x, eps, t,
+            schedule=self.schedule, parameterization=self.parameterization, weight=self.weight,
+            channel_weights=self.weights.to(x), data_noise=self.data_noise,
+        )  # fmt: skip
 
     def _learn_times(self, t: Tensor, losses: Tensor, batch_idx: int) -> None:
         """Tell the sampler of times the losses of a whole step, after its last part.
@@ -178,23 +137,13 @@ class EmulatorModule(pl.LightningModule):
             self.times.update(torch.cat(times), torch.cat(values))
             self.step_losses = []
 
-    def _head_loss(self, head: ParameterHead, x: Tensor, given: Encoded) -> Tensor:
+    def _head_loss(self, head: ParameterHead, batch: Batch) -> Tensor:
         """Weighted squared error of the parameters that the head reads off the clean fields."""
+        x, given = self.normalise(batch)
         error = head(self.network.features(x, given.fields)) - given.params
         loss: Tensor = error.square().mean()
         self.log("head_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
         return self.training_config.parameter_head_weight * loss
-
-    def _require_finite(self, losses: Tensor, first: int) -> None:
-        """Stop at a loss that is not finite, and say where it came from."""
-        bad = (~torch.isfinite(losses.detach())).nonzero()[:, 0].tolist()
-        if bad:
-            raise NonFiniteLossError(self.global_step, [first + row for row in bad])
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Update the moving average after the optimiser step."""
-        if (batch_idx + 1) % self.training_config.accumulate == 0:
-            self.ema.update_parameters(self.network)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and bound of the averaged network on fixed windows, noise and times.
@@ -202,7 +151,7 @@ class EmulatorModule(pl.LightningModule):
         The bound depends on the ends of gamma alone; it is estimated with gamma uniform between
         them, so that the estimates of different schedules compare.
         """
-        generator = torch.Generator().manual_seed(_step_seed(VALIDATION_SEED, 1, batch_idx))
+        generator = torch.Generator().manual_seed(step_seed(VALIDATION_SEED, 1, batch_idx))
         x, given = self.normalise(batch)
         network = bind_condition(self.ema, given, self.diffusion)
         eps = torch.randn(x.shape, generator=generator).to(x)
@@ -258,11 +207,10 @@ class EmulatorModule(pl.LightningModule):
             seed=VALIDATION_SEED,
         )
 
-    def configure_optimizers(self) -> Any:
-        """See :func:`~emulator.training.optimiser.build_optimiser`."""
-        others = [p for p in self.schedule.parameters() if p.requires_grad]
-        others += [] if self.head is None else list(self.head.parameters())
-        return build_optimiser(self.network, others, self.training_config)
+    def other_parameters(self) -> list[nn.Parameter]:
+        """Of a schedule that learns, and of the head."""
+        learned = [p for p in self.schedule.parameters() if p.requires_grad]
+        return learned if self.head is None else [*learned, *self.head.parameters()]
 
 
 def _keep(shape: tuple[int, ...], drop: float) -> Tensor | None:
@@ -278,10 +226,3 @@ def _known(batch: int, n_params: int, drop_all: float, drop_each: float) -> Tens
         kept = together if alone is None else alone
         return None if kept is None else kept.expand(batch, n_params)
     return together * alone
-
-
-def _step_seed(seed: int, stream: int, step: int) -> int:
-    """Mix into 63 bits, so that neighbouring steps and streams share no stream."""
-    words = torch.tensor([seed, stream, step], dtype=torch.int64)
-    mixed = (words * torch.tensor([0x9E3779B97F4A7C1, 0x1B873593CC9E2D5, 0x2545F4914F6CDD1])).sum()
-    return int(mixed) & 0x7FFFFFFFFFFFFFFF

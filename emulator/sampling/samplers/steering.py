@@ -28,21 +28,15 @@ def steered_denoiser(
     Raises
     ------
     EmulatorError
-        If guidance drops what the model was always trained with.
+        See :func:`require_trained`.
     """
+    require_trained(diffusion, options)
     parameterization = build_parameterization(diffusion)
     bound = bind_condition(network, given, diffusion)
     conditional = denoiser(bound, parameterization)
     if options.guidance_scale == 1.0:
         return conditional
     nothing = torch.zeros(len(given.params)).to(given.params)
-    shares = {"params": diffusion.drop_params, "context": diffusion.drop_context}
-    for name in options.guidance_drops:
-        if shares[name] == 0.0:
-            raise EmulatorError(
-                f"sampling.guidance_drops: the model was never trained without {name}; train it "
-                f"with diffusion.drop_{name} > 0 (0.1 is usual), or set guidance_scale to 1"
-            )
     without = bind_condition(
         network,
         given,
@@ -54,6 +48,23 @@ def steered_denoiser(
     return classifier_free(
         conditional, denoiser(without, parameterization), options.guidance_scale, **interval
     )
+
+
+def require_trained(diffusion: DiffusionConfig, options: SamplingConfig) -> None:
+    """Refuse guidance by what the model was always trained with.
+
+    Raises
+    ------
+    EmulatorError
+        Names it, and the key that trains without it.
+    """
+    shares = {"params": diffusion.drop_params, "context": diffusion.drop_context}
+    for name in options.guidance_drops if options.guidance_scale != 1.0 else ():
+        if shares[name] == 0.0:
+            raise EmulatorError(
+                f"sampling.guidance_drops: the model was never trained without {name}; train it "
+                f"with diffusion.drop_{name} > 0 (0.1 is usual), or set guidance_scale to 1"
+            )
 
 
 def plan(

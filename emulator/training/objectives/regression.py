@@ -16,14 +16,14 @@ about the median).
 import torch
 from torch import Tensor
 
-from emulator.config import DiffusionConfig, ExperimentConfig
+from emulator.config import ExperimentConfig
 from emulator.data.dataset import Batch, WindowDataset
 from emulator.diffusion.parameterization import Network
 from emulator.diffusion.random_field import cross_spectrum
 from emulator.io import EmulatorError
-from emulator.model.conditional import bind_condition, regression
+from emulator.model.conditional import NO_DIFFUSION, bind_condition, one_pass
 from emulator.model.field_transform import Encoded
-from emulator.training.module import EmulatorModule
+from emulator.training.objectives.base import EmulatorModule, Part
 
 RESIDUAL_WINDOWS = 512
 """Windows of the validation split that the spectrum of the residual is measured from, at least."""
@@ -31,8 +31,6 @@ RESIDUAL_WINDOWS = 512
 
 def regression_of(config: ExperimentConfig) -> ExperimentConfig:
     """The experiment whose training is that of the regression.
-
-    Its diffusion is a plain x-prediction: nothing of the section ``diffusion`` matters to it.
 
     Raises
     ------
@@ -49,12 +47,11 @@ def regression_of(config: ExperimentConfig) -> ExperimentConfig:
     training = config.training.model_copy(
         update={"max_steps": steps, "checkpoint_steps": epoch, **of_noise}
     )
-    diffusion = DiffusionConfig(prediction="x")
-    return config.model_copy(update={"training": training, "diffusion": diffusion})
+    return config.model_copy(update={"training": training, "diffusion": NO_DIFFUSION})
 
 
-class RegressionModule(EmulatorModule):
-    """Trains a network at ``z = 0`` and the noise end; all else is inherited."""
+class RegressionModule(EmulatorModule[None]):
+    """Trains a network at ``z = 0`` and the noise end; it draws nothing."""
 
     def columns(self) -> list[str]:
         """None: the history holds losses."""
@@ -66,20 +63,25 @@ class RegressionModule(EmulatorModule):
         given = self.field_transform.encode(batch.condition)
         return torch.where(defined > 0, x, torch.nan), given
 
-    def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """Squared error of each sample where channels are defined, without noise or time."""
-        defined, mean = ~torch.isnan(x), regression(network, self.schedule.gamma_max)
+    def draw(self, batch: Batch, part: Part) -> None:
+        """Nothing."""
 
-        def where_defined(z: Tensor, gamma: Tensor) -> Tensor:
-            return torch.where(defined, mean(z, gamma), 0.0)
+    def losses(self, batch: Batch, draws: None) -> Tensor:
+        """Squared error where channels are defined."""
+        x, given = self.normalise(batch)
+        return self._loss(bind_condition(self.network, given, NO_DIFFUSION), x)
 
-        return super()._loss(where_defined, torch.where(defined, x, 0.0), eps, t)
+    def _loss(self, network: Network, x: Tensor) -> Tensor:
+        defined = ~torch.isnan(x)
+        mean = one_pass(network, torch.zeros_like(x))
+        error = torch.where(defined, mean - torch.where(defined, x, 0.0), 0.0)
+        shares = self.weights.to(x) / self.weights.to(x).mean()
+        return (error.square().flatten(2).mean(-1) * shares).mean(-1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss of the averaged network on fixed windows."""
         x, given = self.normalise(batch)
-        network = bind_condition(self.ema, given, self.diffusion)
-        loss = self._loss(network, x, torch.zeros_like(x), x.new_zeros(len(x)))
+        loss = self._loss(bind_condition(self.ema, given, NO_DIFFUSION), x)
         self.log("val_loss", loss.mean(), batch_size=len(x), sync_dist=True)
 
     @torch.no_grad()
@@ -106,8 +108,8 @@ class RegressionModule(EmulatorModule):
     def _residual(self, batch: Batch) -> Tensor:
         here = Batch(batch.condition.to(self.device), batch.target.to(self.device))
         x, given = self.normalise(here)
-        network = bind_condition(self.ema, given, self.diffusion)
-        mean = regression(network, self.schedule.gamma_max)(x, x.new_zeros(len(x)))
+        network = bind_condition(self.ema, given, NO_DIFFUSION)
+        mean = one_pass(network, torch.zeros_like(x))
         residual, defined = x - mean, ~torch.isnan(x)
         share = defined.to(x).mean((0, 2, 3), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
         return cross_spectrum(torch.where(defined, residual, 0.0) / share.sqrt())

@@ -1,0 +1,89 @@
+"""What a sampler is: from a condition and noise to the network's channels."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emulator.config import SamplingConfig
+from emulator.diffusion.likelihood import LogLikelihood
+from emulator.model.card import ModelCard
+from emulator.model.field_transform import Encoded
+
+
+class Known(NamedTuple):
+    """Network channels that members must go through."""
+
+    x: Tensor  # (batch, channel, y, x)
+    mask: Tensor  # of its shape: 1 where known, else 0
+    noise_std: float
+
+
+class Sampler(ABC):
+    """Draws from a network.
+
+    Parameters
+    ----------
+    card
+        Of its bundle.
+    network
+        ``network(z, gamma, fields, params, mask)``, in the precision that it was trained in.
+    """
+
+    def __init__(self, card: ModelCard, network: Callable[..., Tensor]) -> None:
+        self.card, self.network = card, network
+
+    @abstractmethod
+    def require(self, options: SamplingConfig, *, observed: bool = False) -> None:
+        """Refuse what this family cannot do.
+
+        Raises
+        ------
+        EmulatorError
+            With what to do instead.
+        """
+
+    @abstractmethod
+    def draw(
+        self,
+        given: Encoded,
+        noise: Callable[[], Tensor],
+        options: SamplingConfig,
+        known: Known | None,
+    ) -> Tensor:
+        """Network channels ``(batch, channel, y, x)``.
+
+        Parameters
+        ----------
+        given
+            Condition of every row.
+        noise
+            Returns the next unit noise of the batch.
+        options
+            Of which each family reads its own.
+        known
+            What members must go through.
+
+        Raises
+        ------
+        NonFiniteError
+            If the network returns NaN or infinity.
+        """
+
+    @abstractmethod
+    def log_likelihood(
+        self,
+        given: Encoded,
+        x: Tensor,
+        *,
+        n_steps: int,
+        n_probes: int,
+        generator: torch.Generator,
+    ) -> LogLikelihood:
+        """Log-density of network channels; see :mod:`emulator.diffusion.likelihood`."""
+
+    @abstractmethod
+    def recipe(self, options: SamplingConfig) -> dict[str, str | int]:
+        """``solver`` and ``n_steps``, for the record."""
