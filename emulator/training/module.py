@@ -22,6 +22,7 @@ from emulator.model.build import (
 )
 from emulator.model.conditional import bind_condition, denoiser
 from emulator.model.field_transform import Encoded, FieldTransform
+from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone, ParameterHead
 from emulator.training.ema import build_ema
 from emulator.training.loaders import VALIDATION_SEED
@@ -48,6 +49,7 @@ class Draws(NamedTuple):
     """What is random in one part of a step."""
 
     eps: Tensor
+    """Of the process, and behind it of what is filled (:class:`~emulator.model.gaps.Gaps`)."""
     t: Tensor
     importance: Tensor
     keep_params: Tensor | None
@@ -103,6 +105,7 @@ class EmulatorModule(pl.LightningModule):
             else None
         )
         self.weights = torch.tensor(channel_weights(transform.channels))
+        self.gaps = Gaps(transform)
         self.data_noise = torch.tensor(data_noises(transform.channels, diffusion.data_noise))
 
     def columns(self) -> list[str]:
@@ -110,14 +113,15 @@ class EmulatorModule(pl.LightningModule):
         return [*bin_names(), *ensemble_names([c.name for c in self.field_transform.channels])]
 
     def normalise(self, batch: Batch) -> tuple[Tensor, Encoded]:
-        """Network's channels of the target, and the condition as the network sees it."""
-        x = self.field_transform.transform(batch.target, batch.condition)
+        """Network's channels of the target, NaN in gaps; the condition as the network sees it."""
+        x = self.gaps.leave(batch.target, batch.condition)
         return x, self.field_transform.encode(batch.condition)
 
     def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """Training loss of each sample."""
+        """Training loss of each sample; ``eps`` holds the noise for gaps, too."""
+        data = self.gaps.fill(x, eps)
         return training_loss(
-            network, x, eps, t,
+            network, data.x, data.eps, t, pixel_weights=data.pixel_weights,
             schedule=self.schedule, parameterization=self.parameterization, weight=self.weight,
             channel_weights=self.weights.to(x), data_noise=self.data_noise,
         )  # fmt: skip
@@ -136,7 +140,7 @@ class EmulatorModule(pl.LightningModule):
         objective = (draws.importance * losses).mean()
         loss = objective
         if self.head is not None:
-            loss = loss + self._head_loss(self.head, x, given)
+            loss = loss + self._head_loss(self.head, self.gaps.fill(x, draws.eps).x, given)
         return {"loss": loss, "objective": objective.detach()}
 
     def _draw(self, batch: Batch, batch_idx: int) -> Draws:
@@ -151,7 +155,7 @@ class EmulatorModule(pl.LightningModule):
         whole = len(batch.target) * config.accumulate * trainer.world_size
         part = batch_idx % config.accumulate
         share = part_of(whole, config.accumulate, part, trainer.world_size, self.global_rank)
-        shape = (len(self.weights), *batch.target.shape[2:])
+        shape = (self.gaps.n_noise, *batch.target.shape[2:])
         eps = torch.randn((whole, *shape), device=batch.target.device)[share]
         t, importance = (values[share].to(eps) for values in self.times.draw(whole))
         n_params = batch.condition.params.shape[1]
@@ -205,13 +209,14 @@ class EmulatorModule(pl.LightningModule):
         generator = torch.Generator().manual_seed(_step_seed(VALIDATION_SEED, 1, batch_idx))
         x, given = self.normalise(batch)
         network = bind_condition(self.ema, given, self.diffusion)
-        eps = torch.randn(x.shape, generator=generator).to(x)
+        eps = self.gaps.noise(x, generator)
         u = low_discrepancy_times(len(x), generator).to(x)
         loss = self._loss(network, x, eps, u)
         schedule = FixedLinear(self.schedule.gamma_min, self.schedule.gamma_max)
+        data = self.gaps.fill(x, eps)
         bound = variational_bound(
-            denoiser(network, self.parameterization), x, eps, u,
-            schedule=schedule, data_noise=self.data_noise,
+            denoiser(network, self.parameterization), data.x, data.eps, u,
+            schedule=schedule, data_noise=self.data_noise, counted=data.counted,
         )  # fmt: skip
         self.errors.add(bound, schedule.gamma(u), torch.full_like(u, schedule.span))
         if batch_idx == 0:
