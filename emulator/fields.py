@@ -18,7 +18,7 @@ from emulator.io.errors import DataError
 from emulator.units import OF_FIELDS, Unit
 
 Particles = Literal["dark_matter", "gas", "stars", "black_holes"]
-TransformName = Literal["log_ratio", "log", "hurdle", "asinh", "identity"]
+TransformName = Literal["log_ratio", "asinh_ratio", "log", "hurdle", "asinh", "identity"]
 
 Floor = Annotated[float, _Value(gt=0.0, le=1.0e20)]
 Weight = Annotated[float, _Value(ge=1.0e-6, le=1.0e6)]
@@ -101,14 +101,14 @@ def require_transform(field: Field, transform: TransformName) -> None:
     Raises
     ------
     ValueError
-        A logarithm of signed values, or a ratio to a share that the field does not have.
+        A transform of masses for signed values, or a ratio to a share that the field does not have.
     """
-    if field.signed and transform in ("log", "log_ratio", "hurdle"):
+    if field.signed and transform in ("log", "log_ratio", "asinh_ratio", "hurdle"):
         raise ValueError(
             f"transform {transform} needs values of zero or more, and {field.name} is signed; "
             "use asinh or identity"
         )
-    if transform in ("log_ratio", "hurdle") and field.share is None:
+    if transform in ("log_ratio", "asinh_ratio", "hurdle") and field.share is None:
         raise ValueError(
             f"transform {transform} is relative to a share of the matter, which {field.name} does "
             "not have; use log, asinh or identity"

@@ -1,7 +1,7 @@
 """Channels: the fields that a model draws, and how the network sees them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field as Value
 from pydantic import model_validator
@@ -9,27 +9,53 @@ from pydantic import model_validator
 from emulator.config.section import Scale, Section, renamed
 from emulator.fields import Field, Floor, TransformName, require_transform
 
+OccupancyScale = Literal["z_score", "analog_bits"]
+EmptyAmplitude = Literal["zero", "noise", "masked"]
+
+_OPTIONS_OF: dict[str, TransformName] = {
+    "occupancy": "hurdle",
+    "empty_amplitude": "hurdle",
+    "linear_width": "asinh_ratio",
+}
+"""Options that only one transform has."""
+
 
 class ChannelConfig(Section):
     """A field of ``data.fields`` that the model draws; what is null is as the field's row says.
 
-    ``log_ratio``: log of the ratio to the DMO mass times the cosmic share of the field; ``log``:
-    ``log(x + floor)``; ``hurdle``: two network channels, occupancy and log ratio where occupied;
-    ``asinh``: ``asinh(x / floor)``, for signed fields; ``identity``: the values themselves. All are
-    z-scored with statistics of the training split.
+    ``log_ratio``: log of the ratio to the DMO mass times the cosmic share of the field;
+    ``asinh_ratio``: asinh of that ratio less one; ``log``: ``log(x + floor)``; ``hurdle``: two
+    network channels, occupancy and log ratio where occupied; ``asinh``: ``asinh(x / floor)``, for
+    signed fields; ``identity``: the values themselves. All are z-scored with statistics of the
+    training split, but for occupancies that are analog bits.
     """
 
     name: str = Value(description="a field of data.fields")
     transform: TransformName | None = None
     floor: Floor | None = Value(
         None,
-        description="added before the logarithm; less than this is an empty pixel of a hurdle "
-        "field; the scale of an asinh; in units of the field",
+        description="added before the logarithm or ratio; less than this is an empty pixel of a "
+        "hurdle field; the scale of an asinh; in units of the field",
     )
     loss_weight: Scale | None = None
     data_noise: Scale | None = Value(
         None,
         description="standard deviation of p(x|z_0) of this field; default: diffusion.data_noise",
+    )
+    occupancy: OccupancyScale | None = Value(
+        None,
+        description="of a hurdle field: its occupancy is z-scored like any channel (z_score, the "
+        "default), or -1 and 1 as they are (analog_bits)",
+    )
+    empty_amplitude: EmptyAmplitude | None = Value(
+        None,
+        description="of a hurdle field, its amplitude in empty pixels: zero (the default), fresh "
+        "unit noise, or masked: left out of the loss, which is then per occupied pixel",
+    )
+    linear_width: Scale | None = Value(
+        None,
+        description="of asinh_ratio: departure of the ratio from one up to which it is linear; "
+        "default: the standard deviation over the training split",
     )
 
     @model_validator(mode="before")
@@ -46,6 +72,10 @@ class Channel(Section):
     floor: Floor
     loss_weight: Scale
     data_noise: Scale | None = None
+    occupancy: OccupancyScale = "z_score"
+    empty_amplitude: EmptyAmplitude = "zero"
+    linear_width: Scale | None = None
+    """Of asinh_ratio; None: not fitted yet."""
 
     @model_validator(mode="after")
     def _transform_fits(self) -> "Channel":
@@ -66,7 +96,8 @@ def resolve_channels(
     Raises
     ------
     ValueError
-        A channel that is no field of ``data.fields``, or a transform that its field does not allow.
+        A channel that is no field of ``data.fields``, a transform that its field does not allow, or
+        an option of another transform.
     """
     known = {field.name: field for field in fields}
     given = [ChannelConfig(name=name) for name in known] if channels is None else channels
@@ -85,10 +116,19 @@ def _resolved(channel: ChannelConfig, field: Field) -> Channel:
 
     transform = given("transform")
     require_transform(field, transform)
+    options = {name: getattr(channel, name) for name in _OPTIONS_OF}
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in options:
+        if transform != _OPTIONS_OF[name]:
+            raise ValueError(
+                f"{name} is an option of transform {_OPTIONS_OF[name]}, and {field.name} has "
+                f"{transform}: leave it out, or choose that transform"
+            )
     return Channel(
         field=field,
         transform=transform,
         floor=given("floor"),
         loss_weight=given("loss_weight"),
         data_noise=channel.data_noise,
+        **options,
     )

@@ -55,6 +55,7 @@ def variational_bound(
     schedule: Schedule,
     data_noise: float | Tensor,
     n_steps: int | None = None,
+    counted: Tensor | None = None,
 ) -> Bound:
     r"""One-sample Monte Carlo estimate of the bound for each sample; the estimator is unbiased.
 
@@ -75,6 +76,9 @@ def variational_bound(
         ``(channel,)``.
     n_steps
         Number of steps of the discrete bound; default: the continuous bound.
+    counted
+        Mask of the shape of ``x``: values that no loss has seen are left out of all three terms.
+        What is left is no bound on any density; default: all values.
 
     Raises
     ------
@@ -91,13 +95,20 @@ def variational_bound(
         gamma = schedule.gamma(upper)
         cost = 0.5 * n_steps * torch.expm1(gamma - schedule.gamma(upper - 1.0 / n_steps))
     prediction = denoiser(diffuse(x, eps, gamma), gamma)
-    diffusion = cost * ((eps - prediction.eps) ** 2).flatten(1).sum(1)
-    prior, reconstruction = end_terms(x, *schedule.ends(), data_noise)
+    square = (eps - prediction.eps) ** 2
+    if counted is not None:
+        square = square * counted
+    diffusion = cost * square.flatten(1).sum(1)
+    prior, reconstruction = end_terms(x, *schedule.ends(), data_noise, counted)
     return Bound(diffusion, prior.to(x), reconstruction.to(x), x[0].numel())
 
 
 def end_terms(
-    x: Tensor, gamma_min: Tensor, gamma_max: Tensor, data_noise: float | Tensor
+    x: Tensor,
+    gamma_min: Tensor,
+    gamma_max: Tensor,
+    data_noise: float | Tensor,
+    counted: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Prior and reconstruction [nats a sample], ``(batch,)`` each, given the ends of a schedule.
 
@@ -106,12 +117,19 @@ def end_terms(
 
     .. math:: \tfrac12\big(\alpha_1^2\|x\|^2 + D(\sigma_1^2 - 1 - \ln\sigma_1^2)\big), \qquad
         \tfrac D2\big\langle\ln 2\pi s^2 + e^{\gamma_0}/s^2\big\rangle_{channels}
+
+    Of the values that ``counted`` names, if it is given.
     """
-    dimension = x[0].numel()
+    dimension: int | Tensor = x[0].numel()
     # -log(sigma^2) = log1p(exp(-gamma)) keeps its digits where sigma is close to one
     signal = torch.sigmoid(-gamma_max)
     spare = torch.log1p(torch.exp(-gamma_max)) - signal
+    if counted is not None:
+        x = torch.where(counted, x, 0.0)
+        dimension = counted.flatten(1).sum(1)
     prior = 0.5 * (signal * (x.double() ** 2).flatten(1).sum(1) + dimension * spare)
     s2 = torch.as_tensor(data_noise).double().to(x.device) ** 2
-    nats = 0.5 * (torch.log(2 * math.pi * s2) + torch.exp(gamma_min) / s2).mean()
-    return prior, (dimension * nats).expand_as(prior)
+    nats = 0.5 * (torch.log(2 * math.pi * s2) + torch.exp(gamma_min) / s2)
+    if counted is not None:
+        return prior, (counted.flatten(2).sum(2) * nats).sum(1)
+    return prior, (dimension * nats.mean()).expand_as(prior)

@@ -1,10 +1,10 @@
 r"""The training loss: a weighted squared error of the network's output.
 
-.. math:: L = E_{t,\epsilon}\Big[c(\gamma_t)\,\frac1N\sum_i m_i k_i\,(o_i - \hat o_i)^2\Big]
+.. math:: L = E_{t,\epsilon}\Big[c(\gamma_t)\,\frac1N\sum_i m_i k_i w_i\,(o_i - \hat o_i)^2\Big]
 
 with ``o`` what the network predicts, ``c`` the cost of a draw
-(:mod:`~emulator.diffusion.weighting`), ``k`` the weight of each channel and ``m`` a mask of
-channels.
+(:mod:`~emulator.diffusion.weighting`), ``k`` the weight of each channel, ``m`` a mask of channels
+and ``w`` a weight of each pixel.
 """
 
 import torch
@@ -28,6 +28,7 @@ def training_loss(
     weight: Weight,
     channel_weights: Tensor,
     channel_mask: Tensor | None = None,
+    pixel_weights: Tensor | None = None,
     data_noise: float | Tensor | None = None,
 ) -> Tensor:
     """Loss of each sample, averaged over pixels and weighted over channels.
@@ -48,6 +49,9 @@ def training_loss(
     channel_mask
         ``(batch, channel)``: 1 where a sample has the channel, 0 where it is missing; a sample's
         loss is the mean over the channels it has.
+    pixel_weights
+        Shape of ``x``: weight of each pixel's error in its channel. Where values are not seen
+        (0), the others weigh as much more if the mean over the data is one.
     data_noise
         Needed where the schedule learns its ends: the terms of the bound that depend on them are
         then added (they do not reach the network).
@@ -66,7 +70,8 @@ def training_loss(
     output = network(diffuse(x, eps, gamma), gamma)
     error = output - parameterization.target(x, eps, gamma)
     cost = weight.of_output(parameterization, gamma, levels.slope)
-    per_channel = (error**2).flatten(2).mean(-1) * cost[:, None]
+    square = error**2 if pixel_weights is None else error**2 * pixel_weights
+    per_channel = square.flatten(2).mean(-1) * cost[:, None]
     shares = (channel_weights / channel_weights.mean()).expand(per_channel.shape)
     if channel_mask is not None:
         present = channel_mask.to(shares).mean(-1, keepdim=True)
@@ -84,6 +89,7 @@ def training_loss(
         if data_noise is None:
             raise ValueError("a schedule that learns its ends needs data_noise, for the bound")
         gamma_min, gamma_max = schedule.ends()
-        prior, reconstruction = end_terms(x, gamma_min, gamma_max, data_noise)
+        counted = None if pixel_weights is None else pixel_weights > 0
+        prior, reconstruction = end_terms(x, gamma_min, gamma_max, data_noise, counted)
         losses = losses + ((prior + reconstruction) / x[0].numel()).to(losses)
     return losses

@@ -27,10 +27,12 @@ from emulator.config.section import Gamma
 from emulator.io import DataError, EmulatorError
 from emulator.model.normalisation import Normalisation
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
+* 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
+  pixels in which channels are defined.
 * 4: channels hold the row of their field, as a config may declare further ones.
 * 3: ``model.json`` bears its checksum.
 * 2: ``diffusion`` names schedule and weight instead of an objective; ``schedule`` and ``modes``.
@@ -92,7 +94,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[4] = 4
+    format_version: Literal[5] = 5
     name: str
     grid: Grid
     network: NetworkConfig

@@ -10,7 +10,7 @@ from emulator.config import Channel
 from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.model.normalisation import Normalisation
-from emulator.model.transforms import TRANSFORMS
+from emulator.model.transforms import TRANSFORMS, AsinhRatio, Transform
 
 
 class Encoded(NamedTuple):
@@ -37,6 +37,13 @@ def network_channels(channels: Sequence[Channel]) -> list[str]:
 def of_network(channels: Sequence[Channel]) -> list[Channel]:
     """Channel of the model that each channel of the network belongs to, in order."""
     return [c for c in channels for _ in TRANSFORMS[c.transform].suffixes]
+
+
+def transform_of(channel: Channel) -> Transform:
+    """Transform of a channel, with the channel's options."""
+    if channel.transform == "asinh_ratio" and channel.linear_width is not None:
+        return AsinhRatio(channel.linear_width)
+    return TRANSFORMS[channel.transform]
 
 
 def cosmic_reference(dmo: Tensor, baryon_fraction: Tensor, field: Field) -> Tensor:
@@ -83,7 +90,7 @@ def raw_features(
     features = [
         feature
         for index, channel in enumerate(channels)
-        for feature in TRANSFORMS[channel.transform].forward(
+        for feature in transform_of(channel).forward(
             target[..., index, :, :],
             cosmic_reference(dmo, baryon_fraction, channel.field) + channel.floor,
             channel.floor,
@@ -150,7 +157,7 @@ class FieldTransform:
         left = (z * self.std.to(z) + self.mean.to(z)).unbind(dim=-3)
         fields = []
         for channel in self.channels:
-            transform, floor = TRANSFORMS[channel.transform], channel.floor
+            transform, floor = transform_of(channel), channel.floor
             n_channels = len(transform.suffixes)
             own, left = left[:n_channels], left[n_channels:]
             reference = cosmic_reference(condition.field, fraction, channel.field) + floor

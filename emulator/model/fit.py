@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from emulator.config import Channel
 from emulator.config.documents import shorten_error
 from emulator.data.maps import Maps, read_maps
 from emulator.io import DataError, EmulatorError
-from emulator.model.field_transform import network_channels, raw_features
+from emulator.model.field_transform import cosmic_reference, network_channels, raw_features
+from emulator.model.hurdle import keep_bits
 from emulator.model.normalisation import (
     CONDITION_FLOOR_MSUNH,
     Normalisation,
@@ -73,6 +75,7 @@ def fit_normalisation(
         anything can be normalised by.
     """
     names = network_channels(channels)
+    channels = _with_linear_widths(paths, channels)
     targets = RunningMoments(len(names))
     fields = ["condition", *(f"context_{factor}" for factor in context_factors)]
     conditions = RunningMoments(len(fields))
@@ -90,7 +93,7 @@ def fit_normalisation(
                 values_msunh = np.asarray(field, np.float64) + CONDITION_FLOOR_MSUNH
                 conditions.add(index, np.log(values_msunh))
         ranges = {name: _range(maps.param_ranges, name, path) for name in params}
-    target_mean, target_std = targets.result(names)
+    target_mean, target_std = keep_bits(channels, targets.result(names))
     condition_mean, condition_std = conditions.result(fields)
     # validated as if it had been read: what cannot be is said here, not where it is used
     fitted = {
@@ -106,6 +109,7 @@ def fit_normalisation(
             "omega_m": _density_source("Omega_m", cosmologies["omega_m"], params),
             "omega_b": _density_source("Omega_b", cosmologies["omega_b"], params),
         },
+        "defined_share": tuple((targets.count / conditions.count[0]).tolist()),
     }
     return Normalisation.parse(fitted, f"statistics of {len(paths)} training simulations")
 
@@ -114,14 +118,45 @@ def _add_targets(
     targets: RunningMoments, maps: Maps, projection: int, channels: Sequence[Channel]
 ) -> None:
     """Add what the network would see of one projection; memory is that of a few maps."""
+    target, dmo, fraction = _fields_of(maps, projection, channels)
+    features, defined = raw_features(target, dmo, fraction, channels)
+    for index in range(len(features)):
+        targets.add(index, features[index][defined[index]].numpy())
+
+
+def _with_linear_widths(paths: Sequence[Path], channels: Sequence[Channel]) -> tuple[Channel, ...]:
+    """Channels with the standard deviation of their ratio, where they need it and do not say it."""
+    wanted = [c for c in channels if c.transform == "asinh_ratio" and c.linear_width is None]
+    if not wanted:
+        return tuple(channels)
+    ratios = RunningMoments(len(wanted))
+    for path in paths:
+        maps = read_maps(path)
+        for projection in range(maps.n_projections):
+            target, dmo, fraction = _fields_of(maps, projection, wanted)
+            for index, channel in enumerate(wanted):
+                reference = cosmic_reference(dmo, fraction, channel.field) + channel.floor
+                ratios.add(index, ((target[index] + channel.floor) / reference).numpy())
+    names = [channel.name for channel in wanted]
+    widths = dict(zip(names, ratios.result(names)[1], strict=True))
+    return tuple(
+        channel.model_copy(update={"linear_width": widths[channel.name]})
+        if channel.name in widths
+        else channel
+        for channel in channels
+    )
+
+
+def _fields_of(
+    maps: Maps, projection: int, channels: Sequence[Channel]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Fields of the channels, DMO mass and baryon fraction of one projection, in float64."""
     species = [
         maps.species_index(name) for name in ("dmo", *(channel.name for channel in channels))
     ]
     fields = torch.from_numpy(maps.maps[projection][species]).double()
     fraction = torch.tensor(maps.attrs["omega_b"] / maps.attrs["omega_m"]).double()
-    features, defined = raw_features(fields[1:], fields[0], fraction, channels)
-    for index in range(len(features)):
-        targets.add(index, features[index][defined[index]].numpy())
+    return fields[1:], fields[0], fraction
 
 
 def _density_source(name: str, values: set[float], params: Sequence[str]) -> str | float:

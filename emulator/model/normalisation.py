@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
+from pydantic import Field as Value
 from torch import Tensor
 
 from emulator.config import Channel
@@ -20,6 +21,8 @@ from emulator.io import DataError, EmulatorError, read_json, write_json
 from emulator.model.transforms import TRANSFORMS
 
 _LARGEST = 1.0e4
+
+Share = Annotated[float, Value(gt=0.0, le=1.0)]
 
 CONDITION_FLOOR_MSUNH = 1.0e8
 """Added to DMO masses before the logarithm [Msun/h per pixel]."""
@@ -84,6 +87,9 @@ class Normalisation(BaseModel):
     context_factors: tuple[int, ...]
     params: dict[str, ParameterScale]
     cosmic_share: CosmicShare
+    defined_share: tuple[Share, ...] | None = None
+    """Share of the training pixels in which each channel of the network is defined; None: of a
+    bundle that does not say (before format 5)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -108,6 +114,7 @@ class Normalisation(BaseModel):
                     f"statistics of logarithms need abs({kind}_mean) <= {_LARGEST:g} and "
                     f"{kind}_std in [{1 / _LARGEST:g}, {_LARGEST:g}]"
                 )
+        self._require_what_options_need(n_channels)
         if not self.channels or self.condition_floor_msunh <= 0:
             raise ValueError("there must be channels, and condition_floor_msunh must be positive")
         if any(low >= high for low, high in pairwise((1, *self.context_factors))):
@@ -117,6 +124,14 @@ class Normalisation(BaseModel):
         if unknown:
             raise ValueError(f"cosmic_share names {unknown}, which are no parameters")
         return self
+
+    def _require_what_options_need(self, n_channels: int) -> None:
+        """Shares for channels that are masked, widths for ratios that are scaled by them."""
+        masked = any(channel.empty_amplitude == "masked" for channel in self.channels)
+        if len(self.defined_share or ()) != n_channels and (masked or self.defined_share):
+            raise ValueError(f"defined_share needs {n_channels} values")
+        if any(c.transform == "asinh_ratio" and c.linear_width is None for c in self.channels):
+            raise ValueError("a channel with transform asinh_ratio needs its linear_width")
 
     def order_params(self, params: Mapping[str, float]) -> NDArray[np.float64]:
         """Physical values of the model's parameters, ``(param,)`` in its order.

@@ -5,6 +5,8 @@ transform   channels forward                                    inverse
 =========== ======== ========================================== ================================
 log         1        :math:`\log(x + f)`                        :math:`\max(0, e^u - f)`
 log_ratio   1        :math:`\log(x + f) - \log(s d + f)`        :math:`\max(0, (sd+f) e^u - f)`
+asinh_ratio 1        :math:`\mathrm{asinh}(r/w)` with            :math:`r = w \sinh u`,
+                     :math:`r = (x + f)/(s d + f) - 1`          :math:`\max(0, (sd+f)(1+r) - f)`
 hurdle      2        occupancy :math:`o = \pm 1`; and          :math:`(sd+f) e^a` where
                      :math:`a = \log x - \log(s d + f)` where   :math:`o > 0`, else 0
                      occupied, its mean elsewhere
@@ -17,7 +19,8 @@ baryons, ``1 - f_b`` of dark matter), ``f`` the floor. Without the share, the sp
 between cosmologies would hide what happens inside halos. A pixel is occupied when ``x > f``: less
 than the floor counts as empty (that is the hurdle's domain: 0 or above ``f``). The maximum with
 zero is part of the inverse: it projects onto masses, and never acts on the image of the forward
-transform. Then every network channel is z-scored with statistics of the training split.
+transform. Then every network channel is z-scored with statistics of the training split; but not
+occupancies that are analog bits (:mod:`emulator.model.hurdle`).
 """
 
 from abc import ABC, abstractmethod
@@ -107,6 +110,40 @@ class LogRatio(Transform):
         return (reference * features[0].exp() - floor).clamp(min=0.0)
 
 
+class AsinhRatio(Transform):
+    r"""Departure from what follows the matter: linear within a width, logarithmic beyond it.
+
+    The logarithm of a ratio is Gaussian only as far as its tails are lognormal. Ratios of heavier
+    tails, on either side of one, are the case of Johnson's (1949) system S_U: asinh of the variable
+    over its width. With the standard deviation of the ratio as the width (what is fitted where the
+    config says none) the core is seen as it is, and an error of u anywhere is one of
+    :math:`\sqrt{w^2 + r^2}\,du` of the ratio: it never falls below w, where that of a logarithm
+    vanishes with the ratio.
+
+    Parameters
+    ----------
+    linear_width
+        ``w`` of the table.
+
+    References
+    ----------
+    Johnson (1949), Biometrika 36, 149; Lupton, Gunn & Szalay (1999), AJ 118, 1406 (asinh
+    magnitudes).
+    """
+
+    def __init__(self, linear_width: float = 1.0) -> None:
+        self.linear_width = linear_width
+
+    def forward(self, x: Tensor, reference: Tensor, floor: float) -> list[Feature]:
+        """See the table."""
+        return [_everywhere((((x + floor) / reference - 1.0) / self.linear_width).asinh())]
+
+    def inverse(self, features: list[Tensor], reference: Tensor, floor: float) -> Tensor:
+        """See the table."""
+        ratio = 1.0 + self.linear_width * features[0].sinh()
+        return (reference * ratio - floor).clamp(min=0.0)
+
+
 class Hurdle(Transform):
     """Whether a pixel is occupied; and by how much, where it is."""
 
@@ -178,6 +215,7 @@ class Identity(Transform):
 TRANSFORMS: dict[TransformName, Transform] = {
     "log": Log(),
     "log_ratio": LogRatio(),
+    "asinh_ratio": AsinhRatio(),
     "hurdle": Hurdle(),
     "asinh": Asinh(),
     "identity": Identity(),

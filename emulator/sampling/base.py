@@ -154,6 +154,8 @@ class BaseEmulator(ABC):
         The density is that of the normalised network channels (smoothed by the noise of gamma_min);
         it differs from that of the fields by a factor of the fields alone. So *differences* between
         parameters for the same fields are those of the fields, and the values themselves are not.
+        Where a channel holds noise (``empty_amplitude`` of a hurdle field) that noise is drawn once
+        from ``seed`` and its own density divided out.
         """
         prepared = self._prepare(condition, params, large_scale, centres, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")

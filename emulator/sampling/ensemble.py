@@ -17,6 +17,7 @@ from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.model.field_transform import FieldTransform, network_channels
+from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
@@ -92,17 +93,21 @@ class Emulator(BaseEmulator):
         here = condition.to(self.device)
         target = torch.from_numpy(values).to(self.device)
         encoded = self.transform.encode(here)
+        generator, gaps = torch.Generator().manual_seed(seed), Gaps(self.transform)
+        left = gaps.leave(target, here)
+        x = gaps.fill_from(left, generator)
         result = self.sampler.log_likelihood(
             encoded,
-            self.transform.transform(target, here),
+            x,
             n_steps=n_steps,
             n_probes=n_probes,
-            generator=torch.Generator().manual_seed(seed),
+            generator=generator,
         )
+        nats = result.nats - gaps.log_density(left, x)
         units = {"units": str(Unit.NATS)}
         return xr.Dataset(
             {
-                "log_likelihood": (("sample",), result.nats.cpu().numpy(), units),
+                "log_likelihood": (("sample",), nats.cpu().numpy(), units),
                 "standard_error": (("sample",), result.standard_error.cpu().numpy(), units),
             },
             attrs={"n_steps": n_steps, "n_probes": n_probes, "seed": seed},

@@ -100,7 +100,8 @@ def measure_modes(dataset: WindowDataset, module: DiffusionModule) -> ModeStatis
     first, n_steps = 2**31, -(-MODE_WINDOWS // dataset.batch_size)  # steps that no training has
     parts = range(first * dataset.accumulate, (first + n_steps) * dataset.accumulate)
     pairs = [module.normalise(dataset[part]) for part in parts]
-    x = torch.cat([x for x, _ in pairs])
+    generator = torch.Generator().manual_seed(module.seed)
+    x = module.gaps.fill_from(torch.cat([x for x, _ in pairs]), generator)
     return fit_modes(x, torch.cat([given.fields[:, 0] for _, given in pairs]))
 
 

@@ -116,6 +116,49 @@ def test_end_terms_are_a_divergence_and_an_expected_log_density(noise):
     torch.testing.assert_close(reconstruction, nats.expand(3), rtol=1e-6, atol=1e-9)
 
 
+COUNTED = torch.rand(3, 2, 4, generator=torch.Generator().manual_seed(9)) < 0.6
+COUNTED[1, 0] = False  # a sample may have no value of a channel
+
+
+def test_pixels_are_weighted_within_their_channel():
+    gamma, (x, eps) = -4 + 10 * T, draws()
+    weights = COUNTED * torch.tensor([2.5, 1.0]).double()[:, None]
+    alpha, sigma = (a[:, None, None] for a in alpha_sigma(gamma))
+    error = network(alpha * x + sigma * eps, gamma) - (alpha * eps - sigma * x)
+    expected = (weights * error**2).mean(2) @ torch.tensor([0.5, 1.5]).double() / 2
+    found = loss(weight="plain", weights=(1.0, 3.0), pixel_weights=weights)
+    torch.testing.assert_close(found, expected)
+    assert torch.equal(loss(pixel_weights=torch.ones_like(x)), loss())
+
+
+def test_terms_of_the_bound_are_those_of_the_values_that_count():
+    """Of independent values, each with a term of its own; the others do not matter."""
+    x, eps = draws()
+    options = {"schedule": SCHEDULE, "data_noise": torch.tensor([0.3, 0.7])}
+    found = variational_bound(guess, x, eps, T, counted=COUNTED, **options)
+    other = variational_bound(
+        guess, torch.where(COUNTED, x, 9.0), torch.where(COUNTED, eps, -5.0), T,
+        counted=COUNTED, **options,
+    )  # fmt: skip
+    for name in ("diffusion", "prior", "reconstruction"):
+        terms = torch.zeros(3).double()
+        for channel in (0, 1):
+            for pixel in range(4):
+                alone = x[:, channel, pixel], eps[:, channel, pixel]
+                single = variational_bound(
+                    guess, *(part[:, None, None] for part in alone), T,
+                    schedule=SCHEDULE, data_noise=float(options["data_noise"][channel]),
+                )  # fmt: skip
+                terms += getattr(single, name) * COUNTED[:, channel, pixel]
+        torch.testing.assert_close(getattr(found, name), terms)
+        torch.testing.assert_close(getattr(other, name), terms)
+    learned = LearnedLinear(-4.0, 6.0).double()
+    ends = end_terms(x, *learned.ends(), 0.3, COUNTED)
+    weights = COUNTED.double()
+    difference = loss(learned, pixel_weights=weights, data_noise=0.3) - loss(pixel_weights=weights)
+    torch.testing.assert_close(difference, sum(ends) / 8, rtol=1e-5, atol=1e-6)
+
+
 def guess(z, gamma):
     return Prediction(torch.cos(z), torch.sin(z))
 

@@ -14,6 +14,7 @@ from emulator.diffusion.spectrum import ModeStatistics, spectral_start
 from emulator.diffusion.tables import ddpm_linear
 from emulator.io import EmulatorError
 from emulator.model.build import build_schedule
+from emulator.sampling.ensemble import Emulator
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.samplers.steering import plan
 
@@ -223,6 +224,27 @@ def test_log_likelihood_of_the_static_model_is_that_of_unit_gaussians(static, bo
     np.testing.assert_allclose(result.log_likelihood, exact, rtol=1e-5)
     assert result.log_likelihood.attrs["units"] == "nats"
     assert result.standard_error.values.max() < 1e-3
+
+
+@pytest.mark.parametrize("option", ["noise", "masked"])
+def test_the_noise_of_empty_pixels_is_divided_out_of_the_density(static, box, option):
+    """What is left is the density of the amplitudes that there are, whatever the noise."""
+    drawn = draw(static, box, n_members=1, **STATIC)
+    x, defined = normalised(static, drawn)
+    norm = static.card.normalisation
+    stars = norm.channels[-1].model_copy(update={"empty_amplitude": option})
+    norm = norm.model_copy(update={"channels": (*norm.channels[:-1], stars)})
+    model = Emulator(
+        static.card.model_copy(update={"normalisation": norm}), static.network, device="cpu"
+    )
+    fields, given = drawn.fields.values[:, 0], {"centres": CENTRES, "n_steps": 2, "n_probes": 2}
+    found = [model.log_likelihood(fields, box, PARAMS, seed=seed, **given) for seed in (0, 1)]
+    square, there = x[:, 0].double().square() * defined[:, 0], defined[:, 0].double()
+    exact = -0.5 * (square + math.log(2 * math.pi) * there).flatten(1).sum(1)
+    for result in found:
+        np.testing.assert_allclose(result.log_likelihood, exact, rtol=1e-5)
+    assert (there[:, 3] == 0).any()
+    assert (found[0].log_likelihood != found[1].log_likelihood).all()
 
 
 def test_log_likelihood_depends_on_parameters_and_refuses_other_shapes(emulator, box):

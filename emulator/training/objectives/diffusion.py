@@ -19,7 +19,8 @@ from emulator.model.build import (
     data_noises,
 )
 from emulator.model.conditional import bind_condition, denoiser
-from emulator.model.field_transform import FieldTransform
+from emulator.model.field_transform import Encoded, FieldTransform
+from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone, ParameterHead
 from emulator.training.loaders import VALIDATION_SEED
 from emulator.training.monitor import (
@@ -37,6 +38,7 @@ class Draws(NamedTuple):
     """What is random in one part of a step."""
 
     eps: Tensor
+    """Of the process, and behind it of what is filled (:class:`~emulator.model.gaps.Gaps`)."""
     t: Tensor
     importance: Tensor
     keep_params: Tensor | None
@@ -77,16 +79,22 @@ class DiffusionModule(EmulatorModule[Draws]):
             if training.parameter_head_weight > 0
             else None
         )
+        self.gaps = Gaps(transform)
         self.data_noise = torch.tensor(data_noises(transform.channels, diffusion.data_noise))
 
     def columns(self) -> list[str]:
         """Errors by noise, and scores of small ensembles."""
         return [*bin_names(), *ensemble_names([c.name for c in self.field_transform.channels])]
 
+    def normalise(self, batch: Batch) -> tuple[Tensor, Encoded]:
+        """Network's channels of the target, NaN in gaps; the condition as the network sees it."""
+        x = self.gaps.leave(batch.target, batch.condition)
+        return x, self.field_transform.encode(batch.condition)
+
     def draw(self, batch: Batch, part: Part) -> Draws:
         """Noise, times, and what the network is not told."""
         whole, share = part
-        shape = (len(self.weights), *batch.target.shape[2:])
+        shape = (self.gaps.n_noise, *batch.target.shape[2:])
         eps = torch.randn((whole, *shape), device=batch.target.device)[share]
         t, importance = (values[share].to(eps) for values in self.times.draw(whole))
         n_params = batch.condition.params.shape[1]
@@ -113,13 +121,16 @@ class DiffusionModule(EmulatorModule[Draws]):
         """The objective weighs rows by the density of their times; the head is trained beside."""
         self._learn_times(draws.t, losses.detach(), batch_idx)
         objective = (draws.importance * losses).mean()
-        loss = objective if self.head is None else objective + self._head_loss(self.head, batch)
+        loss = (
+            objective if self.head is None else objective + self._head_loss(self.head, batch, draws)
+        )
         return {"loss": loss, "objective": objective.detach()}
 
     def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
-        """Training loss of each sample."""
+        """Training loss of each sample; ``eps`` holds the noise for gaps, too."""
+        data = self.gaps.fill(x, eps)
         return training_loss(
-            network, x, eps, t,
+            network, data.x, data.eps, t, pixel_weights=data.pixel_weights,
             schedule=self.schedule, parameterization=self.parameterization, weight=self.weight,
             channel_weights=self.weights.to(x), data_noise=self.data_noise,
         )  # fmt: skip
@@ -137,10 +148,11 @@ class DiffusionModule(EmulatorModule[Draws]):
             self.times.update(torch.cat(times), torch.cat(values))
             self.step_losses = []
 
-    def _head_loss(self, head: ParameterHead, batch: Batch) -> Tensor:
+    def _head_loss(self, head: ParameterHead, batch: Batch, draws: Draws) -> Tensor:
         """Weighted squared error of the parameters that the head reads off the clean fields."""
         x, given = self.normalise(batch)
-        error = head(self.network.features(x, given.fields)) - given.params
+        clean = self.gaps.fill(x, draws.eps).x
+        error = head(self.network.features(clean, given.fields)) - given.params
         loss: Tensor = error.square().mean()
         self.log("head_loss", loss, on_step=False, on_epoch=True, sync_dist=True)
         return self.training_config.parameter_head_weight * loss
@@ -154,13 +166,14 @@ class DiffusionModule(EmulatorModule[Draws]):
         generator = torch.Generator().manual_seed(step_seed(VALIDATION_SEED, 1, batch_idx))
         x, given = self.normalise(batch)
         network = bind_condition(self.ema, given, self.diffusion)
-        eps = torch.randn(x.shape, generator=generator).to(x)
+        eps = self.gaps.noise(x, generator)
         u = low_discrepancy_times(len(x), generator).to(x)
         loss = self._loss(network, x, eps, u)
         schedule = FixedLinear(self.schedule.gamma_min, self.schedule.gamma_max)
+        data = self.gaps.fill(x, eps)
         bound = variational_bound(
-            denoiser(network, self.parameterization), x, eps, u,
-            schedule=schedule, data_noise=self.data_noise,
+            denoiser(network, self.parameterization), data.x, data.eps, u,
+            schedule=schedule, data_noise=self.data_noise, counted=data.counted,
         )  # fmt: skip
         self.errors.add(bound, schedule.gamma(u), torch.full_like(u, schedule.span))
         if batch_idx == 0:

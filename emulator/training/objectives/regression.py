@@ -5,9 +5,9 @@ r"""The regression: the network of the model, trained to the mean of the data in
 with ``x`` the normalised network channels, ``c`` condition, context and parameters, ``k`` the
 weight of a channel, and ``d`` 1 where a channel is defined, else 0: the amplitude of a hurdle field
 is not in an empty pixel. Whatever ``k``, the minimiser is :math:`f(c) = E[x|c, d=1]`. (A model
-draws both channels of a hurdle field together, and learns zero where there is no amplitude; in a
-mean these zeros would be mixed in.) Windows, their orientations, batch size, optimiser and moving
-average are those of the model's training.
+draws both channels of a hurdle field together, and learns what ``empty_amplitude`` puts where there
+is no amplitude; in a mean it would be mixed in.) Windows, their orientations, batch size, optimiser
+and moving average are those of the model's training.
 
 Not guaranteed: the mean of a transformed field is not the mean of the field (of a logarithm it is
 about the median).
