@@ -90,6 +90,25 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _objective_can_do_what_is_asked(self) -> "ExperimentConfig":
+        if self.training.objective == "diffusion":
+            return self
+        refused = {
+            "sampling.guidance_scale": self.sampling.guidance_scale != 1.0,
+            "diffusion.drop_params": self.diffusion.drop_params > 0,
+            "diffusion.drop_each_param": self.diffusion.drop_each_param > 0,
+            "diffusion.drop_context": self.diffusion.drop_context > 0,
+            "training.parameter_head_weight": self.training.parameter_head_weight > 0,
+        }
+        asked = [key for key, is_asked in refused.items() if is_asked]
+        if asked:
+            raise ValueError(
+                f"training.objective {self.training.objective} draws in one pass and knows nothing "
+                f"of {', '.join(asked)}: leave it out, or set training.objective to diffusion"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":
         network, window = self.model.network, self.data.window
         if network.ndim != 2:

@@ -1,4 +1,4 @@
-"""Names of the choices of diffusion, for the config and for what they choose."""
+"""Names of choices, for the config and for what they choose."""
 
 from typing import Literal
 
@@ -16,4 +16,5 @@ ScheduleName = Literal[
 ]
 PredictionName = Literal["eps", "x", "v", "velocity", "edm"]
 WeightName = Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"]
+ObjectiveName = Literal["diffusion", "one_step"]
 TimesName = Literal["low_discrepancy", "uniform", "adaptive"]

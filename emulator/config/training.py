@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from emulator.config.names import ObjectiveName
 from emulator.config.section import Fraction, Section
 
 
@@ -29,7 +30,7 @@ class TrainingConfig(Section):
         description="one model is trained for each: their differences are the uncertainty of the "
         "model itself, beside that of what it draws",
     )
-    objective: Literal["diffusion", "one_step"] = Field(
+    objective: ObjectiveName = Field(
         "diffusion",
         description="diffusion: members are drawn by a solver (section diffusion); one_step: in "
         "one pass, trained by a proper score (section one_step)",

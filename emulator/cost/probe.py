@@ -31,7 +31,11 @@ def probe_network(config: ExperimentConfig) -> NetworkSpeed:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, data = config.model, config.data
     interface = interface_of(
-        config.channels, len(data.context_factors), len(model.params), config.diffusion
+        config.channels,
+        len(data.context_factors),
+        len(model.params),
+        config.diffusion,
+        config.training.objective,
     )
     network = build_backbone(model.network, interface)
     inputs = partial(blank_inputs, interface, (data.window,) * 2)

@@ -67,15 +67,16 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     ensemble = ensemble_bytes(config, redraws=max(map(len, runs.values())) - 1)
     rate = PARTICLES_PER_SECOND[config.data.deposit]
     draws = evaluations(config) * config.blocks.simulations
-    step_flop = 3 * network.forward_flop * training.batch_size
-    batch = training.batch_size / (training.accumulate * training.devices)
+    step_flop = 3 * network.forward_flop * passes(config)
+    batch = passes(config) / (training.accumulate * training.devices)
     train = Request(
         _mb(GPU_MB, trained * maps + 20 * network.n_weights + batch * network.activation_bytes),
         _minutes(training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
         max(training.threads or TRAINING_CORES, training.devices * (training.loader_workers + 1)),
         gpus,
     )
-    seconds = config.regression.max_steps * step_flop / GPU_FLOP_PER_SECOND
+    regress_flop = 3 * network.forward_flop * training.batch_size
+    seconds = config.regression.max_steps * regress_flop / GPU_FLOP_PER_SECOND
     regress = {"regress": train._replace(minutes=_minutes(seconds, least=60))}
     return {
         "simulate": _simulate(config, suite),
@@ -115,7 +116,14 @@ def evaluations(config: ExperimentConfig) -> float:
     sampling = config.sampling
     members = sampling.n_members * len(config.training.seeds)
     twice = 1 if sampling.guidance_scale == 1.0 else 2
-    return sampling.windows_per_simulation * members * sampling.n_steps * twice
+    steps = 1 if config.training.objective == "one_step" else sampling.n_steps * twice
+    return sampling.windows_per_simulation * members * steps
+
+
+def passes(config: ExperimentConfig) -> int:
+    """Passes through the network in a step of the training, forward and backward."""
+    members = config.one_step.members if config.training.objective == "one_step" else 1
+    return config.training.batch_size * members
 
 
 def _mb(base: float, bytes_more: float) -> int:

@@ -1,10 +1,12 @@
 """From config sections and fitted statistics to objects."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
 from emulator.config import Channel, DiffusionConfig, NetworkConfig
+from emulator.config.names import ObjectiveName
 from emulator.diffusion.distributions import (
     Distribution,
     HyperbolicSecant,
@@ -22,6 +24,12 @@ from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone, Interface
 from emulator.networks.dit import DiT
 from emulator.networks.unet import UNetVDM
+
+Objective = ObjectiveName | Literal["regression"]
+"""What a network was trained for: to denoise, to draw in one pass, or to give the mean in one."""
+
+COPIES: dict[Objective, int] = {"diffusion": 1, "one_step": 2, "regression": 1}
+"""Channels of the network for each channel of the model; :mod:`emulator.model.one_step` has two."""
 
 
 def build_schedule(diffusion: DiffusionConfig, learned: Sequence[float] | None = None) -> Schedule:
@@ -65,11 +73,15 @@ def build_weight(diffusion: DiffusionConfig) -> Weight:
 
 
 def interface_of(
-    channels: Sequence[Channel], n_context: int, n_params: int, diffusion: DiffusionConfig
+    channels: Sequence[Channel],
+    n_context: int,
+    n_params: int,
+    diffusion: DiffusionConfig,
+    objective: Objective = "diffusion",
 ) -> Interface:
     """What a backbone must fit for these fields, context windows and parameters."""
     return Interface(
-        n_channels=len(network_channels(channels)),
+        n_channels=COPIES[objective] * len(network_channels(channels)),
         n_context=n_context,
         n_params=n_params,
         gamma_min=diffusion.gamma_min,
@@ -85,19 +97,25 @@ def build_backbone(network: NetworkConfig, interface: Interface) -> Backbone:
 
 
 def build_network(
-    network: NetworkConfig, diffusion: DiffusionConfig, normalisation: Normalisation
+    network: NetworkConfig,
+    diffusion: DiffusionConfig,
+    normalisation: Normalisation,
+    objective: Objective = "diffusion",
 ) -> Backbone:
-    """Network whose channels follow from the fitted normalisation."""
-    return build_backbone(network, interface_for(normalisation, diffusion))
+    """Network whose channels follow from the fitted normalisation, and from what it is for."""
+    return build_backbone(network, interface_for(normalisation, diffusion, objective))
 
 
-def interface_for(normalisation: Normalisation, diffusion: DiffusionConfig) -> Interface:
+def interface_for(
+    normalisation: Normalisation, diffusion: DiffusionConfig, objective: Objective = "diffusion"
+) -> Interface:
     """Interface of a network for normalised data."""
     return interface_of(
         normalisation.channels,
         len(normalisation.context_factors),
         len(normalisation.params),
         diffusion,
+        objective,
     )
 
 

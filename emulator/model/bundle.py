@@ -86,7 +86,7 @@ def read_bundle(
             f"the weights of the configured network, {card.network.least_weights:.3g} at least",
             f"{n_weights:.3g}",
         )
-    network = build_network(card.network, card.diffusion, card.normalisation)
+    network = build_network(card.network, card.diffusion, card.normalisation, card.facts.objective)
     _require_shapes(network, found, path)
     tensors = load(blob)
     chosen = {

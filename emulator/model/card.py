@@ -25,6 +25,7 @@ from emulator.config import DiffusionConfig, NetworkConfig
 from emulator.config.documents import shorten_error
 from emulator.config.section import Gamma
 from emulator.io import DataError, EmulatorError
+from emulator.model.build import Objective
 from emulator.model.normalisation import Normalisation
 
 FORMAT_VERSION = 5
@@ -54,10 +55,6 @@ class Grid(BaseModel):
     window: Annotated[int, Field(ge=1, le=8192)]
     depth_mpch: Length
     redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)]
-
-
-Objective = Literal["diffusion", "one_step", "regression"]
-"""What a network was trained for: to denoise, to draw in one pass, or to give the mean in one."""
 
 
 class TrainingFacts(BaseModel):

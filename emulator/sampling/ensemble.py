@@ -16,7 +16,7 @@ from emulator.data.condition import Condition
 from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
-from emulator.model.field_transform import FieldTransform, network_channels
+from emulator.model.field_transform import FieldTransform
 from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
@@ -162,8 +162,7 @@ class Emulator(BaseEmulator):
             )
             for row, member in enumerate(members)
         ]
-        n_channels = len(network_channels(self.card.normalisation.channels))
-        return MemberNoise(keys, (n_channels, *fields.shape[1:]), self.device)
+        return MemberNoise(keys, (self.sampler.noise_channels, *fields.shape[1:]), self.device)
 
     def _autocast(self, *args: Tensor) -> Tensor:
         """Run the network in the precision that it was trained in."""

@@ -15,7 +15,7 @@ from emulator.diffusion.spectrum import (
     required_gamma_max,
 )
 from emulator.io import DataError, EmulatorError
-from emulator.model.build import interface_for
+from emulator.model.build import Objective, interface_for
 from emulator.model.card import Grid
 from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone
@@ -41,9 +41,10 @@ def summarise_network(
     network: Backbone,
     config: ExperimentConfig,
     normalisation: Normalisation,
+    objective: Objective,
 ) -> Summary:
     """Costs of a network for windows of the config."""
-    interface = interface_for(normalisation, config.diffusion)
+    interface = interface_for(normalisation, config.diffusion, objective)
     inputs = partial(blank_inputs, interface, (config.data.window,) * 2)
     return summarise(network, inputs, autocast=config.training.precision == "bf16")
 

@@ -17,9 +17,10 @@ from emulator.data.maps import Maps, read_maps
 from emulator.diffusion.tables import tabulate
 from emulator.io import EmulatorError
 from emulator.metadata import provenance
-from emulator.model.build import build_network
+from emulator.model.build import Objective, build_network
 from emulator.model.bundle import write_bundle
-from emulator.model.card import ModelCard, Objective
+from emulator.model.card import ModelCard
+from emulator.model.conditional import NO_DIFFUSION
 from emulator.model.field_transform import FieldTransform, network_channels
 from emulator.model.normalisation import Normalisation
 from emulator.training.history import History, ProgressLine, StopEarly
@@ -94,6 +95,8 @@ def train(
     label = LABELS[objective]
     if objective == "regression":
         config = regression_of(config)
+    elif objective == "one_step":
+        config = config.model_copy(update={"diffusion": NO_DIFFUSION})
     require_hardware(config.training)
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
@@ -110,8 +113,8 @@ def train(
     require_windows(config, training)
 
     torch.manual_seed(seed)
-    network = build_network(config.model.network, config.diffusion, normalisation)
-    costs = summarise_network(network, config, normalisation)
+    network = build_network(config.model.network, config.diffusion, normalisation, objective)
+    costs = summarise_network(network, config, normalisation, objective)
     say(f"{label}: seed {seed}, {len(training)} simulations; {costs}", flush=True)
     module = build_module(
         objective, network, FieldTransform(normalisation), config,

@@ -271,7 +271,7 @@ def test_a_learned_schedule_moves_and_is_kept_in_the_bundle(maps_dir, tmp_path):
     assert table[0] != pytest.approx(-13.3, abs=1e-4)  # the ends have moved ...
     straight = np.linspace(table[0], table[-1], len(table))
     assert 1e-3 < np.abs(table - straight).max() < 3.0  # ... and the shape is no line
-    assert model.schedule.gamma_max == pytest.approx(table[-1])
+    assert model.sampler.schedule.gamma_max == pytest.approx(table[-1])
 
 
 def test_training_says_whether_gamma_max_is_enough(maps_dir, tmp_path, capfd):

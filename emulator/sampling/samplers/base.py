@@ -9,8 +9,9 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.diffusion.likelihood import LogLikelihood
+from emulator.model.build import COPIES
 from emulator.model.card import ModelCard
-from emulator.model.field_transform import Encoded
+from emulator.model.field_transform import Encoded, network_channels
 
 
 class Known(NamedTuple):
@@ -34,6 +35,8 @@ class Sampler(ABC):
 
     def __init__(self, card: ModelCard, network: Callable[..., Tensor]) -> None:
         self.card, self.network = card, network
+        channels = network_channels(card.normalisation.channels)
+        self.noise_channels = COPIES[card.facts.objective] * len(channels)
 
     @abstractmethod
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:
@@ -60,7 +63,7 @@ class Sampler(ABC):
         given
             Condition of every row.
         noise
-            Returns the next unit noise of the batch.
+            Returns the next unit noise of the batch, ``(batch, noise_channels, y, x)``.
         options
             Of which each family reads its own.
         known

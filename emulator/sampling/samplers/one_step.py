@@ -9,8 +9,9 @@ from emulator.config import SamplingConfig
 from emulator.diffusion.likelihood import LogLikelihood
 from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
-from emulator.model.conditional import NO_DIFFUSION, bind_condition, one_pass
+from emulator.model.conditional import NO_DIFFUSION, bind_condition
 from emulator.model.field_transform import Encoded
+from emulator.model.one_step import draw_members
 from emulator.sampling.samplers.base import Known, Sampler
 
 _INSTEAD = "train a diffusion for that (training.objective: diffusion)"
@@ -39,7 +40,7 @@ class OneStepSampler(Sampler):
         known: Known | None,
     ) -> Tensor:
         """See :meth:`Sampler.draw`."""
-        x = one_pass(bind_condition(self.network, given, NO_DIFFUSION), noise())
+        x = draw_members(bind_condition(self.network, given, NO_DIFFUSION), noise())
         bad = (~torch.isfinite(x).flatten(1).all(1)).nonzero()[:, 0].tolist()
         if bad:
             raise NonFiniteError(0, NO_DIFFUSION.gamma_max, bad)

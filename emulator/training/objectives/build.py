@@ -1,7 +1,7 @@
 """From an objective's name to the module that trains it."""
 
 from emulator.config import ExperimentConfig
-from emulator.model.card import Objective
+from emulator.model.build import Objective
 from emulator.model.field_transform import FieldTransform
 from emulator.networks.backbone import Backbone
 from emulator.training.objectives.diffusion import DiffusionModule

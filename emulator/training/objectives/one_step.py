@@ -1,10 +1,7 @@
 r"""Training of the one-step ensemble: members in one pass, scored together.
 
-The network is that of the diffusion, asked at its noise end: from unit noise it gives a member,
-
-.. math:: x_j = f(z_j, c), \qquad z_j \sim N(0, I),
-
-and the loss is an almost fair CRPS (:mod:`~emulator.training.objectives.proper_score`) of the
+From unit noise the network gives a member in one pass (:mod:`emulator.model.one_step`), and the
+loss is an almost fair CRPS (:mod:`~emulator.training.objectives.proper_score`) of the
 channels and of what :mod:`~emulator.training.objectives.views` makes of the fields. Its minimum is
 where members follow the law of the data in all that is scored; nothing is asked of what is not.
 A channel is scored only where it is defined: of the amplitude of a hurdle field, the law in
@@ -21,8 +18,10 @@ from torch import Tensor, nn
 
 from emulator.config import OneStepConfig, TrainingConfig
 from emulator.data.dataset import Batch, WindowDataset
-from emulator.model.conditional import NO_DIFFUSION, bind_condition, one_pass
+from emulator.model.build import COPIES
+from emulator.model.conditional import NO_DIFFUSION, bind_condition
 from emulator.model.field_transform import FieldTransform
+from emulator.model.one_step import draw_members
 from emulator.networks.backbone import Backbone
 from emulator.training.loaders import VALIDATION_SEED
 from emulator.training.monitor import MEMBERS, ensemble_names, score_ensemble
@@ -82,19 +81,24 @@ class OneStepModule(EmulatorModule[Tensor]):
         self.scatter = [torch.cat(view).transpose(0, 1).flatten(1).std(1) for view in views]
 
     def draw(self, batch: Batch, part: Part) -> Tensor:
-        """Unit noise of every member, ``(batch, member, channel, y, x)``."""
-        shape = (self.options.members, len(self.weights), *batch.target.shape[2:])
-        return torch.randn((part.whole, *shape), device=batch.target.device)[part.rows]
+        """Unit noise of every member, ``(batch, member, 2 channel, y, x)``."""
+        shape = self._noise_shape(part.whole, self.options.members, batch)
+        return torch.randn(shape, device=batch.target.device)[part.rows]
+
+    def _noise_shape(self, n_rows: int, n_members: int, batch: Batch) -> tuple[int, ...]:
+        n_channels = COPIES["one_step"] * len(self.weights)
+        return (n_rows, n_members, n_channels, *batch.target.shape[2:])
 
     def losses(self, batch: Batch, draws: Tensor) -> Tensor:
         """Score of each window's members."""
         return self.score(self.members(self.network, batch, draws), batch)
 
     def members(self, network: nn.Module, batch: Batch, noise: Tensor) -> Tensor:
-        """Network channels ``(batch, member, channel, y, x)``, of noise of this shape."""
+        """Network channels ``(batch, member, channel, y, x)`` of :meth:`draw`'s noise."""
         given = self.field_transform.encode(batch.condition).repeat(noise.shape[1])
         network_of = bind_condition(network, given, NO_DIFFUSION)
-        members: Tensor = one_pass(network_of, noise.flatten(0, 1)).unflatten(0, noise.shape[:2])
+        rows = draw_members(network_of, noise.flatten(0, 1))
+        members: Tensor = rows.unflatten(0, noise.shape[:2])
         return members
 
     def score(self, members: Tensor, batch: Batch) -> Tensor:
@@ -130,7 +134,7 @@ class OneStepModule(EmulatorModule[Tensor]):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score of the averaged network on fixed windows and noise."""
         seed = step_seed(VALIDATION_SEED, 1, batch_idx)
-        shape = (len(batch.target), MEMBERS, len(self.weights), *batch.target.shape[2:])
+        shape = self._noise_shape(len(batch.target), MEMBERS, batch)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         members = self.members(self.ema, batch, noise.to(batch.target))
         self.log(

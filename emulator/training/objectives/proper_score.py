@@ -9,7 +9,7 @@ With :math:`\alpha = 1` it is *fair*: its expectation is least where members and
 law, whatever ``M``. But then members may do anything while another one holds the balance:
 one member alone and ``M - 1`` equal to each other are not distinguished from a good ensemble.
 *Almost fair*, :math:`\alpha` a little below 1, removes the degeneracy at the price of a spread that
-is too small by about :math:`(1-\alpha)/2M`.
+is too small by about :math:`2(1-\alpha)/M` of itself, where the truth is normal.
 
 References
 ----------
