@@ -41,6 +41,8 @@ class Backbone(nn.Module, ABC):
 
     feature_width: int
     """Channels of :meth:`features`."""
+    ends: tuple[str, ...] = ("stem.", "out.")
+    """Prefixes of the weights that read the inputs and write the output."""
 
     @abstractmethod
     def features(self, z: Tensor, condition: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The optimiser: AdamW, a linear warm-up, then a decay of the learning rate."""
+"""The optimiser: AdamW or Muon, a linear warm-up, then a decay of the learning rate."""
 
 import math
 from collections.abc import Sequence
@@ -6,14 +6,17 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from emulator.config import TrainingConfig
+from emulator.networks.backbone import Backbone
+from emulator.training.muon import Muon
 
 
 def build_optimiser(
-    network: nn.Module, others: Sequence[nn.Parameter], config: TrainingConfig
+    network: Backbone, others: Sequence[nn.Parameter], config: TrainingConfig
 ) -> dict[str, Any]:
-    """AdamW without decay of biases and norms, as Lightning wants it.
+    """Optimiser and schedule, as Lightning wants them.
 
     Parameters
     ----------
@@ -24,13 +27,7 @@ def build_optimiser(
     config
         Rates and steps.
     """
-    decayed = [p for p in network.parameters() if p.ndim >= 2]
-    plain = [p for p in network.parameters() if p.ndim < 2]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": [*plain, *others], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
+    optimizer = _build(network, others, config)
 
     def factor(step: int) -> float:
         warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
@@ -38,6 +35,24 @@ def build_optimiser(
 
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _build(network: Backbone, others: Sequence[nn.Parameter], config: TrainingConfig) -> Optimizer:
+    decay = config.weight_decay
+    matrices = {name: p for name, p in network.named_parameters() if p.ndim >= 2}
+    plain = [p for p in network.parameters() if p.ndim < 2]
+    rest = {"params": [*plain, *others], "weight_decay": 0.0}
+    if config.optimiser == "adamw":
+        decayed = {"params": list(matrices.values()), "weight_decay": decay}
+        return torch.optim.AdamW([decayed, rest], lr=config.learning_rate)
+    ends = [p for name, p in matrices.items() if name.startswith(network.ends)]
+    inner = [p for name, p in matrices.items() if not name.startswith(network.ends)]
+    groups = [
+        {"params": inner, "weight_decay": decay, "orthogonal": True},
+        {"params": ends, "weight_decay": decay},
+        rest,
+    ]
+    return Muon(groups, lr=config.learning_rate)
 
 
 def decay_factor(name: str, step: int, warmup_steps: int, max_steps: int) -> float:
