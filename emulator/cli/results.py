@@ -1,4 +1,4 @@
-"""Commands on results: compare ensembles with the truth, and write the page."""
+"""Commands on results: compare ensembles with the truth, write the page, compare models."""
 
 from pathlib import Path
 from typing import Annotated
@@ -51,3 +51,37 @@ def report(
     page = output or folder / "report.html"
     build_report(folder, page, maps_dir=maps_of(experiment, maps))
     typer.echo(f"report: {page}")
+
+
+def compare(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of results of trained experiments, two or more; the first is the "
+            "reference.",
+            **AS_PATH,
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Write a self-contained page, too.", **AS_PATH)
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write one row a bar and model, too.", **AS_PATH)
+    ] = None,
+) -> None:
+    """Say which of several models is better and by how much, at the same held-out windows."""
+    from emulator.io import write_text
+    from emulator.report.compare.bars import to_csv
+    from emulator.report.compare.comparison import compare as compare_results
+    from emulator.report.compare.page import write_comparison
+    from emulator.report.compare.terminal import to_text
+
+    comparison = compare_results(results)
+    written = []
+    if output is not None:
+        write_comparison(comparison, output)
+        written.append(f"page: {output}")
+    if csv is not None:
+        write_text(csv, to_csv(comparison.models))
+        written.append(f"table: {csv}")
+    typer.echo("\n\n".join([to_text(comparison), *written]))

@@ -171,6 +171,22 @@ def _require_shapes(network: Backbone, found: dict[str, tuple[int, ...]], path: 
         raise DataError(path, "exactly the weights of the configured network", f"{listed}{more}")
 
 
+def count_weights(folder: str | Path) -> int | None:
+    """Numbers of the network of a bundle, from the header of its weights: nothing is loaded.
+
+    None if the file is not there: a card alone says what a model is.
+
+    Raises
+    ------
+    DataError
+        If the weights are no safetensors.
+    """
+    path = Path(folder) / "weights.safetensors"
+    if not is_file(path):
+        return None
+    return sum(math.prod(shape) for shape in _shapes(path, "ema").values())
+
+
 def bundles_in(folder: str | Path) -> list[Path]:
     """Bundles of a folder: itself, or those of its seeds (``seed_0``, ``seed_1``, ...).
 

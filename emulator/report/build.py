@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from emulator.io import write_text
 from emulator.report.inputs import read_inputs
 from emulator.report.overview import describe_run
+from emulator.report.render import write_page
 from emulator.report.sections import build_sections
 
 
@@ -29,14 +27,4 @@ def build_report(results: Path, output: Path, *, maps_dir: Path) -> None:
         If a required file is missing or damaged.
     """
     inputs = read_inputs(Path(results), Path(maps_dir))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.j2").render(
-        **describe_run(inputs), sections=build_sections(inputs)
-    )
-    write_text(output, page)
+    write_page("report.html.j2", output, **describe_run(inputs), sections=build_sections(inputs))

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from emulator.config import set_of
-from emulator.metrics.registry import metric_of
+from emulator.report.bars import bar_threshold, bar_value
 from emulator.report.figures.style import fields_of
 from emulator.report.inputs import Inputs
 from emulator.report.page import Section, Table
@@ -21,7 +21,9 @@ PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplo
 def describe_run(inputs: Inputs) -> dict[str, Any]:
     """Title, facts and verdict: what stands above the first figure."""
     table, attrs = inputs.acceptance, inputs.metrics.attrs
-    bars = [{**bar, "value": _value(bar), "threshold": _bar(bar)} for bar in table["bars"]]
+    bars = [
+        {**bar, "value": bar_value(bar), "threshold": bar_threshold(bar)} for bar in table["bars"]
+    ]
     missed = [bar["name"] for bar in bars if bar["verdict"] != "met"]
     if missed:
         verb = "is" if len(missed) == 1 else "are"
@@ -112,23 +114,3 @@ def _models(ensemble: xr.Dataset) -> str:
     """Who drew the members."""
     n_models = len(np.unique(ensemble["model_seed"].values))
     return "from one model" if n_models == 1 else f"from {n_models} models of different seeds"
-
-
-def _value(bar: dict[str, Any]) -> str:
-    if bar["value"] is None:
-        return "undefined"
-    return format(bar["value"], _format(bar))
-
-
-def _bar(bar: dict[str, Any]) -> str:
-    if bar["comparison"] == "in":
-        low, high = bar["threshold"]
-        return f"{low:g} to {high:g}"
-    sign = "≥" if bar["comparison"] == ">=" else "≤"
-    return f"{sign} {format(bar['threshold'], '.0%' if _format(bar).endswith('%') else 'g')}"
-
-
-def _format(bar: dict[str, Any]) -> str:
-    """As the metric says whose number is judged; of one that is gone, a plain number."""
-    metric = metric_of(bar["statistic"])
-    return metric.format if metric else ".3g"

@@ -23,3 +23,23 @@ def results(tmp_path_factory):
     validate(paths, maps_dir, splits, config, *files)
     (folder / "splits.json").unlink()
     return folder, maps_dir
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """Results of a calibrated model, and of one that scatters too much and mutes parameters."""
+    import trained
+
+    root = tmp_path_factory.mktemp("compare")
+    laws = {"right": {}, "wrong": {"scatter": 2.5, "knowing": 0.5}}
+    return {
+        name: trained.write_results(root / name, trained.evaluated(root / f"of_{name}", **law))
+        for name, law in laws.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def comparison(folders):
+    from emulator.report.compare.comparison import compare
+
+    return compare([folders["right"], folders["wrong"]])

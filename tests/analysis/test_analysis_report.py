@@ -4,38 +4,13 @@ import json
 import math
 import re
 import shutil
-from html.parser import HTMLParser
 
 import pytest
+from pages import Page
 
 from emulator.io import DataError, read_dataset, read_json, write_dataset
 from emulator.report.build import build_report
 from emulator.report.inputs import read_benchmarks, read_history
-
-VOID = {"meta", "img", "br", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Collects tags, checks that they nest, and joins the text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.stack, self.text = [], [], ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, name):
-        return [attrs for tag, attrs in self.tags if tag == name]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,26 @@
+"""How a bar reads: its value and its threshold, in the format of the metric that is judged."""
+
+from typing import Any
+
+from emulator.metrics.registry import metric_of
+
+
+def bar_value(bar: dict[str, Any], name: str = "value") -> str:
+    """The value of a row of ``acceptance.json``, or an end of its interval (``low, high``)."""
+    number = bar.get(name)
+    return "undefined" if number is None else format(number, bar_format(bar))
+
+
+def bar_threshold(bar: dict[str, Any]) -> str:
+    """What the value is compared with: ``≥ 2%``, ``≤ 10%``, ``0.7 to 1.3``."""
+    if bar["comparison"] == "in":
+        low, high = bar["threshold"]
+        return f"{low:g} to {high:g}"
+    sign = "≥" if bar["comparison"] == ">=" else "≤"
+    return f"{sign} {format(bar['threshold'], '.0%' if bar_format(bar).endswith('%') else 'g')}"
+
+
+def bar_format(bar: dict[str, Any]) -> str:
+    """As the metric says whose number is judged; of one that is gone, a plain number."""
+    metric = metric_of(bar["statistic"])
+    return metric.format if metric else ".3g"

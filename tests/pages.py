@@ -1,0 +1,28 @@
+"""HTML pages as tests read them: tags, their nesting, and the text."""
+
+from html.parser import HTMLParser
+
+VOID = {"meta", "img", "br", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags, checks that they nest, and joins the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.stack, self.text = [], [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, name):
+        return [attrs for tag, attrs in self.tags if tag == name]
