@@ -16,6 +16,8 @@ from emulator.report.page import Section, Table
 from emulator.report.text import join
 
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplotlib")
+KINDS = {"diffusion": "conditional diffusion model", "one_step": "one-step ensemble"}
+"""What draws, by the objective that it was trained for."""
 
 
 def describe_run(inputs: Inputs) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
     return {
         "title": f"Emulator report: {attrs.get('suite', 'suite')}",
         "lead": [
-            f"A conditional diffusion model draws the {drawn} that a "
+            f"A {_kind_of_model(inputs)} draws the {drawn} that a "
             "hydrodynamic run would have given, from a dark-matter-only (DMO) map, its "
             "surroundings and the parameters. This page compares its draws with simulations "
             "that it has not seen."
@@ -108,6 +110,14 @@ def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
         ("Attributes of the ensembles", json.dumps(ensemble.attrs, indent=1, default=str))
     )
     return section
+
+
+def _kind_of_model(inputs: Inputs) -> str:
+    """What the members were drawn by, in words."""
+    objectives = {
+        str(card["training"].get("objective", "diffusion")) for card in inputs.models.values()
+    }
+    return KINDS.get(objectives.pop(), "model") if len(objectives) == 1 else "model"
 
 
 def _models(ensemble: xr.Dataset) -> str:
