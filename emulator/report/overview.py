@@ -114,9 +114,8 @@ def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
 
 def _kind_of_model(inputs: Inputs) -> str:
     """What the members were drawn by, in words."""
-    objectives = {
-        str(card["training"].get("objective", "diffusion")) for card in inputs.models.values()
-    }
+    trainings = [card.get("training", {}) for card in inputs.models.values()]
+    objectives = {str(training.get("objective", "diffusion")) for training in trainings}
     return KINDS.get(objectives.pop(), "model") if len(objectives) == 1 else "model"
 
 
