@@ -28,6 +28,11 @@ class OneStepConfig(Section):
         1.0, description="of the score of means over 1, 2, 4, 8 pixels and over the window"
     )
     power_weight: Weight = Field(1.0, description="of the score of ln P(k) of the window")
+    mass_tilt: Share = Field(
+        0.0,
+        description="pixels and squares count with the power mass_tilt of their DMO mass: massive "
+        "halos are rare; the law that is learned is the same",
+    )
 
     @model_validator(mode="after")
     def _something_is_scored(self) -> "OneStepConfig":
