@@ -108,26 +108,26 @@ def test_a_cell_says_only_what_is_known():
 
 def test_the_page_is_written_of_what_is_finished(tmp_path, folders, capsys):
     results = tmp_path / "results"
-    for place in ("default/seed_0", "muon/seed_0", "muon/seed_1"):
+    for place in ("default/seed_0", "adamw/seed_0", "adamw/seed_1"):
         shutil.copytree(folders["right"], results / place)
-    for place in ("default/seed_0", "muon/seed_1"):
+    for place in ("default/seed_0", "adamw/seed_1"):
         (results / place / "benchmarks").mkdir()
         (results / place / "benchmarks/validate.tsv").write_text("s\n3.0\n")
     metrics = read_dataset(folders["right"] / "metrics.nc")
     sizes = metrics.sizes
     n_drawn = sizes["simulation"] * sizes["sample"] * sizes["member"]
     n_drawn += sizes["response"] * sizes["window"] * sizes["response_member"]
-    timed = results / "muon/seed_1/benchmarks/sample.tsv"
+    timed = results / "adamw/seed_1/benchmarks/sample.tsv"
     timed.write_text(f"s\n{0.0125 * n_drawn}\n")
 
     page = tmp_path / "arms.md"
     main(["--config", str(DEMO), "--results", str(results), "--page", str(page), "--table-only"])
     assert capsys.readouterr().out == f"{page}\n"
     text = page.read_text()
-    row = next(line for line in text.splitlines() if line.startswith("| muon | 1 |"))
+    row = next(line for line in text.splitlines() if line.startswith("| adamw | 1 |"))
     assert row.endswith("| 40.2 | – | 12.5 |")
-    assert "1400 steps of 32 passes of the network, with 1 thread" in text
+    assert "2800 steps of 32 passes of the network, with 1 thread" in text
     sections = read_json(page.with_suffix(".json"), sealed=False)["arms"]
     assert [each["title"] for each in sections][:2] == ["Why", "Verdict and cost"]
     assert sections[0]["rows"] == [[name, arm.why] for name, arm in read_arms().items()]
-    assert list(sections[1]["figures"]["muon"]) == ["1"]
+    assert list(sections[1]["figures"]["adamw"]) == ["1"]
