@@ -28,8 +28,11 @@ from emulator.networks.unet import UNetVDM
 Objective = ObjectiveName | Literal["regression"]
 """What a network was trained for: to denoise, to draw in one pass, or to give the mean in one."""
 
-COPIES: dict[Objective, int] = {"diffusion": 1, "one_step": 2, "regression": 1}
-"""Channels of the network for each channel of the model; :mod:`emulator.model.one_step` has two."""
+LENGTHS = (0.0, 1.0, 2.0)
+"""Over how many pixels the noises of a one-step ensemble are smoothed."""
+
+COPIES: dict[Objective, int] = {"diffusion": 1, "one_step": 1 + len(LENGTHS), "regression": 1}
+"""Channels of the network for each channel of the model; see :mod:`emulator.model.one_step`."""
 
 
 def build_schedule(diffusion: DiffusionConfig, learned: Sequence[float] | None = None) -> Schedule:

@@ -86,7 +86,7 @@ class OneStepModule(EmulatorModule[Tensor]):
         self.scatter = [torch.cat(view).transpose(0, 1).flatten(1).std(1) for view in views]
 
     def draw(self, batch: Batch, part: Part) -> Tensor:
-        """Unit noise of every member, ``(batch, member, 2 channel, y, x)``."""
+        """Unit noise of every member, ``(batch, member, noise channel, y, x)``."""
         shape = self._noise_shape(part.whole, self.options.members, batch)
         return torch.randn(shape, device=batch.target.device)[part.rows]
 
