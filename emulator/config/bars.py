@@ -49,6 +49,12 @@ class BarsConfig(Section):
         description="spread of the members over the error of their mean. Reason: 1 is calibrated, "
         "and a ratio r makes error bars wrong by the factor r",
     )
+    spread_skill_squares: Range = Field(
+        (0.7, 1.3),
+        description="the same of means over squares of 2, 4 and 8 pixels, masses relative to DMO, "
+        "at the worst of them. Reason: noise that is white where the truth's belongs together is "
+        "right in every pixel, and its error bars are wrong everywhere else",
+    )
 
     mass: dict[str, PositiveFloat] = Field(
         {},

@@ -1,7 +1,7 @@
 r"""Members of a one-step ensemble: what a network makes of unit noise in one pass.
 
-For every channel of the model the network has an offset ``a`` and the logarithms ``b`` of a scale for
-each of a few lengths :math:`\ell`; its noise has as many channels, :math:`z = (z_0, z_1, \dots)`:
+For every channel of the model the network has an offset ``a`` and the logarithms ``b`` of a scale
+for each of a few lengths :math:`\ell`; its noise has as many channels, :math:`z = (z_0, z_1, ...)`:
 
 .. math:: x = a(z, c) + \frac{1}{\sqrt{S}} \sum_{s=1}^{S} e^{b_s(z, c)}\, (G_{\ell_s} z_s), \qquad
           z \sim N(0, I),
@@ -12,8 +12,8 @@ with the climatology and has only to learn what is known. Noise need not pass th
 member, whether it is white or belongs together over a few pixels; ``b`` tells how much there is of
 each. What is neither is left to ``a``, which sees all noise.
 
-Smoothing is periodic: the noise of a window is homogeneous up to its edges, and opposite edges share
-a little of it.
+Smoothing is periodic: the noise of a window is homogeneous up to its edges, and opposite edges
+share a little of it.
 """
 
 import math

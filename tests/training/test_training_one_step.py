@@ -15,10 +15,10 @@ from emulator.data.dataset import Batch
 from emulator.data.maps import read_maps
 from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
-from emulator.model.build import build_network
+from emulator.model.build import LENGTHS, build_network
 from emulator.model.bundle import read_bundle
 from emulator.model.field_transform import FieldTransform
-from emulator.model.one_step import LOG_SCALES, draw_members
+from emulator.model.one_step import LOG_SCALES, draw_members, smooth
 from emulator.model.windows import windows_for
 from emulator.training import trainer as trainer_module
 from emulator.training.objectives.one_step import OneStepModule
@@ -59,19 +59,43 @@ def module_of(normalisation, **one_step):
 # ------------------------------------------------------------------------------------ members
 
 
-def test_a_network_that_knows_nothing_draws_unit_noise():
-    z = torch.randn(3, 8, 4, 4)
-    assert torch.equal(draw_members(lambda z, gamma: torch.zeros_like(z), z), z[:, :4])
+COPIES_OF = 1 + len(LENGTHS)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (16, 24), (17, 17)])
+@pytest.mark.parametrize("length", [0.0, 1.0, 2.0])
+def test_smoothed_noise_has_unit_variance_and_its_length(shape, length):
+    """Neighbours at distance r are correlated by exp(-r^2 / 4 l^2), up to the window's edge."""
+    z = torch.randn((400, 2, *shape), generator=torch.Generator().manual_seed(0))
+    smoothed = smooth(z, length)
+    assert float(smoothed.var()) == pytest.approx(1.0, abs=0.03)
+    for distance in (1, 2, 3):
+        product = (smoothed * smoothed.roll(distance, -1)).mean()
+        expected = np.exp(-(distance**2) / (4 * length**2)) if length else 0.0
+        assert float(product) == pytest.approx(expected, abs=0.03)
+
+
+def test_a_network_that_knows_nothing_draws_noise_of_unit_variance():
+    """The mean of the noises of all lengths, in quadrature; the first noise is not in it."""
+    z = torch.randn(40, COPIES_OF * 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    members = draw_members(lambda z, gamma: torch.zeros_like(z), z)
+    parts = z.chunk(COPIES_OF, dim=1)[1:]
+    expected = sum(smooth(p, length) for p, length in zip(parts, LENGTHS, strict=True))
+    torch.testing.assert_close(members, expected / len(LENGTHS) ** 0.5)
+    assert float(members.var()) == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_member_is_offset_plus_scaled_noise_at_the_noise_end():
-    z, asked = torch.randn(3, 4, 4, 4), []
+    z, asked = torch.randn(3, COPIES_OF * 2, 4, 4), []
 
     def network(z, gamma):
         asked.append(gamma)
-        return torch.cat([torch.full((3, 2, 4, 4), 5.0), torch.full((3, 2, 4, 4), np.log(2))], 1)
+        scales = [torch.full((3, 2, 4, 4), np.log(2.0 + s)) for s in range(len(LENGTHS))]
+        return torch.cat([torch.full((3, 2, 4, 4), 5.0), *scales], 1)
 
-    torch.testing.assert_close(draw_members(network, z), 5.0 + 2.0 * z[:, :2])
+    parts = z.chunk(COPIES_OF, dim=1)[1:]
+    noise = sum((2.0 + s) * smooth(part, LENGTHS[s]) for s, part in enumerate(parts))
+    torch.testing.assert_close(draw_members(network, z), 5.0 + noise / len(LENGTHS) ** 0.5)
     assert (asked[0] == 13.0).all()
     wild = draw_members(lambda z, gamma: torch.full_like(z, 1e30), z) - 1e30
     assert torch.isfinite(wild).all()
@@ -136,7 +160,7 @@ def test_a_gradient_reaches_every_weight(normalisation, windows):
     for step in range(3):
         optimiser.zero_grad()
         batch = windows[step]
-        noise = torch.randn(6, 4, 8, 16, 16)
+        noise = torch.randn(6, 4, COPIES_OF * 4, 16, 16)
         module.losses(batch, noise).mean().backward()
         optimiser.step()
     without = [
@@ -236,7 +260,7 @@ def test_it_is_the_averaged_network_in_one_pass(trained, model, conditions):
     hook.remove()
     assert len(calls) == 1
     assert card.facts.objective == "one_step"
-    assert network.out.weight.shape[0] == 8
+    assert network.out.weight.shape[0] == COPIES_OF * 4
     assert np.isfinite(drawn.fields.values).all()
 
 

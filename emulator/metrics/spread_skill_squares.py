@@ -1,0 +1,126 @@
+"""Spread over skill of means over squares: do the errors of neighbours belong together?
+
+An ensemble can be calibrated in every pixel and draw noise of the wrong length: where the truth's
+scatter is correlated over some pixels and the members' is white, their mean over a square is far
+too certain. Masses are taken relative to the DMO mass of the square, so that every square counts
+alike; otherwise a few halos decide. (A square without any DMO mass has no ratio, and is left out.)
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from emulator.fields import Field
+from emulator.metrics import calibration
+from emulator.metrics.bars import interval_of
+from emulator.metrics.base import Bar, Case, Metric, Panel
+from emulator.metrics.jackknife import Jackknife
+from emulator.metrics.scores import SQUARES, square_means
+from emulator.units import Unit
+
+if TYPE_CHECKING:
+    from emulator.config import ValidationConfig
+
+
+class SpreadSkillSquares(Metric):
+    """``sqrt((M+1)/M <variance> / <squared error>)`` of means over squares: 1 if calibrated."""
+
+    name = "spread_skill_squares"
+    label = "Spread over skill of squares"
+    estimator = "ratio of means, corrected by (M+1)/M, which is exact for 2 members or more"
+    variables = ("spread_skill_squares",)
+    panels = (
+        Panel(
+            "spread_skill_squares",
+            "spread over skill",
+            "Of means over squares of some pixels a side, masses relative to DMO. 1 is calibrated "
+            "at every side; a ratio that falls with the side says that members draw noise of "
+            "neighbours independently, where that of the truth belongs together.",
+            ".2f",
+        ),
+    )
+    format = ".2f"
+    place = 31.0
+
+    def compute(self, case: Case) -> xr.Dataset:
+        """Variance and squared error ``(side, channel)`` of ratios to DMO."""
+        window = case.ensemble.sizes["x"]
+        sides = [side for side in SQUARES if side < window and window % side == 0]
+        if not sides:
+            return xr.Dataset()
+        parts = [_spread_and_skill(case, side) for side in sides]
+        coordinate = xr.DataArray(
+            sides,
+            dims="side",
+            name="side",
+            attrs={"units": "pixel", "long_name": "side of the square that is averaged over"},
+        )
+        return xr.concat(parts, coordinate)
+
+    def summarise(
+        self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
+    ) -> dict[str, xr.DataArray]:
+        """Ratio ``(estimate, side, channel)``."""
+        if "variance_squares" not in stats:
+            return {}
+        ratio = calibration.spread_skill_ratio(
+            runs.mean(stats["variance_squares"]),
+            runs.mean(stats["squared_error_squares"]),
+            stats.sizes["member"],
+        )
+        return {"spread_skill_squares": runs.estimate(ratio, "spread over skill of squares")}
+
+    def bars(
+        self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]
+    ) -> list[Bar]:
+        """The worst side of every channel."""
+        if "spread_skill_squares" not in metrics:
+            return []
+        threshold = config.bars.spread_skill_squares
+        return [_bar(metrics, field, threshold) for field in fields]
+
+
+def _spread_and_skill(case: Case, side: int) -> xr.Dataset:
+    members, truth = (square_means(case.ensemble[name], side) for name in ("fields", "truth"))
+    dmo = square_means(case.ensemble["condition"], side)
+    is_mass = truth["channel"].isin([field.name for field in case.fields if field.adds_up])
+    unit = dmo.where(dmo > 0).where(is_mass, case.scales)
+    variance, error = calibration.spread_and_skill(members / unit, truth / unit)
+    pixels, attrs = ("sample", "y", "x"), {"units": str(Unit.DIMENSIONLESS)}
+    return xr.Dataset(
+        {
+            "variance_squares": variance.mean(pixels).assign_attrs(
+                attrs, long_name="ensemble variance of means over squares"
+            ),
+            "squared_error_squares": error.mean(pixels).assign_attrs(
+                attrs, long_name="squared error of the ensemble mean of means over squares"
+            ),
+        }
+    )
+
+
+def _bar(metrics: xr.Dataset, field: Field, threshold: tuple[float, float]) -> Bar:
+    ratio, (low, high) = metrics["spread_skill_squares"].sel(channel=field.name), threshold
+    values = ratio.sel(estimate="value").values
+    # a ratio that is not defined is the worst
+    distance = np.where(np.isnan(values), np.inf, np.abs(np.log(np.maximum(values, 1e-9))))
+    place = int(distance.argmax())
+    side, value = int(ratio["side"].values[place]), float(values[place])
+    judgement = "too confident" if value < low else "too wide" if value > high else "in the range"
+    return Bar(
+        name=f"spread-skill of squares, {field.label}",
+        field=field.name,
+        statistic="spread_skill_squares",
+        value=value,
+        comparison="in",
+        threshold=threshold,
+        text=(
+            f"The spread of means of {field.label} over squares should be {low:g} to {high:g} "
+            f"times their error; the worst are those of {side} pixels a side, with {value:.2f}, "
+            f"{judgement}."
+        ),
+        interval=interval_of(ratio.sel(side=side)),
+        facts={"side": side},
+    )
