@@ -110,6 +110,7 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "fit": ("suite", "data", "model"),
     "train": ("data", "model", "diffusion", "training"),
     "regress": ("data", "model", "training", "regression"),
+    "tune": ("data", "sampling", "validation"),
     "sample": ("suite", "data", "sampling"),
     "validate": ("suite", "data", "regression", "validation"),
 }
