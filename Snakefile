@@ -14,6 +14,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/project.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/tune.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/validate.smk"
 
@@ -30,6 +31,7 @@ rule all:
             seed=SEEDS,
             file=BUNDLE,
         ),
+        FOUND,
         REGRESSION,
         expand(f"{PROCESSED}/manifests/{{block}}.json", block=BLOCKS),
         expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),

@@ -91,6 +91,28 @@ def test_faults_are_named(raw, words):
                 "`sampling.spacing: {name: logistic, centre: ...}`"
             ],
         ),
+        (
+            {"solver": "auto", "n_steps": 20},
+            ["n_steps cannot be given beside `solver: auto`", "{name: auto, evaluations: [...]}"],
+        ),
+        ({"solver": "auto", "spacing": "t"}, ["spacing cannot be given beside `solver: auto`"]),
+        ({"n_steps": None}, ["n_steps may be null with `solver: auto` only"]),
+        ({"solver": {"name": "auto", "eta": 1.0}}, ["eta is no option of auto, which has cand"]),
+        (
+            {"solver": {"name": "auto", "candidates": [{"solver": "pc"}]}},
+            ["sampling.solver.auto.candidates.0.solver", "pc draws noise on its way"],
+        ),
+        (
+            {"solver": {"name": "auto", "candidates": [{"solver": {"name": "ddim", "eta": 0.1}}]}},
+            ["ddim draws noise on its way"],
+        ),
+        ({"solver": {"name": "auto", "candidates": 2 * [{"solver": "ab2"}]}}, ["must differ"]),
+        ({"solver": {"name": "auto", "evaluations": [12, 8]}}, ["evaluations must increase"]),
+        ({"solver": {"name": "auto", "evaluations": []}}, ["must not be empty"]),
+        (
+            {"solver": {"name": "auto", "reference_evaluations": 63}},
+            ["reference_evaluations (63) must be at least twice the largest of evaluations (32)"],
+        ),
     ],
 )
 def test_an_option_belongs_to_its_solver_or_spacing(sampling, words):
@@ -200,10 +222,23 @@ def test_a_stage_file_says_all_that_the_stage_reads(stage, tmp_path):
         assert getattr(again, section) == getattr(config, section)
 
 
+def test_auto_is_the_same_read_again_and_short_for_its_section(tmp_path):
+    config = parse_config({"name": "a", "sampling": {"solver": "auto"}})
+    same = {"solver": {"name": "auto"}, "n_steps": None, "spacing": None}
+    assert parse_config({"name": "a", "sampling": same}) == config
+    (tmp_path / "tune.yaml").write_text(stage_yaml(config, "tune"))
+    assert read_config(tmp_path / "tune.yaml").sampling == config.sampling
+    words = {"solver": "auto", "n_steps": "auto", "spacing": "auto"}
+    assert parse_config({"name": "a", "sampling": words}) == config
+    found = {(s.label, s.n_steps) for s in config.sampling.solver.settings}
+    names = {"unipc3", "dpm++2m", "abm2 (centre 1), logistic (centre 1)"}
+    assert found == {(name, n) for name in names for n in (8, 12, 16, 20, 24, 32)}
+
+
 def test_a_change_of_sampling_changes_only_the_file_of_its_stage():
     one, other = (parse_config({"name": "a", "sampling": {"seed": seed}}) for seed in (0, 1))
     changed = {s for s in STAGE_SECTIONS if stage_yaml(one, s) != stage_yaml(other, s)}
-    assert changed == {"sample"}
+    assert changed == {"tune", "sample"}
 
 
 def test_a_seed_more_changes_no_stage_file():

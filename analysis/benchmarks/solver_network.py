@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from emulator.config import SamplingConfig
-from emulator.config.solvers import LogisticSpacing
+from emulator.config.solvers import GammaSpacing, LogisticSpacing
 from emulator.data.maps import read_maps
 from emulator.data.splits import read_splits
 from emulator.metrics.power_spectrum import power_spectrum
@@ -66,9 +66,10 @@ def measure_network() -> str:
         errors = abs(_mean_power(model, fields) / power - 1).max("k").values
         apart = np.log10(fields + FLOOR_MSUNH) - np.log10(reference + FLOOR_MSUNH)
         options = SamplingConfig.model_validate(run)
-        spacing: str = options.spacing.name
-        if isinstance(options.spacing, LogisticSpacing):
-            spacing += f", centre {options.spacing.centre:g}"
+        grid = options.spacing or GammaSpacing(name="gamma")
+        spacing: str = grid.name
+        if isinstance(grid, LogisticSpacing):
+            spacing += f", centre {grid.centre:g}"
         cells = [f"{100 * e:.2f}" for e in errors] + [f"{float(np.sqrt((apart**2).mean())):.3f}"]
         row = [options.solver.name, str(options.n_steps), spacing, *cells]
         table.append(f"| {' | '.join(row)} |")

@@ -11,7 +11,7 @@ import typer
 
 from emulator.cli.config import cost, schema
 from emulator.cli.ensembles import export, sample
-from emulator.cli.model import fit, info, regress, train
+from emulator.cli.model import fit, info, regress, train, tune
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
 from emulator.io import EmulatorError
@@ -39,7 +39,8 @@ EXTRAS = {
 
 # in the order of --help
 COMMANDS = (
-    simulate, project, check, cost, export, fit, train, regress, sample, validate, report, compare,
+    simulate, project, check, cost, export, fit, train, regress, tune, sample, validate, report,
+    compare,
     schema,
 )  # fmt: skip
 for command in COMMANDS:

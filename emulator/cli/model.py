@@ -1,4 +1,4 @@
-"""Commands on a model: fit its statistics, train it and its baseline, look at it."""
+"""Commands on a model: fit statistics, train it and its baseline, find its solver, look at it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from emulator.cli.options import AS_PATH, Config, MapsDir, Raw, Results, maps_of, results_of
 from emulator.config import bundle_folder, maps_file, read_config, regression_folder
+from emulator.io import DataError
 
 State = Annotated[
     Path | None, typer.Option(help="Folder of resume states [RESULTS/.state].", **AS_PATH)
@@ -96,6 +97,52 @@ def regress(
     )
 
 
+def tune(
+    config: Config,
+    maps: MapsDir = None,
+    results: Results = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder of measurements [RESULTS/.state].", **AS_PATH)
+    ] = None,
+) -> None:
+    """Find the cheapest solver of each model, for `sampling: {solver: auto}` (solver.json).
+
+    Its own error, against many evaluations from the same noise, is measured on the validation
+    split; weights and model card stay as they are.
+    """
+    from emulator.data.splits import read_splits
+    from emulator.model.bundle import bundles_in, read_bundle
+    from emulator.sampling.ensemble import Emulator
+    from emulator.sampling.tuning.stage import tune as tune_model
+
+    experiment = read_config(config)
+    folder = results_of(experiment, results)
+    simulations = read_splits(folder / "splits.json")["validation"]
+    for path in (path for given in model or [folder / "model"] for path in bundles_in(given)):
+        card, network = read_bundle(path)
+        if card.facts.objective != "diffusion":
+            raise DataError(
+                path / "model.json", "a diffusion model", f"a {card.facts.objective}",
+                "It draws without a solver: there is none to find.",
+            )  # fmt: skip
+        found = tune_model(
+            Emulator(card, network),
+            simulations,
+            experiment.sampling,
+            experiment.validation,
+            maps_dir=maps_of(experiment, maps),
+            state_dir=state or folder / ".state",
+        )
+        found.write(path)
+        typer.echo(f"{path}\n{found.measured}\nsolver: {found.said}")
+        if not found.within_budget:
+            typer.secho(f"tune: WARNING: {found.advice}", fg="red", err=True)
+
+
 def info(
     folder: Annotated[
         Path,
@@ -103,11 +150,14 @@ def info(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card.")] = False,
 ) -> None:
-    """Say what a bundle holds: network, channels, parameters, grid, training, provenance."""
+    """Say what a bundle holds: network, channels, parameters, grid, training, solver."""
     from emulator.model.bundle import bundles_in, describe, read_bundle
+    from emulator.model.found_solver import read_found
 
     for path in bundles_in(folder):
         card, network = read_bundle(path)
-        typer.echo(
-            card.model_dump_json(indent=2) if as_json else f"{path}\n{describe(card, network)}"
-        )
+        if as_json:
+            typer.echo(card.model_dump_json(indent=2))
+            continue
+        found = read_found(path, card.weights_sha256)
+        typer.echo(f"{path}\n{describe(card, network, found)}")

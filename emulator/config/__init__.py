@@ -9,6 +9,7 @@ what depends on it.
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
 
+from emulator.config.auto_solver import AutoConfig, Candidate, Setting
 from emulator.config.bars import BarsConfig
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
 from emulator.config.channels import Channel, ChannelConfig
@@ -57,8 +58,10 @@ from emulator.config.training import RegressionConfig, TrainingConfig
 
 __all__ = [
     "STAGE_SECTIONS",
+    "AutoConfig",
     "BarsConfig",
     "BlocksConfig",
+    "Candidate",
     "Channel",
     "ChannelConfig",
     "ConfigError",
@@ -78,6 +81,7 @@ __all__ = [
     "RegressionConfig",
     "SamplingConfig",
     "Section",
+    "Setting",
     "SnapshotsSuite",
     "SplitConfig",
     "SuiteConfig",

@@ -12,11 +12,11 @@ from pydantic import (
     model_validator,
 )
 
+from emulator.config.auto_solver import AutoConfig, SolverChoice, is_auto
 from emulator.config.bars import MOVED_BARS, BarsConfig
 from emulator.config.section import Section
 from emulator.config.solvers import (
     GammaSpacing,
-    SolverConfig,
     SpacingConfig,
     UniPCConfig,
     moved,
@@ -30,14 +30,18 @@ class SamplingConfig(Section):
         8, description="members of each window, drawn from each trained model"
     )
     windows_per_simulation: PositiveInt = Field(8, description="cutouts of each simulation")
-    solver: SolverConfig = Field(
+    solver: SolverChoice = Field(
         UniPCConfig(name="unipc3"),
-        description="a name, or a name with its options; docs/solvers.md compares them",
+        description="a name, or a name with its options; docs/solvers.md compares them; auto: the "
+        "one that `emulator tune` finds for each model",
     )
-    n_steps: PositiveInt = Field(20, description="network evaluations a member, guidance apart")
-    spacing: SpacingConfig = Field(
+    n_steps: PositiveInt | None = Field(
+        20, description="network evaluations a member, guidance apart; null: found by solver: auto"
+    )
+    spacing: SpacingConfig | None = Field(
         GammaSpacing(name="gamma"),
-        description="noise levels: uniform in gamma, in the schedule's time, as EDM, in flow time",
+        description="noise levels: uniform in gamma, in the schedule's time, as EDM, in flow time; "
+        "null: found by solver: auto",
     )
     gamma_start: float | None = Field(None, description="noise end; default: the model's gamma_max")
     gamma_end: float | None = Field(-8.0, description="clean end; null: the model's gamma_min")
@@ -69,6 +73,28 @@ class SamplingConfig(Section):
             raise ValueError("; ".join(faults))
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_has_no_numbers(cls, value: Any) -> Any:
+        """``auto`` stands for null, too, which Snakemake's command line cannot say."""
+        if not isinstance(value, Mapping) or not is_auto(value.get("solver")):
+            return value
+        found = {key: value.get(key) for key in ("n_steps", "spacing")}
+        return {**value, **{key: None if v == "auto" else v for key, v in found.items()}}
+
+    @model_validator(mode="after")
+    def _found_or_given(self) -> "SamplingConfig":
+        for key, where in (("n_steps", "evaluations: [...]"), ("spacing", "candidates: [...]")):
+            given = getattr(self, key) is not None
+            if given and isinstance(self.solver, AutoConfig):
+                raise ValueError(
+                    f"{key} cannot be given beside `solver: auto`, which finds it: leave it out "
+                    f"(or `{key}: auto`), or say what is tried by `solver: {{name: auto, {where}}}`"
+                )
+            if not given and not isinstance(self.solver, AutoConfig):
+                raise ValueError(f"{key} may be null with `solver: auto` only, which finds it")
+        return self
+
     @model_validator(mode="after")
     def _guidance_is_whole(self) -> "SamplingConfig":
         if not self.guidance_drops:
@@ -77,6 +103,12 @@ class SamplingConfig(Section):
         if interval is not None and interval[0] >= interval[1]:
             raise ValueError(f"guidance_interval must increase, got {list(interval)}")
         return self
+
+    @property
+    def most_steps(self) -> int:
+        """Network evaluations a member; with ``solver: auto`` the most that it may find."""
+        tried = self.solver.evaluations if isinstance(self.solver, AutoConfig) else ()
+        return self.n_steps or max(tried)
 
 
 class ValidationConfig(Section):

@@ -16,6 +16,7 @@ from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.one_step import OneStepConfig
 from emulator.config.section import ConfigError, Section
+from emulator.config.solvers import AutoConfig
 from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
 from emulator.config.training import RegressionConfig, TrainingConfig
 from emulator.fields import with_total
@@ -94,6 +95,7 @@ class ExperimentConfig(Section):
         if self.training.objective == "diffusion":
             return self
         refused = {
+            "sampling.solver auto": isinstance(self.sampling.solver, AutoConfig),
             "sampling.guidance_scale": self.sampling.guidance_scale != 1.0,
             "diffusion.drop_params": self.diffusion.drop_params > 0,
             "diffusion.drop_each_param": self.diffusion.drop_each_param > 0,
@@ -131,6 +133,7 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "fit": ("suite", "data", "model"),
     "train": ("data", "model", "diffusion", "one_step", "training"),
     "regress": ("data", "model", "training", "regression"),
+    "tune": ("data", "sampling", "validation"),
     "sample": ("suite", "data", "sampling"),
     "validate": ("suite", "data", "regression", "validation"),
 }

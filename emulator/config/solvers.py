@@ -99,7 +99,7 @@ class LogisticSpacing(Section):
     centre: float = Field(0.0, description="gamma around which the grid is dense")
 
 
-_Solver = (
+AnySolver = (
     AncestralConfig
     | DDIMConfig
     | EulerConfig
@@ -111,8 +111,8 @@ _Solver = (
 )
 _Spacing = GammaSpacing | TimeSpacing | KarrasSpacing | LogisticSpacing
 
-SOLVERS, SPACINGS = Named("solver", _Solver), Named("spacing", _Spacing)
-SolverConfig = Annotated[_Solver, Field(discriminator="name"), SOLVERS]
+SOLVERS, SPACINGS = Named("solver", AnySolver), Named("spacing", _Spacing)
+SolverConfig = Annotated[AnySolver, Field(discriminator="name"), SOLVERS]
 SpacingConfig = Annotated[_Spacing, Field(discriminator="name"), SPACINGS]
 
 _solver: TypeAdapter[SolverConfig] = TypeAdapter(SolverConfig)
@@ -141,3 +141,16 @@ def moved(value: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
         if places:
             faults.append(f"{key} is written as `{'` or `'.join(places)}`")
     return faults
+
+
+def draws_noise(solver: SolverConfig) -> bool:
+    """Whether a solver asks for fresh noise on its way, besides that of its start."""
+    match solver:
+        case AncestralConfig() | PredictorCorrectorConfig():
+            return True
+        case DDIMConfig(eta=amount) | EulerConfig(churn=amount):
+            return amount > 0.0
+        case DPMConfig(name=name):
+            return name == "sde-dpm++2m"
+        case _:
+            return False

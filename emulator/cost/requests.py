@@ -8,9 +8,9 @@ more.
 
 from typing import NamedTuple
 
-from emulator.config import ExperimentConfig, blocks_of
+from emulator.config import AutoConfig, ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
-from emulator.cost.sizes import ensemble_bytes, projection_bytes
+from emulator.cost.sizes import ensemble_bytes, projection_bytes, tuning_bytes
 from emulator.suites.base import Suite
 
 PYTHON_MB, TORCH_MB, GPU_MB = 400, 1000, 4000
@@ -46,7 +46,7 @@ class Request(NamedTuple):
 
 
 def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
-    """Request of a job of each stage; ``regress`` is one only where the config asks for it.
+    """Request of a job of each stage; ``regress``, ``tune`` only where the config asks for them.
 
     Parameters
     ----------
@@ -77,6 +77,12 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     )
     regress_flop = 3 * network.forward_flop * training.batch_size
     seconds = config.regression.max_steps * regress_flop / GPU_FLOP_PER_SECOND
+    searched = tuning_evaluations(config)
+    tune = Request(
+        _mb(GPU_MB, 2 * maps + 4 * tuning_bytes(config) + 4 * network.n_weights),
+        _minutes(searched * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
+        gpus=1,
+    )
     regress = {"regress": train._replace(minutes=_minutes(seconds, least=60))}
     return {
         "simulate": _simulate(config, suite),
@@ -88,6 +94,7 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
         "fit": Request(_mb(TORCH_MB, 4 * maps), _minutes(len(runs) * 3.0)),
         "train": train,
         **(regress if config.regression.max_steps else {}),
+        **({"tune": tune} if searched else {}),
         "sample": Request(
             _mb(GPU_MB, 2 * maps + 3 * ensemble + 4 * network.n_weights),
             _minutes(draws * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
@@ -115,8 +122,7 @@ def evaluations(config: ExperimentConfig) -> float:
     """Network evaluations of the ensemble of one simulation; guidance takes two a step."""
     sampling = config.sampling
     members = sampling.n_members * len(config.training.seeds)
-    twice = 1 if sampling.guidance_scale == 1.0 else 2
-    steps = 1 if config.training.objective == "one_step" else sampling.n_steps * twice
+    steps = 1 if config.training.objective == "one_step" else sampling.most_steps * _twice(config)
     return sampling.windows_per_simulation * members * steps
 
 
@@ -124,6 +130,20 @@ def passes(config: ExperimentConfig) -> int:
     """Passes through the network in a step of the training, forward and backward."""
     members = config.one_step.members if config.training.objective == "one_step" else 1
     return config.training.batch_size * members
+
+
+def tuning_evaluations(config: ExperimentConfig) -> float:
+    """Network evaluations of the search for the solver of one model; 0 where there is none."""
+    auto = config.sampling.solver
+    if not isinstance(auto, AutoConfig):
+        return 0.0
+    tried = len(auto.candidates) * sum(auto.evaluations) + auto.reference_evaluations
+    return float(auto.windows * auto.members * tried * _twice(config))
+
+
+def _twice(config: ExperimentConfig) -> int:
+    """Networks that are asked at each evaluation."""
+    return 1 if config.sampling.guidance_scale == 1.0 else 2
 
 
 def _mb(base: float, bytes_more: float) -> int:

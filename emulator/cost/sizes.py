@@ -1,6 +1,6 @@
 """Sizes of files and arrays in bytes, from the config alone."""
 
-from emulator.config import DataConfig, ExperimentConfig
+from emulator.config import AutoConfig, DataConfig, ExperimentConfig
 
 BLOCK_BYTES = 3 * 8 + 8
 """A particle in the reading buffer: position and mass in double precision."""
@@ -24,6 +24,15 @@ def ensemble_bytes(config: ExperimentConfig, redraws: int = 0) -> float:
     members = sampling.n_members * len(config.training.seeds)
     layers = fields * (members + 1 + redraws) + 1 + len(config.data.context_factors)
     return float(sampling.windows_per_simulation * layers * config.data.window**2 * 4)
+
+
+def tuning_bytes(config: ExperimentConfig) -> float:
+    """Windows and members that the search for a solver draws at a time; 0 where there is none."""
+    auto, fields = config.sampling.solver, len(config.channels)
+    if not isinstance(auto, AutoConfig):
+        return 0.0
+    layers = fields * (auto.members + 1) + 1 + len(config.data.context_factors)
+    return float(auto.windows * layers * config.data.window**2 * 4)
 
 
 def format_size(n_bytes: float) -> str:

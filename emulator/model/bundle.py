@@ -3,7 +3,9 @@
 ``weights.safetensors`` holds the averaged (``ema.``) and raw (``raw.``) weights, ``history.csv``
 the training log, ``model.json`` the rest: configuration, statistics, parameter table, grid and the
 SHA-256 of the weights. ``model.json`` is written last: without it, or with other weights beside it,
-there is no bundle. That of a regression holds, beside its weights, the spectrum of its residual.
+there is no bundle. A fourth, ``solver.json``, says which solver was found for these weights
+(:mod:`emulator.model.found_solver`); a bundle without it is drawn from with the default. That of a
+regression holds, beside its weights, the spectrum of its residual.
 """
 
 import hashlib
@@ -15,9 +17,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
+from emulator.config import SamplingConfig
 from emulator.io import DataError, is_file, read_json, write_bytes, write_json, write_text
 from emulator.model.build import build_network
 from emulator.model.card import OLDEST, ModelCard, parse_card
+from emulator.model.found_solver import SOLVER_FILE, FoundSolver
 from emulator.networks.backbone import Backbone
 
 RESIDUAL = "residual"
@@ -37,6 +41,8 @@ def write_bundle(
 ) -> None:
     """Write a bundle; ``card.weights_sha256`` is filled in here.
 
+    What was found for weights that lay there before goes with them: ``solver.json``.
+
     Parameters
     ----------
     folder, card, raw, ema, history
@@ -51,6 +57,7 @@ def write_bundle(
     blob = save(tensors)
     folder = Path(folder)
     (folder / "model.json").unlink(missing_ok=True)
+    (folder / SOLVER_FILE).unlink(missing_ok=True)
     write_bytes(folder / "weights.safetensors", blob)
     write_text(folder / "history.csv", history)
     digest = hashlib.sha256(blob).hexdigest()
@@ -207,8 +214,25 @@ def bundles_in(folder: str | Path) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
-def describe(card: ModelCard, network: Backbone) -> str:
-    """What a person wants to know of a bundle, as aligned lines."""
+def _solver(card: ModelCard, found: FoundSolver | None) -> dict[str, str]:
+    """What draws are made with where the caller names no solver; a regression draws nothing."""
+    if card.facts.objective != "diffusion":
+        return {}
+    usual = SamplingConfig()
+    said = f"{usual.solver.name}, {usual.n_steps} evaluations: the default, none was found"
+    return {"solver": found.said if found else said}
+
+
+def describe(card: ModelCard, network: Backbone, found: FoundSolver | None = None) -> str:
+    """What a person wants to know of a bundle, as aligned lines.
+
+    Parameters
+    ----------
+    card, network
+        Of the bundle.
+    found
+        Its ``solver.json``, if there is one: all that was measured follows as a table.
+    """
     grid, normalisation, diffusion = card.grid, card.normalisation, card.diffusion
     n_weights = sum(p.numel() for p in network.parameters())
     channels = ", ".join(f"{c.name} ({c.transform})" for c in normalisation.channels)
@@ -227,6 +251,7 @@ def describe(card: ModelCard, network: Backbone) -> str:
             f"{name} {getattr(card.facts, name)}"
             for name in ("objective", "max_steps", "batch_size", "seed")
         ),
+        **_solver(card, found),
         **{f"last {name}": f"{value:.5g}" for name, value in card.metrics.items()},
         **{k: v for k, v in card.attributes.items() if k != "provenance"},
     }
@@ -236,4 +261,5 @@ def describe(card: ModelCard, network: Backbone) -> str:
     }
     width = max(map(len, [*facts, *ranges])) + 2
     lines = [f"{name:{width}s}{value}" for name, value in facts.items()]
-    return "\n".join([*lines, "parameters", *(f"{n:{width}s}{v}" for n, v in ranges.items())])
+    lines += ["parameters", *(f"{n:{width}s}{v}" for n, v in ranges.items())]
+    return "\n".join(lines if found is None else [*lines, found.measured])

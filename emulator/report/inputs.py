@@ -16,6 +16,7 @@ from emulator.config import ensemble_file, maps_file, read_config
 from emulator.data.splits import read_splits
 from emulator.fields import CONDITION
 from emulator.io import DataError, read_dataset, read_json, read_lines
+from emulator.model.found_solver import FoundSolver, read_found
 from emulator.suites import suite_of
 
 N_SHOWN = 3
@@ -40,6 +41,7 @@ class Inputs:
     box_dmo: xr.DataArray | None
     histories: dict[str, dict[str, list[float]]]
     models: dict[str, dict[str, Any]]
+    solvers: dict[str, FoundSolver]
     splits: dict[str, tuple[str, ...]] | None
     benchmarks: list[dict[str, Any]]
     predicted: dict[str, dict[str, Any]]
@@ -63,15 +65,17 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
     cost = results / "cost.json"
     bundles, splits = _read_bundles(results, shown[0].ensemble), results / "splits.json"
     histories = {name: read_history(folder / "history.csv") for name, folder in bundles.items()}
+    models = {
+        name: read_json(folder / "model.json", sealed=False) for name, folder in bundles.items()
+    }
     return Inputs(
         metrics=metrics,
         acceptance=read_json(results / "acceptance.json"),
         shown=shown,
         box_dmo=_read_box(maps_file(maps_dir, str(shown[0].ensemble.attrs["simulation"]))),
         histories={name: rows for name, rows in histories.items() if rows is not None},
-        models={
-            name: read_json(folder / "model.json", sealed=False) for name, folder in bundles.items()
-        },
+        models=models,
+        solvers=_read_solvers(bundles, models),
         splits=read_splits(splits) if splits.is_file() else None,
         benchmarks=read_benchmarks(results / "benchmarks"),
         predicted={row["stage"]: row for row in read_json(cost)["stages"]}
@@ -110,6 +114,17 @@ def _read_bundles(results: Path, ensemble: xr.Dataset) -> dict[str, Path]:
     seeds = np.unique(ensemble["model_seed"].values)
     folders = {f"seed {seed}": results / "model" / f"seed_{seed}" for seed in seeds}
     return {name: path for name, path in folders.items() if (path / "model.json").is_file()}
+
+
+def _read_solvers(
+    bundles: dict[str, Path], models: dict[str, dict[str, Any]]
+) -> dict[str, FoundSolver]:
+    """What was found for these models, where something was; the config may name a solver."""
+    found = {
+        name: read_found(folder, str(models[name].get("weights_sha256")))
+        for name, folder in bundles.items()
+    }
+    return {name: solver for name, solver in found.items() if solver is not None}
 
 
 def _read_box(path: Path) -> xr.DataArray | None:

@@ -83,6 +83,8 @@ class BaseEmulator(ABC):
             ``exp(gamma_end / 2)``, where the solver ends.
         sampling
             Solver, number of network evaluations, end points in gamma, batch size, guidance.
+            Default: those that were found for the model, if its bundle says so (``solver.json``),
+            else the defaults of the config.
         progress
             Print a progress line on standard error.
 
@@ -112,8 +114,7 @@ class BaseEmulator(ABC):
         if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
             raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
         members = range(first_member, first_member + n_members)
-        options = sampling or SamplingConfig()
-        return self._ensemble(prepared, known, members, seed, noise_of, options, progress)
+        return self._ensemble(prepared, known, members, seed, noise_of, sampling, progress)
 
     def log_likelihood(
         self,
@@ -184,7 +185,7 @@ class BaseEmulator(ABC):
         members: Sequence[int],
         seed: int,
         noise_of: Sequence[str] | None,
-        options: SamplingConfig,
+        asked: SamplingConfig | None,
         progress: bool,
     ) -> "xr.Dataset":
         """Draw members of every window; see :meth:`sample`."""

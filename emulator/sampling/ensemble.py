@@ -17,12 +17,14 @@ from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.model.field_transform import FieldTransform
+from emulator.model.found_solver import FoundSolver
 from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
+from emulator.sampling.chosen import choose_options, is_found
 from emulator.sampling.inputs import Observed
-from emulator.sampling.labels import label_ensemble
+from emulator.sampling.labels import label_ensemble, label_setting
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.possible import require_possible
 from emulator.sampling.samplers import Known, build_sampler
@@ -43,12 +45,19 @@ class Emulator(BaseEmulator):
         Its network.
     device
         ``"cpu"``, ``"cuda"``, ...; default: a GPU if there is one.
+    found
+        Its ``solver.json``, if there is one.
     """
 
     def __init__(
-        self, card: ModelCard, network: Backbone, *, device: str | torch.device | None = None
+        self,
+        card: ModelCard,
+        network: Backbone,
+        *,
+        device: str | torch.device | None = None,
+        found: FoundSolver | None = None,
     ) -> None:
-        self.card = card
+        self.card, self.found = card, found
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = network.to(self.device)
         self.transform = FieldTransform(card.normalisation)
@@ -59,6 +68,10 @@ class Emulator(BaseEmulator):
         """Seed that the model was trained from."""
         return self.card.facts.seed
 
+    def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
+        """Options that members are drawn with; see :func:`choose_options`."""
+        return choose_options(asked, self.found, self.card.name)
+
     def _ensemble(
         self,
         condition: Condition,
@@ -66,9 +79,10 @@ class Emulator(BaseEmulator):
         members: Sequence[int],
         seed: int,
         noise_of: Sequence[str] | None,
-        options: SamplingConfig,
+        asked: SamplingConfig | None,
         progress: bool,
     ) -> "xr.Dataset":
+        options = self.options_for(asked)
         self.sampler.require(options, observed=observed is not None)
         pairs = [(i, k) for i in range(len(condition.field)) for k in range(len(members))]
         shape = (len(condition.field), len(members), len(self.fields))
@@ -77,13 +91,14 @@ class Emulator(BaseEmulator):
         for first in range(0, len(pairs), options.batch_size):
             places = pairs[first : first + options.batch_size]
             batch = [(i, members[k]) for i, k in places]
-            drawn = self._draw(condition, observed, batch, seed, noise_of, options)
-            for place, field in zip(places, drawn, strict=True):
+            fields = self._draw(condition, observed, batch, seed, noise_of, options)
+            for place, field in zip(places, fields, strict=True):
                 values[place] = field
             if line is not None:
                 line.advance(len(batch))
         labelled = label_ensemble(values, condition, observed, members, seed, options, self.card)
-        return labelled.assign_attrs(self.sampler.recipe(options))
+        drawn = labelled.assign_attrs(self.sampler.recipe(options))
+        return label_setting(drawn, options) if is_found(asked, self.found) else drawn
 
     def _log_density(
         self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int

@@ -114,6 +114,6 @@ def _same(ensemble: "xr.Dataset", windows: HeldOut) -> bool:
 
 def _recipe(model: Emulator, options: SamplingConfig, windows: HeldOut) -> str:
     """Hash of all that decides a member but its window and its number."""
-    kept = options.model_dump(mode="json", exclude=set(NOT_DRAWN))
+    kept = model.options_for(options).model_dump(mode="json", exclude=set(NOT_DRAWN))
     named = [] if windows.noise_of is None else [windows.noise_of]
     return fingerprint([STREAM_VERSION, package_version(), model.card.weights_sha256, kept, *named])

@@ -65,6 +65,60 @@ def label_ensemble(
     )  # fmt: skip
 
 
+def label_setting(ensemble: "xr.Dataset", options: SamplingConfig) -> "xr.Dataset":
+    """Say of each member which setting was found for its model: the coordinate ``setting``."""
+    said = options.model_dump(mode="json", include={"solver", "n_steps", "spacing"})
+    settings = [json.dumps(said, sort_keys=True)] * ensemble.sizes["member"]
+    return ensemble.assign_coords(setting=("member", settings))
+
+
+def align_settings(parts: "Sequence[xr.Dataset]") -> "Sequence[xr.Dataset]":
+    """Parts that all have the coordinate ``setting``, or none of which has.
+
+    Where one has it, the others were drawn with what their config named: the same recipe, if it is
+    the same setting.
+    """
+    if not any("setting" in part.coords for part in parts):
+        return parts
+    return [
+        part
+        if "setting" in part.coords
+        else label_setting(part, SamplingConfig.model_validate(_named(part)))
+        for part in parts
+    ]
+
+
+def _named(part: "xr.Dataset") -> dict[str, Any]:
+    """Setting that the record of an ensemble names."""
+    said = json.loads(part.attrs["sampling"])
+    return {key: said[key] for key in ("solver", "n_steps", "spacing")}
+
+
+def restate_settings(joined: "xr.Dataset") -> "xr.Dataset":
+    """Attributes of members whose settings were found, model by model: as the members say.
+
+    ``solver`` and ``n_steps`` list the different settings in the order of the members;
+    ``sampling`` holds that of each ``model_seed`` where there are several.
+    """
+    if "setting" not in joined.coords:
+        return joined
+    seeds, texts = joined["model_seed"].values.tolist(), joined["setting"].values.astype(str)
+    of_seed = {str(seed): json.loads(text) for seed, text in zip(seeds, texts, strict=True)}
+    settings = [json.loads(text) for text in dict.fromkeys(texts.tolist())]
+    sampling = json.loads(joined.attrs["sampling"]) | settings[0]
+    sampling.pop("settings", None)
+    solvers = [setting["solver"]["name"] for setting in settings]
+    if len(settings) == 1:
+        joined.attrs |= {"solver": solvers[0], "n_steps": settings[0]["n_steps"]}
+    else:
+        steps = "; ".join(str(setting["n_steps"]) for setting in settings)
+        joined.attrs |= {"solver": "; ".join(solvers), "n_steps": steps}
+        sampling = {key: sampling[key] for key in sampling if key not in settings[0]}
+        sampling["settings"] = of_seed
+    joined.attrs["sampling"] = json.dumps(sampling)
+    return joined
+
+
 def _empty_below(card: ModelCard) -> dict[str, float]:
     """Value up to which each channel is drawn as zero, in its unit."""
     return {

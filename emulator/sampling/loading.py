@@ -10,6 +10,7 @@ import torch
 
 from emulator.io import DataError
 from emulator.model.bundle import bundles_in, read_bundle
+from emulator.model.found_solver import read_found
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
 
@@ -49,7 +50,8 @@ def load_bundle(folder: str | Path, *, device: str | torch.device | None = None)
     Raises
     ------
     DataError
-        Also if it is that of a regression, which draws nothing.
+        Also if it is that of a regression, which draws nothing, or if its ``solver.json`` is
+        damaged or of other weights.
     """
     card, network = read_bundle(folder)
     if card.facts.objective == "regression":
@@ -58,7 +60,7 @@ def load_bundle(folder: str | Path, *, device: str | torch.device | None = None)
             f"a {card.facts.objective}: a baseline of `emulator validate`, which gives one mean",
             "The model lies in results/NAME/model.",
         )  # fmt: skip
-    return Emulator(card, network, device=device)
+    return Emulator(card, network, device=device, found=read_found(folder, card.weights_sha256))
 
 
 def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) -> "xr.Dataset":

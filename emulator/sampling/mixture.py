@@ -13,6 +13,7 @@ from emulator.io import EmulatorError
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.inputs import Observed
+from emulator.sampling.labels import align_settings, restate_settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,14 +56,16 @@ class Mixture(BaseEmulator):
         members: Sequence[int],
         seed: int,
         noise_of: Sequence[str] | None,
-        options: SamplingConfig,
+        asked: SamplingConfig | None,
         progress: bool,
     ) -> "xr.Dataset":
+        if asked is None and any(model.found is None for model in self.models):
+            asked = SamplingConfig()  # one default for all
         n_models, parts = len(self.models), []
         for place, model in enumerate(self.models):
             own = [k // n_models for k in members if k % n_models == place]
             if own:
-                part = model._ensemble(condition, observed, own, seed, noise_of, options, progress)
+                part = model._ensemble(condition, observed, own, seed, noise_of, asked, progress)
                 parts.append(part.assign_coords(member=[k * n_models + place for k in own]))
         joined = join_members(parts)
         numbers = np.concatenate([part["member"].values for part in parts])
@@ -90,6 +93,7 @@ def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
     """
     import xarray as xr
 
+    parts = align_settings(parts)
     fields = xr.concat([part["fields"] for part in parts], "member")
     joined = parts[0].drop_dims("member").assign(fields=fields)
     joined = joined.assign_coords(member=np.arange(fields.sizes["member"]))
@@ -100,7 +104,7 @@ def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
     of_each = int(np.unique(joined["model_seed"].values, return_counts=True)[1].max())
     options = json.loads(joined.attrs["sampling"]) | {"n_members": of_each}
     joined.attrs["sampling"] = json.dumps(options)
-    return joined
+    return restate_settings(joined)
 
 
 def _kind(model: Emulator) -> dict[str, Any]:

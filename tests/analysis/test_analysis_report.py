@@ -5,11 +5,15 @@ import math
 import re
 import shutil
 
+import numpy as np
 import pytest
 from pages import Page
 
+from emulator.config import SamplingConfig, Setting
 from emulator.io import DataError, read_dataset, read_json, write_dataset
+from emulator.model.found_solver import FoundSolver, Measured
 from emulator.report.build import build_report
+from emulator.report.figures.found_solver import plot_found_solver
 from emulator.report.inputs import read_benchmarks, read_history
 
 
@@ -110,6 +114,58 @@ def test_optional_inputs_are_shown_when_they_exist(results, tmp_path):
     assert "1.5 min in all" in text
     assert '"a <b>"' in text
     assert "maps file of BE" in text or "maps file of CV_0 was not found" in text
+
+
+def write_solver(bundle, weights, *, within_budget):
+    """What was found: 12 evaluations of unipc3, beside 8, which draw no field, and those of ab2."""
+    errors = {("unipc3", 12): 0.0075, ("unipc3", 16): 0.002, ("ab2", 12): 0.5, ("ab2", 16): 0.25}
+    rows = [
+        Measured(
+            setting=Setting(solver=solver, n_steps=steps), ms_per_member=2.5,
+            spectrum_error={"gas": error, "stars": error / 3}, crps_change={"gas": -error / 5},
+            spectrum_noise={"gas": error / 5},
+        )
+        for (solver, steps), error in errors.items()
+    ]  # fmt: skip
+    bad = Measured(setting=Setting(solver="unipc3", n_steps=8), ms_per_member=2.5, fault="no field")
+    found = FoundSolver(
+        weights_sha256=weights, sampling=SamplingConfig(**dict(rows[0].setting)),
+        within_budget=within_budget, spectrum_budget=0.01, crps_budget=0.02, k_min_hmpc=1.0,
+        k_max_hmpc=8.0, reference=Setting(solver="unipc3", n_steps=128), simulations=("SB_1",),
+        windows=4, members=2, device="cpu, 2 threads", table=(bad, *rows),
+    )  # fmt: skip
+    found.write(bundle)
+    return found
+
+
+@pytest.mark.parametrize("within_budget", [True, False])
+def test_the_solver_that_was_found_is_shown(results, tmp_path, within_budget):
+    folder = shutil.copytree(results[0], tmp_path / "results")
+    bundle = folder / "model/seed_0"
+    bundle.mkdir(parents=True)
+    (bundle / "model.json").write_text(json.dumps({"weights_sha256": "w"}))
+    found = write_solver(bundle, "w", within_budget=within_budget)
+    build_report(folder, tmp_path / "a.html", maps_dir=tmp_path / "no_maps")
+    html = (tmp_path / "a.html").read_text()
+    (part,) = (part for part in html.split("<section ") if part.startswith('id="solver"'))
+    assert ("NO setting is within the budget" in part) is not within_budget
+    rows = re.findall(r"<tr>(.*?)</tr>", part.split("<table")[1])
+    cells = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
+    assert cells[0] == ["solver", "evaluations", "P, gas [%]", "P, stars [%]", "CRPS [%]",
+                        "ms a member"]  # fmt: skip
+    assert cells[1] == ["unipc3", "8", "–", "–", "–", "2.5"]
+    assert cells[2] == ["→ unipc3", "12", "0.75 ± 0.15", "0.25", "0.15", "2.5"]
+    assert part.count("→") == 2  # the row, and the caption that explains it
+    left, right = plot_found_solver(found).axes
+    drawn = {line.get_label(): line.get_ydata() for line in left.get_lines()}
+    np.testing.assert_allclose(drawn["unipc3"], [np.nan, 0.75, 0.2])
+    np.testing.assert_allclose(drawn["ab2"], [50.0, 25.0])
+    assert drawn["found"] == pytest.approx([0.75])
+    scores = {line.get_label(): line.get_ydata() for line in right.get_lines()}
+    np.testing.assert_allclose(scores["ab2"], [10.0, 5.0])
+    (bundle / "model.json").write_text(json.dumps({"weights_sha256": "others"}))
+    with pytest.raises(DataError, match=r"solver\.json"):
+        build_report(folder, tmp_path / "b.html", maps_dir=tmp_path / "no_maps")
 
 
 def test_required_files_are_named_when_they_are_missing(results, tmp_path):

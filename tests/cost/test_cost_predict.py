@@ -10,7 +10,7 @@ from emulator.cli import app
 from emulator.config import RegressionConfig, parse_config, read_config
 from emulator.cost.predict import JOB_SECONDS, StageCost, predict
 from emulator.cost.probe import probe_network
-from emulator.cost.requests import Request, evaluations, requests
+from emulator.cost.requests import Request, evaluations, requests, tuning_evaluations
 from emulator.cost.table import to_json, to_text
 from emulator.suites import suite_of
 
@@ -56,6 +56,22 @@ def test_without_a_regression_nothing_is_asked_for_it():
     found = predict(none, Path("nowhere"), gpu_tflops=1.0)
     assert "regress" not in {cost.stage for cost in found.stages}
     assert "regress" not in requests(none, suite_of(none))
+
+
+def test_a_search_for_the_solver_is_a_job_of_each_seed():
+    solver = {"name": "auto", "evaluations": [2, 5], "reference_evaluations": 10, "windows": 7}
+    raw = TEST.model_dump(mode="json")
+    raw["sampling"] |= {"solver": solver, "n_steps": None, "spacing": None}
+    raw["training"]["seeds"] = [0, 1]
+    config = parse_config(raw)
+    assert tuning_evaluations(config) == 7 * 2 * (3 * (2 + 5) + 10)
+    assert evaluations(config) == 2 * 4 * 4 * 5  # the most that may be found
+    stages = {c.stage: c for c in predict(config, Path("nowhere"), gpu_tflops=0.001).stages}
+    assert stages["tune"].jobs == 2
+    flop = probe_network(TEST).forward_flop
+    assert stages["tune"].seconds == pytest.approx(2 * tuning_evaluations(config) * flop / 1e9)
+    assert tuning_evaluations(TEST) == 0
+    assert "tune" not in requests(TEST, suite_of(TEST))
 
 
 def test_members_windows_seeds_and_guidance_are_evaluations():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.config import blocks_of, parse_config, read_config
+from emulator.config import SamplingConfig, blocks_of, parse_config, read_config
 from emulator.cost.network import network_cost
 from emulator.cost.requests import DAY, requests
 from emulator.cost.sizes import ensemble_bytes, projection_bytes
@@ -73,13 +73,18 @@ def test_sizes_of_arrays_are_those_of_the_code():
         ("train", {"training": {"max_steps": 5_000_000}}),
         ("sample", {"sampling": {"n_members": 5000}}),
         ("sample", {"training": {"seeds": list(range(500))}}),
+        ("tune", {"sampling": {"solver": {"windows": 100_000}}}),
+        ("tune", {"sampling": {"solver": {"evaluations": [60, 64]}, "guidance_scale": 2.0}}),
         ("validate", {"sampling": {"windows_per_simulation": 500}}),
     ],
 )
 def test_more_work_asks_for_more(stage, change):
     raw = CONFIGS["demo"].model_dump(mode="json")
+    if stage == "tune":
+        auto = SamplingConfig(solver="auto").model_dump(mode="json")
+        raw["sampling"] = auto | {"solver": auto["solver"] | {"windows": 50_000}}
     more = parse_config(_merge(raw, change))
-    before, after = (asked(config)[stage] for config in (CONFIGS["demo"], more))
+    before, after = (asked(config)[stage] for config in (parse_config(raw), more))
     assert after.memory_mb > before.memory_mb or after.minutes > before.minutes
 
 

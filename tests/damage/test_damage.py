@@ -21,12 +21,13 @@ from data_samples import write_catalogue, write_snapshot
 from tiny import run
 from window_files import make_sample
 
-from emulator.config import DesignConfig, EmbeddedSuite, read_config
+from emulator.config import DesignConfig, EmbeddedSuite, SamplingConfig, Setting, read_config
 from emulator.data.maps import read_maps
 from emulator.data.splits import read_splits
 from emulator.io import EmulatorError, open_arrays, read_dataset, read_json
 from emulator.manifest import check_manifest, write_manifest
 from emulator.model.bundle import read_bundle
+from emulator.model.found_solver import FoundSolver, Measured, read_found
 from emulator.model.normalisation import Normalisation
 from emulator.projection.blocks import parts_of, read_blocks
 from emulator.readers.catalogs import read_halos
@@ -81,6 +82,20 @@ def read_particles(path):
                 pass
 
 
+def write_solver(folder):
+    """What was found for the weights ``w``."""
+    setting = Setting(solver="unipc3", n_steps=8)
+    row = Measured(setting=setting, spectrum_error={"gas": 0.01}, ms_per_member=1.0,
+                   spectrum_noise={"gas": 0.001}, crps_change={"gas": -0.002})  # fmt: skip
+    FoundSolver(
+        weights_sha256="w", sampling=SamplingConfig(**dict(setting)), within_budget=True,
+        spectrum_budget=0.01, crps_budget=0.01, k_min_hmpc=1.0, k_max_hmpc=8.0,
+        reference=Setting(solver="unipc3", n_steps=128), simulations=("SB_1",), windows=4,
+        members=2, device="cpu", table=(row,),
+    ).write(folder)  # fmt: skip
+    return folder / "solver.json"
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """One sound file of each kind, and how it is read: name -> (path, reader)."""
@@ -113,6 +128,7 @@ def files(tmp_path_factory):
         "splits": (root / "splits.json", read_splits),
         "manifest": (root / "manifest.json", check_manifest),
         "card": (root / "card/model.json", lambda path: read_bundle(path.parent)),
+        "solver": (write_solver(root / "card"), lambda path: read_found(path.parent, "w")),
         "weights": (root / "card/weights.safetensors", lambda path: read_bundle(path.parent)),
         "state": (root / "state/state.ckpt", last_state),
         "snapshot": (hydro, read_particles),
@@ -138,7 +154,7 @@ def damaged(path, folder, number):
 
 KINDS = (
     "maps", "lazy maps", "ensemble", "dataset", "normalisation", "splits", "manifest", "card",
-    "weights", "state", "snapshot", "twin", "catalogue", "window",
+    "weights", "solver", "state", "snapshot", "twin", "catalogue", "window",
 )  # fmt: skip
 
 

@@ -287,6 +287,7 @@ def test_a_network_that_breaks_is_named_with_sample_and_member(model, conditions
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
+        ("sampling", "solver", "auto"),
         ("sampling", "guidance_scale", 1.5),
         ("diffusion", "drop_params", 0.1),
         ("diffusion", "drop_each_param", 0.1),

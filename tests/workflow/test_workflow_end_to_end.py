@@ -176,6 +176,37 @@ def test_validation_reruns_validation_only(finished, snakemake):
     assert planned(done).keys() - {"all"} == {"stage_config", "validate", "report"}
 
 
+AUTO = {
+    "solver": {"name": "auto", "evaluations": [2, 4], "reference_evaluations": 8, "windows": 4,
+               "spectrum_error": 100.0, "crps_error": 100.0},
+    "n_steps": "auto",  # the config of the tests gives a number
+}  # fmt: skip
+
+
+def test_a_solver_that_is_to_be_found_is_a_job_between_training_and_sampling(copy, snakemake):
+    """Per seed, and only then; who draws uses it, and the page shows it."""
+    auto = ["--config", f"sampling={json.dumps(AUTO)}"]
+    jobs = planned(snakemake(copy, "--dry-run", *auto))
+    assert jobs.pop("tune") == 1
+    assert jobs.keys() - {"all"} == {"stage_config", "sample", "validate", "report"}
+    results = copy / "results/test"
+    weights = (results / "model/seed_0/weights.safetensors").stat()
+    snakemake(copy, *auto)
+    assert (results / "model/seed_0/weights.safetensors").stat() == weights
+    found = read_json(results / "model/seed_0/solver.json")
+    assert found["sampling"]["n_steps"] == 2
+    ensemble = xr.load_dataset(results / "ensembles/test/CV_0.nc", engine="h5netcdf")
+    assert ensemble.attrs["n_steps"] == 2
+    assert 'id="solver"' in (results / "report.html").read_text()
+    again = snakemake(copy, "--dry-run", *auto)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    lower = {**AUTO, "solver": AUTO["solver"] | {"spectrum_error": 1e-9}}
+    done = snakemake(copy, "--config", f"sampling={json.dumps(lower)}")
+    assert "WARNING: no candidate is within the budget" in done.stdout + done.stderr
+    more = planned(snakemake(copy, "--dry-run", *auto, "training={seeds: [0, 7]}"))
+    assert (more["train"], more["tune"]) == (1, 2)  # seed 0 has another budget again
+
+
 def test_training_reruns_training(finished, snakemake):
     jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training={max_steps: 25}"))
     trained = {"train", "regress"}  # which reads batch size and rates, and finds itself done

@@ -41,6 +41,12 @@ PROCESSED = f"data/processed/{NAME}"
 RESULTS = f"results/{NAME}"
 SEEDS = EXPERIMENT.training.seeds
 BUNDLE = ["model.json", "weights.safetensors", "history.csv"]
+# what `solver: auto` finds for each model; no file, and no job, where the config names a solver
+FOUND = [
+    f"{RESULTS}/model/seed_{seed}/solver.json"
+    for seed in SEEDS
+    if EXPERIMENT.sampling.solver.name == "auto"
+]
 REGRESSION = [f"{RESULTS}/regression/{file}" for file in BUNDLE if EXPERIMENT.regression.max_steps]
 EMULATOR = f"{shlex.quote(sys.executable)} -m emulator"
 

@@ -25,6 +25,7 @@ from emulator.report.sections.others import other_sections
 from emulator.report.sections.responses import responses_section
 from emulator.report.sections.running import cost_section, training_section
 from emulator.report.sections.scores import scores_section
+from emulator.report.sections.solvers import solvers_sections
 from emulator.report.sections.spectra import spectra_section
 from emulator.report.text import independent_runs
 
@@ -48,6 +49,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
         *measured,
         responses_section(inputs.metrics, config),
         training_section(inputs),
+        *solvers_sections(inputs),
         cost_section(inputs),
         build_provenance(inputs, config),
     ]

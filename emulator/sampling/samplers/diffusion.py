@@ -70,7 +70,7 @@ class DiffusionSampler(Sampler):
 
     def recipe(self, options: SamplingConfig) -> dict[str, str | int]:
         """The solver of the options."""
-        return {"solver": options.solver.name, "n_steps": options.n_steps}
+        return {"solver": options.solver.name, "n_steps": options.most_steps}
 
     def _modes(self) -> ModeStatistics:
         if self.card.modes is None:

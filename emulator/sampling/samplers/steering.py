@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from emulator.config import DiffusionConfig, SamplingConfig
+from emulator.config import AutoConfig, DiffusionConfig, SamplingConfig
 from emulator.diffusion.guidance import classifier_free
 from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.path import Path
@@ -70,7 +70,15 @@ def require_trained(diffusion: DiffusionConfig, options: SamplingConfig) -> None
 def plan(
     diffusion: DiffusionConfig, schedule: Schedule, options: SamplingConfig
 ) -> tuple[Solver, list[float]]:
-    """Solver and grid of gammas that the options ask for."""
+    """Solver and grid of gammas that the options ask for.
+
+    Raises
+    ------
+    EmulatorError
+        If they are still to be found (:func:`emulator.sampling.chosen.choose_options`).
+    """
+    if isinstance(options.solver, AutoConfig) or options.n_steps is None or not options.spacing:
+        raise EmulatorError("sampling.solver: auto names no solver before one is found")
     solver = build_solver(options.solver, path=Path(diffusion.path))
     start = schedule.gamma_max if options.gamma_start is None else options.gamma_start
     end = schedule.gamma_min if options.gamma_end is None else options.gamma_end
