@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from emulator.config.auto_solver import AutoConfig
 from emulator.config.blocks import BlocksConfig
 from emulator.config.channels import Channel, resolve_channels
 from emulator.config.data import DataConfig
@@ -16,7 +17,6 @@ from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.one_step import OneStepConfig
 from emulator.config.section import ConfigError, Section
-from emulator.config.solvers import AutoConfig
 from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
 from emulator.config.training import RegressionConfig, TrainingConfig
 from emulator.fields import with_total
