@@ -66,7 +66,7 @@ def test_a_base_is_not_changed_by_its_arms(document):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"one_step.members": 8}, "steps of 32 passes.*steps of 128 passes"),
+        ({"training.objective": "one_step"}, "steps of 32 passes.*steps of 128 passes"),
         ({"training.max_steps": 700}, "2800 steps.*700 steps"),
         ({"training.early_stopping": {"patience": 3}}, "no early stop.*an early stop"),
         ({"sampling.n_members": 16}, "sampling.n_members must be the same in all arms"),
