@@ -91,16 +91,23 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
     notes = [note]
     speed = probe_network(config)
     train, sample, tune = _network_seconds(config, speed, len(sampled), gpu_tflops, notes)
+    if gpu_tflops is None and not speed.gpu:  # they will run where they were timed
+        for stage in asked.keys() & {"train", "regress"}:
+            asked[stage] = asked[stage]._replace(gpus=0, cores=speed.threads)
+        for stage in asked.keys() & {"sample", "tune"}:
+            asked[stage] = asked[stage]._replace(gpus=0)
+        sample *= speed.threads / asked["sample"].cores
     ensemble = ensemble_bytes(config)
     check = len(sampled) * ensemble / 4 / VALUES_PER_SECOND
     maps = len(suite.simulations) * suite.maps_bytes(config.data)
+    once = config.training.batch_size / passes(config)  # of each window, whatever the model does
     saved, regression = WEIGHT_BYTES * network_cost(config).n_weights, config.regression.max_steps
     work = {
         "simulate": (n_blocks, simulate, suite.snapshot_bytes()),
         "project": (n_blocks, project, maps),
         "fit": (1, maps / 1e8, 0.0),
         "train": (seeds, seeds * train, seeds * saved),
-        "regress": (1, train * regression / config.training.max_steps, saved),
+        "regress": (1, train * regression * once / config.training.max_steps, saved),
         "tune": (seeds, seeds * tune, seeds * SOLVER_BYTES),
         "sample": (n_ensembles, sample, len(sampled) * ensemble),
         "validate": (1, check, 0.0),
@@ -112,12 +119,6 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
         del work["regress"]
     if "tune" not in asked:
         del work["tune"]
-    if gpu_tflops is None and not speed.gpu:  # they will run where they were timed
-        for stage in asked.keys() & {"train", "regress"}:
-            asked[stage] = asked[stage]._replace(gpus=0, cores=speed.threads)
-        for stage in asked.keys() & {"sample", "tune"}:
-            asked[stage] = asked[stage]._replace(gpus=0)
-        sample *= speed.threads / asked["sample"].cores
     stages = [StageCost(stage, jobs, asked[stage], *rest) for stage, (jobs, *rest) in work.items()]
     return Prediction(config.name, stages, notes + _warnings(config, stages))
 
