@@ -123,6 +123,22 @@ def test_the_score_of_pixels_is_that_of_defined_pixels(normalisation, windows):
     assert 0.0 < module.defined[3] < 0.3
 
 
+def test_a_tilt_weighs_pixels_by_the_root_of_their_mass(normalisation, windows):
+    """Brute force, of pixels; and one on average over the training windows."""
+    module = module_of(normalisation, squares_weight=0, power_weight=0, mass_tilt=0.5)
+    module.measure(windows)
+    batch, members = windows[0], torch.randn(6, 4, 4, 16, 16)
+    floor = normalisation.condition_floor_msunh
+    n_batches = -(-512 // 6)
+    masses = torch.cat([windows[2**31 + i].condition.field for i in range(n_batches)])
+    weights = (batch.condition.field + floor).sqrt() / (masses + floor).sqrt().mean()
+    x, defined = module.field_transform.observe(batch.target, batch.condition)
+    values = almost_fair_crps(members, x, 0.95) * weights[:, None] * defined
+    shares = torch.tensor([1.0, 1.0, 3.0, 3.0]) / 2 / module.defined
+    expected = (values.mean((2, 3)) * shares).mean(1)
+    torch.testing.assert_close(module.score(members, batch), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_scores_add_up_with_their_weights(normalisation, windows):
     batch, members = windows[0], torch.randn(6, 4, 4, 16, 16)
     names = ("pixel_weight", "squares_weight", "power_weight")
