@@ -34,7 +34,10 @@ RMS = 0.2
 
 
 def orthogonalise(matrix: Tensor, n_steps: int = 5) -> Tensor:
-    """About ``U V^T`` of a matrix ``U S V^T``; singular values near zero may stay behind."""
+    """About ``U V^T`` of a matrix ``U S V^T``; singular values near zero may stay behind.
+
+    In the precision of the matrix: half of it is enough, as the result is not exact anyway.
+    """
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
@@ -55,9 +58,18 @@ class Muon(Optimizer):
         Parameter groups; those with ``orthogonal: True`` hold matrices.
     lr
         Learning rate of all groups.
+    dtype
+        Precision of the iteration: bfloat16 where the network is trained in it, which is four
+        times faster on processors that have it.
     """
 
-    def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        lr: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.dtype = dtype
         defaults = {
             "lr": lr, "momentum": 0.95, "betas": (0.9, 0.999), "eps": 1e-8,
             "weight_decay": 0.0, "orthogonal": False,
@@ -86,7 +98,8 @@ class Muon(Optimizer):
         momentum: Tensor = state["momentum"].mul_(group["momentum"]).add_(gradient)
         matrix = gradient.add(momentum, alpha=group["momentum"]).flatten(1)
         scale: float = RMS * max(matrix.shape) ** 0.5
-        return orthogonalise(matrix).view(parameter.shape) * scale
+        near = orthogonalise(matrix.to(self.dtype)).to(parameter.dtype)
+        return near.reshape(parameter.shape) * scale
 
     def _adam(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
         state = self.state[parameter]

@@ -52,7 +52,9 @@ def _build(network: Backbone, others: Sequence[nn.Parameter], config: TrainingCo
         {"params": ends, "weight_decay": decay},
         rest,
     ]
-    return Muon(groups, lr=config.learning_rate)
+    half = config.precision == "bf16"
+    dtype = torch.bfloat16 if half else torch.float32
+    return Muon(groups, lr=config.learning_rate, dtype=dtype)
 
 
 def decay_factor(name: str, step: int, warmup_steps: int, max_steps: int) -> float:

@@ -54,7 +54,7 @@ def test_arms_differ_from_the_demo_where_they_say_and_nowhere_else(document, con
         said = arms[name].changes
         assert changed == {k: v for k, v in said.items() if keys_of(config)[k] != v}, name
         assert name == "default" or changed, name
-        assert (found.training.max_steps, passes_a_step(found)) == (2800, 32), name
+        assert (found.training.max_steps, passes_a_step(found)) == (2400, 32), name
 
 
 def test_a_base_is_not_changed_by_its_arms(document):
@@ -67,7 +67,7 @@ def test_a_base_is_not_changed_by_its_arms(document):
     ("changes", "said"),
     [
         ({"training.objective": "one_step"}, "steps of 32 passes.*steps of 128 passes"),
-        ({"training.max_steps": 700}, "2800 steps.*700 steps"),
+        ({"training.max_steps": 700}, "2400 steps.*700 steps"),
         ({"training.early_stopping": {"patience": 3}}, "no early stop.*an early stop"),
         ({"sampling.n_members": 16}, "sampling.n_members must be the same in all arms"),
         ({"validation.bars.mass": {}}, "validation.bars.mass must be the same in all arms"),

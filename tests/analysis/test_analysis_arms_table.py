@@ -126,7 +126,7 @@ def test_the_page_is_written_of_what_is_finished(tmp_path, folders, capsys):
     text = page.read_text()
     row = next(line for line in text.splitlines() if line.startswith("| adamw | 1 |"))
     assert row.endswith("| 40.2 | – | 12.5 |")
-    assert "2800 steps of 32 passes of the network, with 1 thread" in text
+    assert "2400 steps of 32 passes of the network, with 1 thread" in text
     sections = read_json(page.with_suffix(".json"), sealed=False)["arms"]
     assert [each["title"] for each in sections][:2] == ["Why", "Verdict and cost"]
     assert sections[0]["rows"] == [[name, arm.why] for name, arm in read_arms().items()]

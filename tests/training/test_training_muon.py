@@ -42,6 +42,21 @@ def test_a_step_has_the_size_of_one_of_adamw_in_every_direction():
     assert float(values.max() / values.min()) < 2.0
 
 
+def test_half_precision_is_the_same_step_to_a_few_per_cent():
+    torch.manual_seed(0)
+    gradient, steps = torch.randn(16, 8, 3, 3), []
+    for dtype in (torch.float32, torch.bfloat16):
+        weight = torch.nn.Parameter(torch.zeros(16, 8, 3, 3))
+        optimiser = Muon([{"params": [weight], "orthogonal": True}], lr=0.1, dtype=dtype)
+        weight.grad = gradient
+        optimiser.step()
+        assert weight.dtype == torch.float32
+        steps.append(weight.detach().flatten())
+    cosine = torch.nn.functional.cosine_similarity(*steps, dim=0)
+    assert 0.999 < float(cosine) < 1.0
+    assert float(steps[1].norm() / steps[0].norm()) == pytest.approx(1.0, abs=0.02)
+
+
 def test_the_momentum_is_that_of_nesterov(monkeypatch):
     seen = []
     monkeypatch.setattr(
