@@ -188,7 +188,7 @@ def test_gas_alone_goes_all_the_way(suite, tmp_path):
         "model", "dmo_share", "linear_transfer", "quantile_table",
     ]  # fmt: skip
     assert {bar["field"] for bar in bars} == {"gas"}
-    assert len(bars) == 4 + 2 + 1 + 1 + 1 + 2
+    assert len(bars) == 4 + 2 + 2 + 1 + 1 + 2
     assert not any(word in page for word in ("total matter", "stars", "empty map"))
 
 
