@@ -1,5 +1,6 @@
 """HTML pages as tests read them: tags, their nesting, and the text."""
 
+import re
 from html.parser import HTMLParser
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -26,3 +27,15 @@ class Page(HTMLParser):
 
     def all(self, name):
         return [attrs for tag, attrs in self.tags if tag == name]
+
+
+def require_self_contained(html):
+    """A well-formed page that asks no network for anything; its parse."""
+    page = Page(html)
+    assert page.stack == []
+    assert not page.all("script")
+    assert not page.all("link")
+    assert all(image["src"].startswith("data:image/") for image in page.all("img"))
+    assert all(link["href"].startswith("#") for link in page.all("a"))
+    assert not re.search(r"url\(|@import", html)
+    return page
