@@ -24,9 +24,14 @@ SQUARES = (2, 4, 8)
 """Sides of the squares [pixels]; only those that divide the window, and are smaller."""
 
 
+def squares_of(window: int) -> list[int]:
+    """Sides of the squares that divide a window and are smaller."""
+    return [side for side in SQUARES if side < window and window % side == 0]
+
+
 def scales_of(window: int) -> list[int]:
     """Sides of all that is scored: the pixel, the squares that divide a window, the window."""
-    return sorted({1, *(side for side in SQUARES if side < window and window % side == 0), window})
+    return sorted({1, *squares_of(window), window})
 
 
 class Scores(Metric):

@@ -61,10 +61,15 @@ class SpreadSkill(Metric):
         return [_bar(metrics, field, config.bars.spread_skill) for field in fields]
 
 
+def judge_spread(value: float, threshold: tuple[float, float]) -> str:
+    """A spread over its error in words."""
+    low, high = threshold
+    return "too confident" if value < low else "too wide" if value > high else "in the range"
+
+
 def _bar(metrics: xr.Dataset, field: Field, threshold: tuple[float, float]) -> Bar:
     ratio = metrics["spread_skill"].sel(channel=field.name)
     value, (low, high) = float(ratio.sel(estimate="value")), threshold
-    judgement = "too confident" if value < low else "too wide" if value > high else "in the range"
     return Bar(
         name=f"spread-skill, {field.label}",
         field=field.name,
@@ -74,7 +79,8 @@ def _bar(metrics: xr.Dataset, field: Field, threshold: tuple[float, float]) -> B
         threshold=(low, high),
         text=(
             f"The spread of {field.label} over its error should lie between {low:g} and {high:g} "
-            f"(1 is calibrated); it is {value:.2f}, {judgement}."
+            f"(1 is calibrated); it is {value:.2f}, "
+            f"{judge_spread(value, threshold)}."
         ),
         interval=interval_of(ratio),
     )

@@ -17,7 +17,8 @@ from emulator.metrics import calibration
 from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric, Panel
 from emulator.metrics.jackknife import Jackknife
-from emulator.metrics.scores import SQUARES, square_means
+from emulator.metrics.scores import square_means, squares_of
+from emulator.metrics.spread_skill import judge_spread
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ class SpreadSkillSquares(Metric):
 
     def compute(self, case: Case) -> xr.Dataset:
         """Variance and squared error ``(side, channel)`` of ratios to DMO."""
-        window = case.ensemble.sizes["x"]
-        sides = [side for side in SQUARES if side < window and window % side == 0]
+        sides = squares_of(case.ensemble.sizes["x"])
         if not sides:
             return xr.Dataset()
         parts = [_spread_and_skill(case, side) for side in sides]
@@ -108,7 +108,6 @@ def _bar(metrics: xr.Dataset, field: Field, threshold: tuple[float, float]) -> B
     distance = np.where(np.isnan(values), np.inf, np.abs(np.log(np.maximum(values, 1e-9))))
     place = int(distance.argmax())
     side, value = int(ratio["side"].values[place]), float(values[place])
-    judgement = "too confident" if value < low else "too wide" if value > high else "in the range"
     return Bar(
         name=f"spread-skill of squares, {field.label}",
         field=field.name,
@@ -119,7 +118,7 @@ def _bar(metrics: xr.Dataset, field: Field, threshold: tuple[float, float]) -> B
         text=(
             f"The spread of means of {field.label} over squares should be {low:g} to {high:g} "
             f"times their error; the worst are those of {side} pixels a side, with {value:.2f}, "
-            f"{judgement}."
+            f"{judge_spread(value, threshold)}."
         ),
         interval=interval_of(ratio.sel(side=side)),
         facts={"side": side},

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from emulator.diffusion.parameterization import Network
-from emulator.model.build import LENGTHS
+from emulator.model.build import COPIES, LENGTHS
 from emulator.model.conditional import one_pass
 
 LOG_SCALES = (-6.0, 3.0)
@@ -66,7 +66,7 @@ def draw_members(network: Network, z: Tensor) -> Tensor:
     z
         ``(batch, (1 + number of lengths) * channel, y, x)``.
     """
-    copies = 1 + len(LENGTHS)
+    copies = COPIES["one_step"]
     offset, *log_scales = one_pass(network, z).chunk(copies, dim=1)
     _, *noises = z.chunk(copies, dim=1)
     parts = [

@@ -120,12 +120,12 @@ def train(
         objective, network, FieldTransform(normalisation), config,
         seed=seed, pixel_mpch=grid.pixel_mpch,
     )  # fmt: skip
-    modes, probe = None, training_windows(config, training, normalisation, seed)
+    modes = None
     if isinstance(module, DiffusionModule):
-        modes = measure_modes(probe, module)
+        modes = measure_modes(training_windows(config, training, normalisation, seed), module)
         check_noise_end(modes, module, network_channels(normalisation.channels))
     elif isinstance(module, OneStepModule):
-        module.measure(probe)
+        module.measure(training_windows(config, training, normalisation, seed))
     history = History(module.columns())
     callbacks = _build_callbacks(config, history, state, label, normalisation)
     trainer = _build_trainer(config, callbacks)

@@ -8,13 +8,12 @@ import torch
 from tiny import TINY, normalise
 
 from emulator.data.condition import Condition
+from emulator.metrics.scores import SQUARES, scales_of
 from emulator.model.field_transform import FieldTransform, cosmic_reference
 from emulator.training.objectives.views import (
     N_BANDS,
-    SQUARES,
     Views,
     band_power,
-    sides_of,
     square_means,
 )
 
@@ -43,10 +42,10 @@ def followed(transform, condition):
 
 
 def test_squares_are_those_that_divide_the_window():
-    assert SQUARES == (1, 2, 4, 8)
-    assert sides_of(32) == [1, 2, 4, 8, 32]
-    assert sides_of(12) == [1, 2, 4, 12]
-    assert sides_of(8) == [1, 2, 4, 8]
+    assert (1, *SQUARES) == (1, 2, 4, 8)
+    assert scales_of(32) == [1, 2, 4, 8, 32]
+    assert scales_of(12) == [1, 2, 4, 12]
+    assert scales_of(8) == [1, 2, 4, 8]
 
 
 @pytest.mark.parametrize("side", [1, 2, 4])
@@ -86,7 +85,7 @@ def test_a_wave_is_in_its_own_band_and_its_power_is_its_variance():
 def test_fields_that_follow_the_matter_are_zero_in_every_view(transform, condition):
     views = Views(transform)(followed(transform, condition), condition)
     assert [tuple(v.shape) for v in views] == [
-        *((4, 3, (WINDOW // side) ** 2) for side in sides_of(WINDOW)), (4, 3, 5)
+        *((4, 3, (WINDOW // side) ** 2) for side in scales_of(WINDOW)), (4, 3, 5)
     ]  # fmt: skip
     assert max(float(v.abs().max()) for v in views) < 1e-5
 

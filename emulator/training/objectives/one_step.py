@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from emulator.config import OneStepConfig, TrainingConfig
 from emulator.data.dataset import Batch, WindowDataset
+from emulator.metrics.scores import scales_of
 from emulator.model.build import COPIES
 from emulator.model.conditional import NO_DIFFUSION, bind_condition
 from emulator.model.field_transform import FieldTransform
@@ -27,7 +28,7 @@ from emulator.training.loaders import VALIDATION_SEED
 from emulator.training.monitor import MEMBERS, ensemble_names, score_ensemble
 from emulator.training.objectives.base import EmulatorModule, Part, step_seed
 from emulator.training.objectives.proper_score import almost_fair_crps
-from emulator.training.objectives.views import Views, sides_of, square_means
+from emulator.training.objectives.views import Views, square_means
 
 PROBED = 512
 """Training windows from which the scatter of each view is measured, at least."""
@@ -131,7 +132,7 @@ class OneStepModule(EmulatorModule[Tensor]):
         fields = self.field_transform.inverse_transform(channels, condition, relaxed=True)
         drawn, true = self.views(fields, condition), self.views(batch.target, batch.condition)
         pixels = self._weights(batch)
-        weights = [square_means(pixels, side) for side in sides_of(pixels.shape[-1])]
+        weights = [square_means(pixels, side) for side in scales_of(pixels.shape[-1])]
         weights.append(pixels.new_ones(()))  # of the spectrum
         scores = []
         for view, truth, scatter, weight in zip(drawn, true, self.scatter, weights, strict=True):

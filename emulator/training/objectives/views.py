@@ -21,18 +21,11 @@ from torch import Tensor
 
 from emulator.data.condition import Condition
 from emulator.diffusion.spectrum import mode_shells
-from emulator.model.field_transform import FieldTransform, cosmic_reference
-from emulator.model.transforms import TRANSFORMS
-
-SQUARES = (1, 2, 4, 8)
-"""Sides of the squares [pixels]; only those that divide the window, and are smaller."""
+from emulator.metrics.power_spectrum import mode_weight
+from emulator.metrics.scores import scales_of
+from emulator.model.field_transform import FieldTransform, cosmic_reference, transform_of
 
 N_BANDS = 6
-
-
-def sides_of(window: int) -> list[int]:
-    """Sides of what is averaged over: squares, and the window."""
-    return [side for side in SQUARES if side < window and window % side == 0] + [window]
 
 
 def square_means(x: Tensor, side: int) -> Tensor:
@@ -49,10 +42,7 @@ def _bands(height: int, width: int) -> Tensor:
     shell = mode_shells(shape, torch.device("cpu"))[:, : width // 2 + 1]
     last = min(shape) // 2
     edges = torch.logspace(0.0, math.log10(last + 1), N_BANDS + 1).round().unique()
-    weight = torch.full(shell.shape, 2.0)  # modes and their conjugates
-    weight[:, 0] = 1.0
-    if width % 2 == 0:
-        weight[:, -1] = 1.0
+    weight = torch.from_numpy(mode_weight(width)[0]).to(torch.float32)  # the same in every row
     inside = [(shell >= low) & (shell < high) for low, high in pairwise(edges)]
     shares = torch.stack([weight * band for band in inside]).flatten(1)
     return shares / shares.sum(1, keepdim=True)
@@ -97,14 +87,14 @@ class Views:
         dmo = condition.field.to(fields)
         channels = self.transform.channels
         followed = torch.stack([cosmic_reference(dmo, fraction, c.field) for c in channels], dim=1)
-        sides = sides_of(fields.shape[-1])
+        sides = scales_of(fields.shape[-1])
         squares = [self._means(fields, side) - self._means(followed, side) for side in sides]
         return [*squares, self._power(fields) - self._power(followed)]
 
     def _means(self, fields: Tensor, side: int) -> Tensor:
         means = square_means(fields, side).unbind(1)
         compressed = [
-            TRANSFORMS[channel.transform].compress(mean, channel.floor, side**2)
+            transform_of(channel).compress(mean, channel.floor, side**2)
             for mean, channel in zip(means, self.transform.channels, strict=True)
         ]
         return torch.stack(compressed, dim=1)
