@@ -114,6 +114,7 @@ def tune(
     Its own error, against many evaluations from the same noise, is measured on the validation
     split; weights and model card stay as they are.
     """
+    from emulator.config.names import SOLVED
     from emulator.data.splits import read_splits
     from emulator.model.bundle import bundles_in, read_bundle
     from emulator.sampling.ensemble import Emulator
@@ -124,7 +125,7 @@ def tune(
     simulations = read_splits(folder / "splits.json")["validation"]
     for path in (path for given in model or [folder / "model"] for path in bundles_in(given)):
         card, network = read_bundle(path)
-        if card.facts.objective != "diffusion":
+        if card.facts.objective not in SOLVED:
             raise DataError(
                 path / "model.json", "a diffusion model", f"a {card.facts.objective}",
                 "It draws without a solver: there is none to find.",

@@ -42,6 +42,7 @@ from emulator.config.places import (
     regression_folder,
     results_folder,
 )
+from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import (
     DesignConfig,
@@ -79,6 +80,7 @@ __all__ = [
     "OneStepConfig",
     "Padding",
     "RegressionConfig",
+    "ResidualConfig",
     "SamplingConfig",
     "Section",
     "Setting",

@@ -1,6 +1,7 @@
 """The forward process, the training loss and its times, in gamma = -log SNR."""
 
 import math
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -49,6 +50,11 @@ class DiffusionConfig(Section):
     min_snr: Scale = Field(5.0, description="min_snr: the SNR above which errors cost less")
     sigmoid_bias: Gamma = Field(2.0, description="sigmoid: the weight is sigmoid(gamma + bias)")
     sigma_data: Scale = Field(1.0, description="edm: standard deviation of normalised data")
+    mass_tilt: Annotated[float, Field(ge=0.0, le=2.0)] = Field(
+        0.0,
+        description="errors of pixels count with the power mass_tilt of their DMO mass: massive "
+        "halos are rare; the law that is learned is the same",
+    )
     times: TimesName = Field(
         "low_discrepancy",
         description="times of a batch; adaptive: more of them where the running loss is large",
@@ -90,6 +96,11 @@ class DiffusionConfig(Section):
             )
         if self.learns_ends and self.weight != "bound":
             raise ValueError("ends of a schedule are trained by the bound: weight must be bound")
+        if learned and self.mass_tilt > 0:
+            raise ValueError(
+                f"schedule {self.schedule} learns by the bound, in which all pixels count alike: "
+                "set mass_tilt to 0, or name a schedule that is fixed"
+            )
         if self.learn_ends and self.schedule != "learned_nn":
             raise ValueError("learn_ends belongs to schedule learned_nn")
         return self

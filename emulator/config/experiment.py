@@ -16,6 +16,7 @@ from emulator.config.documents import read_document, shorten_error
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.one_step import OneStepConfig
+from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
 from emulator.config.training import RegressionConfig, TrainingConfig
@@ -30,6 +31,7 @@ class ExperimentConfig(Section):
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
+    residual: ResidualConfig = ResidualConfig()
     one_step: OneStepConfig = OneStepConfig()
     training: TrainingConfig = TrainingConfig()
     regression: RegressionConfig = RegressionConfig()
@@ -94,6 +96,8 @@ class ExperimentConfig(Section):
     def _objective_can_do_what_is_asked(self) -> "ExperimentConfig":
         if self.training.objective == "diffusion":
             return self
+        if self.training.objective == "residual":
+            return self._residual_can_do_what_is_asked()
         refused = {
             "sampling.solver auto": isinstance(self.sampling.solver, AutoConfig),
             "sampling.guidance_scale": self.sampling.guidance_scale != 1.0,
@@ -107,6 +111,27 @@ class ExperimentConfig(Section):
             raise ValueError(
                 f"training.objective {self.training.objective} draws in one pass and knows nothing "
                 f"of {', '.join(asked)}: leave it out, or set training.objective to diffusion"
+            )
+        return self
+
+    def _residual_can_do_what_is_asked(self) -> "ExperimentConfig":
+        if self.sampling.guidance_scale != 1.0:
+            raise ValueError(
+                f"sampling.guidance_scale is {self.sampling.guidance_scale:g}, and with "
+                "training.objective residual what is drawn with and without a condition has "
+                "different means: set it to 1, or training.objective to diffusion"
+            )
+        if self.sampling.start == "spectrum":
+            raise ValueError(
+                "sampling.start: spectrum needs spectra of what is diffused, and with "
+                "training.objective residual they are known only once it is trained: leave start "
+                "as it is, or set training.objective to diffusion"
+            )
+        if self.training.parameter_head_weight > 0:
+            raise ValueError(
+                "training.parameter_head_weight reads parameters off the fields, and with "
+                "training.objective residual the network sees what they leave: set it to 0, or "
+                "training.objective to diffusion"
             )
         return self
 
@@ -131,7 +156,7 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "simulate": ("suite",),
     "project": ("suite", "data"),
     "fit": ("suite", "data", "model"),
-    "train": ("data", "model", "diffusion", "one_step", "training"),
+    "train": ("data", "model", "diffusion", "residual", "one_step", "training"),
     "regress": ("data", "model", "training", "regression"),
     "tune": ("data", "sampling", "validation"),
     "sample": ("suite", "data", "sampling"),

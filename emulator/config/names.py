@@ -16,5 +16,8 @@ ScheduleName = Literal[
 ]
 PredictionName = Literal["eps", "x", "v", "velocity", "edm"]
 WeightName = Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"]
-ObjectiveName = Literal["diffusion", "one_step"]
+ObjectiveName = Literal["diffusion", "residual", "one_step"]
+SOLVED = ("diffusion", "residual")
+"""Objectives whose members a solver draws, in many passes."""
+
 TimesName = Literal["low_discrepancy", "uniform", "adaptive"]

@@ -122,14 +122,16 @@ def evaluations(config: ExperimentConfig) -> float:
     """Network evaluations of the ensemble of one simulation; guidance takes two a step."""
     sampling = config.sampling
     members = sampling.n_members * len(config.training.seeds)
-    steps = 1 if config.training.objective == "one_step" else sampling.most_steps * _twice(config)
-    return sampling.windows_per_simulation * members * steps
+    objective = config.training.objective
+    steps = 1 if objective == "one_step" else sampling.most_steps * _twice(config)
+    centres = 1 if objective == "residual" else 0
+    return sampling.windows_per_simulation * members * (steps + centres)
 
 
 def passes(config: ExperimentConfig) -> int:
     """Passes through the network in a step of the training, forward and backward."""
-    members = config.one_step.members if config.training.objective == "one_step" else 1
-    return config.training.batch_size * members
+    of_window = {"diffusion": 1, "residual": 2, "one_step": config.one_step.members}
+    return config.training.batch_size * of_window[config.training.objective]
 
 
 def tuning_evaluations(config: ExperimentConfig) -> float:

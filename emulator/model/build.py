@@ -31,8 +31,14 @@ Objective = ObjectiveName | Literal["regression"]
 LENGTHS = (0.0, 1.0, 2.0)
 """Over how many pixels the noises of a one-step ensemble are smoothed."""
 
-COPIES: dict[Objective, int] = {"diffusion": 1, "one_step": 1 + len(LENGTHS), "regression": 1}
-"""Channels of the network for each channel of the model; see :mod:`emulator.model.one_step`."""
+COPIES: dict[Objective, int] = {
+    "diffusion": 1,
+    "residual": 3,
+    "one_step": 1 + len(LENGTHS),
+    "regression": 1,
+}
+"""Channels of the network for each channel of the model; see :mod:`emulator.model.residual` and
+:mod:`emulator.model.one_step`."""
 
 
 def build_schedule(diffusion: DiffusionConfig, learned: Sequence[float] | None = None) -> Schedule:

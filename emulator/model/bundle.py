@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
 from emulator.config import SamplingConfig
+from emulator.config.names import SOLVED
 from emulator.io import DataError, is_file, read_json, write_bytes, write_json, write_text
 from emulator.model.build import build_network
 from emulator.model.card import OLDEST, ModelCard, parse_card
@@ -216,7 +217,7 @@ def bundles_in(folder: str | Path) -> list[Path]:
 
 def _solver(card: ModelCard, found: FoundSolver | None) -> dict[str, str]:
     """What draws are made with where the caller names no solver; a regression draws nothing."""
-    if card.facts.objective != "diffusion":
+    if card.facts.objective not in SOLVED:
         return {}
     usual = SamplingConfig()
     said = f"{usual.solver.name}, {usual.n_steps} evaluations: the default, none was found"

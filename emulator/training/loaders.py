@@ -61,6 +61,13 @@ def training_loader(
     )
 
 
+def unseen_windows(dataset: WindowDataset, n_windows: int) -> list[Batch]:
+    """Batches of at least ``n_windows`` training windows, of steps that no training has."""
+    first, n_steps = 2**31, -(-n_windows // dataset.batch_size)
+    parts = range(first * dataset.accumulate, (first + n_steps) * dataset.accumulate)
+    return [dataset[part] for part in parts]
+
+
 def leave_signals_to_the_parent(worker: int) -> None:
     """A scheduler signals all processes of a job; the training answers, once its step is done.
 

@@ -5,7 +5,7 @@ ensemble is drawn and held against the truth.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -13,13 +13,13 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from emulator.data.condition import Condition
 from emulator.data.dataset import Batch
 from emulator.diffusion.bound import Bound
 from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.solvers import build_solver, gamma_grid, solve
 from emulator.metrics.calibration import spread_and_skill, spread_skill_ratio
 from emulator.metrics.power_spectrum import power_spectrum
-from emulator.model.field_transform import FieldTransform
 
 BIN_EDGES = (-math.inf, -8.0, -5.0, -2.0, 1.0, 4.0, 7.0, math.inf)
 """Bins of gamma in which the error of the data estimate is kept."""
@@ -70,7 +70,7 @@ def ensemble_names(channels: Sequence[str]) -> list[str]:
 @torch.no_grad()
 def draw_ensemble(
     denoiser: Denoiser,
-    transform: FieldTransform,
+    to_fields: Callable[[Tensor, Condition], Tensor],
     batch: Batch,
     shape: Sequence[int],
     *,
@@ -86,7 +86,7 @@ def draw_ensemble(
     z = torch.randn((n_rows, *shape), generator=generator).to(batch.target.device)
     gammas = gamma_grid(gamma_max, GAMMA_END, EVALUATIONS)
     x = solve(build_solver("unipc3"), denoiser, z, gammas, lambda: z)
-    masses = transform.inverse_transform(x, batch.condition.repeat(MEMBERS))
+    masses = to_fields(x, batch.condition.repeat(MEMBERS))
     ensemble: Tensor = masses.unflatten(0, (-1, MEMBERS))
     return ensemble
 

@@ -20,6 +20,7 @@ from emulator.model.card import Grid
 from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone
 from emulator.networks.summary import Summary, blank_inputs, summarise
+from emulator.training.loaders import unseen_windows
 from emulator.training.objectives.diffusion import DiffusionModule
 from emulator.training.state import say
 
@@ -98,9 +99,7 @@ def common_grid(maps: Sequence[Maps], window: int) -> Grid:
 
 def measure_modes(dataset: WindowDataset, module: DiffusionModule) -> ModeStatistics:
     """Spectra of at least :data:`MODE_WINDOWS` training windows as the network sees them."""
-    first, n_steps = 2**31, -(-MODE_WINDOWS // dataset.batch_size)  # steps that no training has
-    parts = range(first * dataset.accumulate, (first + n_steps) * dataset.accumulate)
-    pairs = [module.normalise(dataset[part]) for part in parts]
+    pairs = [module.normalise(batch) for batch in unseen_windows(dataset, MODE_WINDOWS)]
     generator = torch.Generator().manual_seed(module.seed)
     x = module.gaps.fill_from(torch.cat([x for x, _ in pairs]), generator)
     return fit_modes(x, torch.cat([given.fields[:, 0] for _, given in pairs]))

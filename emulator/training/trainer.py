@@ -49,7 +49,12 @@ from emulator.training.preflight import (
 from emulator.training.state import SaveState, SealedFiles, last_state, say
 from emulator.training.tensorboard import TensorBoard
 
-LABELS: dict[Objective, str] = {"diffusion": "train", "one_step": "train", "regression": "regress"}
+LABELS: dict[Objective, str] = {
+    "diffusion": "train",
+    "residual": "train",
+    "one_step": "train",
+    "regression": "regress",
+}
 """Commands, which name progress lines and folders of states."""
 
 
@@ -121,10 +126,10 @@ def train(
         seed=seed, pixel_mpch=grid.pixel_mpch,
     )  # fmt: skip
     modes = None
-    if isinstance(module, DiffusionModule):
+    if isinstance(module, DiffusionModule) and objective == "diffusion":
         modes = measure_modes(training_windows(config, training, normalisation, seed), module)
         check_noise_end(modes, module, network_channels(normalisation.channels))
-    elif isinstance(module, OneStepModule):
+    if isinstance(module, DiffusionModule | OneStepModule):
         module.measure(training_windows(config, training, normalisation, seed))
     history = History(module.columns())
     callbacks = _build_callbacks(config, history, state, label, normalisation)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from analysis.benchmarks.arms.__main__ import main
-from analysis.benchmarks.arms.expand import Arm, base_config, expand, passes_a_step, read_arms
+from analysis.benchmarks.arms.expand import Arm, base_config, expand, read_arms
 from analysis.benchmarks.arms.stages import (
     STAGES,
     Places,
@@ -18,6 +18,7 @@ from analysis.benchmarks.arms.stages import (
     train_regression,
 )
 from emulator.config import ConfigError, maps_file, read_config, read_document, stage_yaml
+from emulator.cost.requests import passes
 from emulator.io import EmulatorError
 from emulator.report.compare.settings import flatten
 from emulator.report.inputs import read_benchmarks
@@ -54,7 +55,7 @@ def test_arms_differ_from_the_demo_where_they_say_and_nowhere_else(document, con
         said = arms[name].changes
         assert changed == {k: v for k, v in said.items() if keys_of(config)[k] != v}, name
         assert name == "default" or changed, name
-        assert (found.training.max_steps, passes_a_step(found)) == (2400, 32), name
+        assert (found.training.max_steps, passes(found)) == (2400, 32), name
 
 
 def test_a_base_is_not_changed_by_its_arms(document):

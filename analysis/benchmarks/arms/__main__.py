@@ -15,7 +15,6 @@ from analysis.benchmarks.arms.expand import (
     Arm,
     base_config,
     expand,
-    passes_a_step,
     read_arms,
 )
 from analysis.benchmarks.arms.stages import (
@@ -29,6 +28,7 @@ from analysis.benchmarks.arms.stages import (
 from analysis.benchmarks.arms.table import write_page
 from analysis.benchmarks.runner import FOLDER
 from emulator.config import ExperimentConfig, maps_folder, read_document
+from emulator.cost.requests import passes
 from emulator.io import EmulatorError
 
 SEEDS = (0, 1)
@@ -74,7 +74,7 @@ def _write(
     runs = {name: finished(name, config, places) for name, config in configs.items()}
     cost = (
         f"The config `{base.name}`; every arm trains for {base.training.max_steps} steps of "
-        f"{passes_a_step(base)} passes of the network, with {THREADS} thread."
+        f"{passes(base)} passes of the network, with {THREADS} thread."
     )
     found = {name: folders for name, folders in runs.items() if folders}
     write_page(found, {name: arm.why for name, arm in arms.items()}, cost, page)

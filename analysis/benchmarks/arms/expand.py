@@ -13,10 +13,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from emulator.config import ConfigError, ExperimentConfig, Section, parse_config, read_document
 from emulator.config.documents import shorten_error
+from emulator.cost.requests import passes
 
 ARMS = Path(__file__).with_name("arms.yaml")
 CHANNELS = "model.channels"
-OPEN = ("model", "diffusion", "one_step", "training")
+OPEN = ("model", "diffusion", "residual", "one_step", "training")
 """Sections that an arm may change: what is trained. The others say what is judged."""
 
 THREADS = 1
@@ -75,12 +76,6 @@ def expand(document: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[str, Ex
     return configs
 
 
-def passes_a_step(config: ExperimentConfig) -> int:
-    """Windows that a step sends through the network, once for each member that it draws."""
-    members = config.one_step.members if config.training.objective == "one_step" else 1
-    return config.training.batch_size * members
-
-
 def _one_thread(document: Mapping[str, Any]) -> dict[str, Any]:
     changed = deepcopy(dict(document))
     changed["training"] = {**(changed.get("training") or {}), "threads": THREADS}
@@ -124,20 +119,17 @@ def _channel(document: Mapping[str, Any], name: str, path: str, arm: str) -> dic
 
 def _require_equal_cost(config: ExperimentConfig, base: ExperimentConfig, arm: str) -> None:
     expected, got = (
-        (each.training.max_steps, passes_a_step(each), each.training.early_stopping)
+        (each.training.max_steps, passes(each), each.training.early_stopping)
         for each in (base, config)
     )
     if got != expected:
         raise ConfigError(
             f"arm {arm}: expected {_cost(base)}, as in the config, got {_cost(config)}: arms are "
-            "compared at equal cost. A step costs training.batch_size passes, of one_step times "
-            "one_step.members"
+            "compared at equal cost. A step costs training.batch_size passes, of residual "
+            "twice, of one_step times one_step.members"
         )
 
 
 def _cost(config: ExperimentConfig) -> str:
     stopped = "no" if config.training.early_stopping is None else "an"
-    return (
-        f"{config.training.max_steps} steps of {passes_a_step(config)} passes and {stopped} early "
-        "stop"
-    )
+    return f"{config.training.max_steps} steps of {passes(config)} passes and {stopped} early stop"

@@ -14,7 +14,7 @@ from emulator.report.text import UNKNOWN
 
 SEEDS = "training.seeds"
 
-OF_FILES = {"one_step": "train", "regression": "regress"}
+OF_FILES = {"residual": "train", "one_step": "train", "regression": "regress"}
 """Sections that no card holds, and the stage whose config file of the workflow does."""
 
 

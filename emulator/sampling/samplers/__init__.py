@@ -8,10 +8,15 @@ from emulator.model.card import ModelCard
 from emulator.sampling.samplers.base import Known, Sampler
 from emulator.sampling.samplers.diffusion import DiffusionSampler
 from emulator.sampling.samplers.one_step import OneStepSampler
+from emulator.sampling.samplers.residual import ResidualSampler
 
 __all__ = ["Known", "Sampler", "build_sampler"]
 
-SAMPLERS: dict[str, type[Sampler]] = {"diffusion": DiffusionSampler, "one_step": OneStepSampler}
+SAMPLERS: dict[str, type[Sampler]] = {
+    "diffusion": DiffusionSampler,
+    "residual": ResidualSampler,
+    "one_step": OneStepSampler,
+}
 """Samplers by the objective that a network was trained for."""
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.diffusion.likelihood import LogLikelihood
-from emulator.model.build import COPIES
 from emulator.model.card import ModelCard
 from emulator.model.field_transform import Encoded, network_channels
 
@@ -35,8 +34,9 @@ class Sampler(ABC):
 
     def __init__(self, card: ModelCard, network: Callable[..., Tensor]) -> None:
         self.card, self.network = card, network
-        channels = network_channels(card.normalisation.channels)
-        self.noise_channels = COPIES[card.facts.objective] * len(channels)
+        self.channels = len(network_channels(card.normalisation.channels))
+        """Of the network that are drawn."""
+        self.noise_channels = self.channels
 
     @abstractmethod
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:

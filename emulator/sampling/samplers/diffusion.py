@@ -37,7 +37,18 @@ class DiffusionSampler(Sampler):
         known: Known | None,
     ) -> Tensor:
         """See :meth:`Sampler.draw`."""
-        denoise = steered_denoiser(self.network, given, self.card.diffusion, options)
+        return self.solve(self.network, given, noise, options, known)
+
+    def solve(
+        self,
+        network: Callable[..., Tensor],
+        given: Encoded,
+        noise: Callable[[], Tensor],
+        options: SamplingConfig,
+        known: Known | None,
+    ) -> Tensor:
+        """What a network draws; see :meth:`Sampler.draw`."""
+        denoise = steered_denoiser(network, given, self.card.diffusion, options)
         if known is not None:
             values = (known.x * known.mask).flatten(1)
             pixels = observed_pixels(known.mask)
@@ -58,8 +69,20 @@ class DiffusionSampler(Sampler):
         generator: torch.Generator,
     ) -> LogLikelihood:
         """By the probability-flow ODE."""
+        return self.flow(self.network, given, x, n_steps, n_probes, generator)
+
+    def flow(
+        self,
+        network: Callable[..., Tensor],
+        given: Encoded,
+        x: Tensor,
+        n_steps: int,
+        n_probes: int,
+        generator: torch.Generator,
+    ) -> LogLikelihood:
+        """Log-density of what a network diffuses; see :meth:`Sampler.log_likelihood`."""
         return log_likelihood(
-            steered_denoiser(self.network, given, self.card.diffusion, SamplingConfig()),
+            steered_denoiser(network, given, self.card.diffusion, SamplingConfig()),
             x,
             gamma_min=self.schedule.gamma_min,
             gamma_max=self.schedule.gamma_max,

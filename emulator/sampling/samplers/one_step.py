@@ -9,6 +9,8 @@ from emulator.config import SamplingConfig
 from emulator.diffusion.likelihood import LogLikelihood
 from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
+from emulator.model.build import COPIES
+from emulator.model.card import ModelCard
 from emulator.model.conditional import NO_DIFFUSION, bind_condition
 from emulator.model.field_transform import Encoded
 from emulator.model.one_step import draw_members
@@ -19,6 +21,10 @@ _INSTEAD = "train a diffusion for that (training.objective: diffusion)"
 
 class OneStepSampler(Sampler):
     """One pass a member; solver, steps and noise levels of the options are not read."""
+
+    def __init__(self, card: ModelCard, network: Callable[..., Tensor]) -> None:
+        super().__init__(card, network)
+        self.noise_channels = COPIES["one_step"] * self.channels
 
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:
         """No guidance and no known values: there is no path that could be bent."""

@@ -7,6 +7,7 @@ from emulator.networks.backbone import Backbone
 from emulator.training.objectives.diffusion import DiffusionModule
 from emulator.training.objectives.one_step import OneStepModule
 from emulator.training.objectives.regression import RegressionModule
+from emulator.training.objectives.residual import ResidualModule
 
 
 def build_module(
@@ -25,6 +26,11 @@ def build_module(
             return DiffusionModule(
                 network, transform, training, config.diffusion, seed=seed, pixel_mpch=pixel_mpch
             )
+        case "residual":
+            return ResidualModule(
+                network, transform, training, config.diffusion, config.residual,
+                seed=seed, pixel_mpch=pixel_mpch,
+            )  # fmt: skip
         case "one_step":
             return OneStepModule(
                 network, transform, training, config.one_step, seed=seed, pixel_mpch=pixel_mpch

@@ -1,12 +1,13 @@
 """Training of the diffusion: one denoising step of each window."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from emulator.config import DiffusionConfig, TrainingConfig
-from emulator.data.dataset import Batch
+from emulator.data.dataset import Batch, WindowDataset
 from emulator.diffusion.bound import variational_bound
 from emulator.diffusion.loss import training_loss
 from emulator.diffusion.parameterization import Network
@@ -22,7 +23,7 @@ from emulator.model.conditional import bind_condition, denoiser
 from emulator.model.field_transform import Encoded, FieldTransform
 from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone, ParameterHead
-from emulator.training.loaders import VALIDATION_SEED
+from emulator.training.loaders import VALIDATION_SEED, unseen_windows
 from emulator.training.monitor import (
     MEMBERS,
     ErrorByNoise,
@@ -32,6 +33,7 @@ from emulator.training.monitor import (
     score_ensemble,
 )
 from emulator.training.objectives.base import EmulatorModule, Part, step_seed
+from emulator.training.objectives.tilt import PROBED, MassTilt
 
 
 class Draws(NamedTuple):
@@ -43,6 +45,25 @@ class Draws(NamedTuple):
     importance: Tensor
     keep_params: Tensor | None
     keep_context: Tensor | None
+
+
+class Kept(NamedTuple):
+    """What the network is told of each sample, see :func:`bind_condition`; None: all."""
+
+    keep_params: Tensor | None = None
+    keep_context: Tensor | None = None
+
+
+class Task(NamedTuple):
+    """What is diffused of a batch, and by which network."""
+
+    network: Network
+    x: Tensor
+    """``(batch, channel, y, x)``, NaN in gaps."""
+    restore: Callable[[Tensor], Tensor]
+    """From what is diffused to the network's channels."""
+    beside: Tensor | None = None
+    """Loss of each row that is trained beside that of the diffusion."""
 
 
 class DiffusionModule(EmulatorModule[Draws]):
@@ -80,6 +101,7 @@ class DiffusionModule(EmulatorModule[Draws]):
             else None
         )
         self.gaps = Gaps(transform)
+        self.pixels = MassTilt(diffusion.mass_tilt, transform.normalisation.condition_floor_msunh)
         self.data_noise = torch.tensor(data_noises(transform.channels, diffusion.data_noise))
 
     def columns(self) -> list[str]:
@@ -108,12 +130,38 @@ class DiffusionModule(EmulatorModule[Draws]):
 
     def losses(self, batch: Batch, draws: Draws) -> Tensor:
         """Weighted squared error of the network's output."""
+        task = self.task(self.network, batch, Kept(draws.keep_params, draws.keep_context))
+        losses = self._loss(task, batch, draws.eps, draws.t)
+        return losses if task.beside is None else losses + task.beside
+
+    def task(
+        self,
+        network: Callable[..., Tensor],
+        batch: Batch,
+        kept: Kept | None = None,
+        *,
+        copies: int = 1,
+    ) -> Task:
+        """What is diffused: here the network's channels themselves.
+
+        Parameters
+        ----------
+        network
+            In training, or averaged.
+        batch
+            Maps.
+        kept
+            What the network is told.
+        copies
+            Rows that it is bound for, of each of the batch.
+        """
         x, given = self.normalise(batch)
-        network = bind_condition(
-            self.network, given, self.diffusion,
-            keep_params=draws.keep_params, keep_context=draws.keep_context,
-        )  # fmt: skip
-        return self._loss(network, x, draws.eps, draws.t)
+        rows = given if copies == 1 else given.repeat(copies)
+        return Task(
+            bind_condition(network, rows, self.diffusion, **(kept or Kept())._asdict()),
+            x,
+            lambda drawn: drawn,
+        )
 
     def step_result(
         self, losses: Tensor, draws: Draws, batch: Batch, batch_idx: int
@@ -126,13 +174,24 @@ class DiffusionModule(EmulatorModule[Draws]):
         )
         return {"loss": loss, "objective": objective.detach()}
 
-    def _loss(self, network: Network, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+    @torch.no_grad()
+    def measure(self, windows: WindowDataset) -> None:
+        """Mean weight of a pixel, from training windows that no step sees."""
+        if self.pixels.power:
+            batches = unseen_windows(windows, PROBED)
+            self.pixels.measure([batch.condition for batch in batches])
+
+    def _loss(self, task: Task, batch: Batch, eps: Tensor, t: Tensor) -> Tensor:
         """Training loss of each sample; ``eps`` holds the noise for gaps, too."""
-        data = self.gaps.fill(x, eps)
+        data = self.gaps.fill(task.x, eps)
+        pixel_weights = data.pixel_weights
+        if self.pixels.power:
+            tilt = self.pixels(batch.condition).expand_as(task.x)
+            pixel_weights = tilt if pixel_weights is None else pixel_weights * tilt
         return training_loss(
-            network, data.x, data.eps, t, pixel_weights=data.pixel_weights,
+            task.network, data.x, data.eps, t, pixel_weights=pixel_weights,
             schedule=self.schedule, parameterization=self.parameterization, weight=self.weight,
-            channel_weights=self.weights.to(x), data_noise=self.data_noise,
+            channel_weights=self.weights.to(task.x), data_noise=self.data_noise,
         )  # fmt: skip
 
     def _learn_times(self, t: Tensor, losses: Tensor, batch_idx: int) -> None:
@@ -164,11 +223,11 @@ class DiffusionModule(EmulatorModule[Draws]):
         them, so that the estimates of different schedules compare.
         """
         generator = torch.Generator().manual_seed(step_seed(VALIDATION_SEED, 1, batch_idx))
-        x, given = self.normalise(batch)
-        network = bind_condition(self.ema, given, self.diffusion)
+        task = self.task(self.ema, batch)
+        network, x = task.network, task.x
         eps = self.gaps.noise(x, generator)
         u = low_discrepancy_times(len(x), generator).to(x)
-        loss = self._loss(network, x, eps, u)
+        loss = self._loss(task, batch, eps, u)
         schedule = FixedLinear(self.schedule.gamma_min, self.schedule.gamma_max)
         data = self.gaps.fill(x, eps)
         bound = variational_bound(
@@ -179,7 +238,7 @@ class DiffusionModule(EmulatorModule[Draws]):
         if batch_idx == 0:
             self.watched = batch
         terms = {
-            "val_loss": loss,
+            "val_loss": loss if task.beside is None else loss + task.beside,
             "val_bits_per_dimension": bound.bits_per_dimension,
             "val_diffusion_nats": bound.diffusion,
             "val_prior_nats": bound.prior,
@@ -209,13 +268,12 @@ class DiffusionModule(EmulatorModule[Draws]):
 
     def _draw_ensemble(self, batch: Batch) -> Tensor:
         """A few members of every window of a batch, from the averaged network."""
-        x, given = self.normalise(batch)
-        network = bind_condition(self.ema, given.repeat(MEMBERS), self.diffusion)
+        task = self.task(self.ema, batch, copies=MEMBERS)
         return draw_ensemble(
-            denoiser(network, self.parameterization),
-            self.field_transform,
+            denoiser(task.network, self.parameterization),
+            lambda x, condition: self.field_transform.inverse_transform(task.restore(x), condition),
             batch,
-            x.shape[1:],
+            task.x.shape[1:],
             gamma_max=self.schedule.gamma_max,
             seed=VALIDATION_SEED,
         )

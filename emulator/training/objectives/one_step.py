@@ -24,17 +24,12 @@ from emulator.model.conditional import NO_DIFFUSION, bind_condition
 from emulator.model.field_transform import FieldTransform
 from emulator.model.one_step import draw_members
 from emulator.networks.backbone import Backbone
-from emulator.training.loaders import VALIDATION_SEED
+from emulator.training.loaders import VALIDATION_SEED, unseen_windows
 from emulator.training.monitor import MEMBERS, ensemble_names, score_ensemble
 from emulator.training.objectives.base import EmulatorModule, Part, step_seed
 from emulator.training.objectives.proper_score import almost_fair_crps
+from emulator.training.objectives.tilt import PROBED, MassTilt
 from emulator.training.objectives.views import Views, square_means
-
-PROBED = 512
-"""Training windows from which the scatter of each view is measured, at least."""
-
-REFERENCE_MSUNH = 1.0e10
-"""Unit of the masses whose powers weigh pixels [Msun/h]; the weights are normalised anyway."""
 
 LARGEST = 8.0
 """Channels beyond are cut off before fields are made of them: infinities teach nothing."""
@@ -64,7 +59,9 @@ class OneStepModule(EmulatorModule[Tensor]):
         super().__init__(network, transform, training, seed=seed, pixel_mpch=pixel_mpch)
         self.options, self.views = one_step, Views(transform)
         self.field_weights = torch.tensor([c.loss_weight for c in transform.channels])
-        self.defined, self.scatter, self.tilt = torch.empty(0), list[Tensor](), 1.0
+        self.defined, self.scatter = torch.empty(0), list[Tensor]()
+        floor = transform.normalisation.condition_floor_msunh
+        self.pixels = MassTilt(one_step.mass_tilt, floor)
 
     def columns(self) -> list[str]:
         """Scores of small ensembles."""
@@ -77,10 +74,8 @@ class OneStepModule(EmulatorModule[Tensor]):
         The share of pixels where a channel is defined, the scatter of each view by field, and the
         mean weight of a pixel.
         """
-        first, n_steps = 2**31, -(-PROBED // windows.batch_size)
-        parts = range(first * windows.accumulate, (first + n_steps) * windows.accumulate)
-        batches = [windows[part] for part in parts]
-        self.tilt = float(torch.cat([self._tilted(b) for b in batches]).mean())
+        batches = unseen_windows(windows, PROBED)
+        self.pixels.measure([b.condition for b in batches])
         known = [self.field_transform.observe(b.target, b.condition)[1] for b in batches]
         self.defined = torch.cat(known).mean((0, 2, 3))
         views = zip(*(self.views(b.target, b.condition) for b in batches), strict=True)
@@ -121,7 +116,7 @@ class OneStepModule(EmulatorModule[Tensor]):
         """Of the network's channels, per pixel in which they are defined."""
         x, defined = self.field_transform.observe(batch.target, batch.condition)
         score = almost_fair_crps(members, x, self.options.alpha)
-        values = torch.where(defined > 0, score * self._weights(batch), 0.0)
+        values = torch.where(defined > 0, score * self.pixels(batch.condition), 0.0)
         return _weighted(values.mean((-2, -1)) / self.defined.to(values), self.weights)
 
     def _of_views(self, members: Tensor, batch: Batch) -> list[Tensor]:
@@ -131,7 +126,7 @@ class OneStepModule(EmulatorModule[Tensor]):
         channels = members.flatten(0, 1).clamp(-LARGEST, LARGEST)
         fields = self.field_transform.inverse_transform(channels, condition, relaxed=True)
         drawn, true = self.views(fields, condition), self.views(batch.target, batch.condition)
-        pixels = self._weights(batch)
+        pixels = self.pixels(batch.condition)
         weights = [square_means(pixels, side) for side in scales_of(pixels.shape[-1])]
         weights.append(pixels.new_ones(()))  # of the spectrum
         scores = []
@@ -140,14 +135,6 @@ class OneStepModule(EmulatorModule[Tensor]):
             values = (almost_fair_crps(ensemble, truth, self.options.alpha) * weight).mean(-1)
             scores.append(_weighted(values / scatter.to(values), self.field_weights))
         return scores
-
-    def _weights(self, batch: Batch) -> Tensor:
-        """What each pixel counts, ``(batch, 1, y, x)``; one on average."""
-        return self._tilted(batch)[:, None] / self.tilt
-
-    def _tilted(self, batch: Batch) -> Tensor:
-        mass = batch.condition.field + self.field_transform.normalisation.condition_floor_msunh
-        return (mass / REFERENCE_MSUNH) ** self.options.mass_tilt
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score of the averaged network on fixed windows and noise."""
