@@ -21,6 +21,11 @@ class SplitConfig(Section):
         description="sets that move one parameter at a time in equal phases: held out as a whole, "
         "drawn with common windows and noise, and judged by their responses alone",
     )
+    training_runs: PositiveInt | None = Field(
+        None,
+        description="train on so many runs, those of the smallest hash, and leave the others out; "
+        "null: on all that are neither validation nor test",
+    )
     seed: NonNegativeInt = 0
 
     def response_set_of(self, simulation: str) -> str | None:

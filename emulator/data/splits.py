@@ -27,7 +27,8 @@ def split_runs(
         Run name -> names of the simulations that share its phases
         (:attr:`~emulator.suites.base.Suite.runs`).
     config
-        Fractions of the runs outside the held-out sets, names of those sets, and the seed.
+        Fractions of the runs outside the held-out sets, names of those sets, the number that is
+        trained on, and the seed.
 
     Returns
     -------
@@ -36,7 +37,8 @@ def split_runs(
     Raises
     ------
     ConfigError
-        If a split that training needs would be empty.
+        If a split that training needs would be empty, or if there are fewer runs than are to be
+        trained on.
     """
     held_out_sets = {*config.test_sets, *config.response_sets}
     held_out: list[str] = []
@@ -53,6 +55,13 @@ def split_runs(
         "validation": pool[n_test : n_test + n_validation],
         "train": pool[n_test + n_validation :],
     }
+    asked, available = config.training_runs, len(members["train"])
+    if asked is not None and asked > available:
+        raise ConfigError(
+            f"data.split.training_runs: expected at most the {available} runs that are neither "
+            f"validation nor test, got {asked}; give the suite more runs, or leave it out for all"
+        )
+    members["train"] = members["train"][:asked]
     empty = [name for name in SPLITS if not members[name]]
     if empty:
         raise ConfigError(

@@ -53,3 +53,20 @@ def test_a_response_set_is_held_out_whatever_the_test_sets():
     open_to_all = SplitConfig(test_sets=("CV",), response_sets=())
     pooled = split_runs(runs, open_to_all)
     assert any(name.startswith("1P") for name in pooled["train"])
+
+
+def test_fewer_runs_to_train_on_move_nothing_else():
+    """The first of the training runs by hash; validation and test are as they were."""
+    runs = SUITE.runs()
+    whole, few = (split_runs(runs, SplitConfig(training_runs=n)) for n in (None, 5))
+    assert few["test"] == whole["test"]
+    assert few["validation"] == whole["validation"]
+    assert set(few["train"]) < set(whole["train"])
+    assert len(few["train"]) == 15
+    more = split_runs(runs, SplitConfig(training_runs=6))
+    assert set(few["train"]) < set(more["train"])
+
+
+def test_more_runs_than_there_are_to_train_on_are_refused():
+    with pytest.raises(ConfigError, match=r"training_runs: expected at most the 16 runs .*got 17"):
+        split_runs(SUITE.runs(), SplitConfig(training_runs=17))

@@ -4,7 +4,7 @@ All arms cost the same and are judged alike: as many steps of as many passes of 
 thread, and nothing changed of the sections that say what is judged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,12 +68,24 @@ def expand(document: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[str, Ex
     base = base_config(document)
     configs = {}
     for name, arm in arms.items():
-        changed = _one_thread(document)
-        for path, value in arm.changes.items():
-            _change(changed, path, value, name)
-        configs[name] = parse_config(changed, source=f"arm {name}")
+        configs[name] = changed_config(document, arm, name)
         _require_equal_cost(configs[name], base, name)
     return configs
+
+
+def changed_config(
+    document: Mapping[str, Any], arm: Arm, name: str, is_open: Sequence[str] = OPEN
+) -> ExperimentConfig:
+    """Config of one arm, whatever it costs; see :func:`expand`."""
+    changed = _one_thread(document)
+    for path, value in arm.changes.items():
+        if not any(path == key or path.startswith(f"{key}.") for key in is_open):
+            raise ConfigError(
+                f"arm {name}: {path} must be the same in all arms; they may differ in "
+                f"{', '.join(is_open)}, and other arms need another config"
+            )
+        _change(changed, path, value, name)
+    return parse_config(changed, source=f"arm {name}")
 
 
 def _one_thread(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,12 +96,6 @@ def _one_thread(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _change(document: dict[str, Any], path: str, value: Any, arm: str) -> None:
     """Set one key by its path; the last key but one must be a section, or a channel by name."""
-    section = path.split(".")[0]
-    if section not in OPEN:
-        raise ConfigError(
-            f"arm {arm}: {path} must be the same in all arms; they may differ in "
-            f"{', '.join(OPEN)}, and other arms need another config"
-        )
     if path.startswith(f"{CHANNELS}."):
         name, _, key = path.removeprefix(f"{CHANNELS}.").partition(".")
         place = _channel(document, name, path, arm)

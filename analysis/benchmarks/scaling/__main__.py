@@ -1,0 +1,94 @@
+"""Run the points of a study that have not run, and write ``scaling.json``, ``.md`` and ``.png``.
+
+Started twice, two points run side by side, as of the arms. What points have in common (a config
+that stands on two axes, the regression) runs once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.benchmarks.arms.stages import (
+    Places,
+    is_finished,
+    require_maps,
+    run_arm,
+    train_regression,
+)
+from analysis.benchmarks.runner import FOLDER
+from analysis.benchmarks.scaling.axes import AXES, expand_study, point_name, read_study
+from analysis.benchmarks.scaling.page import write_pages
+from emulator.config import ExperimentConfig, maps_folder, read_document
+from emulator.io import EmulatorError
+
+SEED = 0
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run what has not run, then write the page of all that has."""
+    options = _parser().parse_args(words)
+    try:
+        _main(options)
+    except EmulatorError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on")
+
+
+def _main(options: argparse.Namespace) -> None:
+    study = read_study(options.study)
+    chosen = list(dict.fromkeys(options.axis or study.axes))
+    if unknown := sorted(set(chosen) - set(study.axes)):
+        raise EmulatorError(
+            f"no such axis: {', '.join(unknown)}; there are {', '.join(study.axes)}"
+        )
+    configs = expand_study(read_document(options.config), study)
+    first = next(iter(configs.values()))
+    places = Places(options.results, options.maps or maps_folder(first.name), options.raw)
+    homes = homes_of(configs)
+    if not options.table_only:
+        require_maps(first, places)
+        regression = train_regression(first, places)
+        for axis in chosen:
+            for value in study.axes[axis].values:
+                home = homes[point_name(axis, value)]
+                said = run_arm(home, SEED, configs[home], regression, places)
+                print(f"{point_name(axis, value)}: {said}", file=sys.stderr, flush=True)
+    folders = {name: places.arm(home, SEED) for name, home in homes.items()}
+    finished = {name: folder for name, folder in folders.items() if is_finished(folder)}
+    write_pages(study, configs, finished, options.page)
+    print(options.page)
+
+
+def homes_of(configs: dict[str, ExperimentConfig]) -> dict[str, str]:
+    """Name under which each point runs: that of the first point of the same config."""
+    names = list(configs)
+    return {
+        name: next(other for other in names if configs[other] == config)
+        for name, config in configs.items()
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.benchmarks.scaling",
+        description="Train along axes of the config, judge each point, and write a page.",
+    )
+    parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
+    parser.add_argument("--study", type=Path, default=AXES, help="what the axes are [%(default)s]")
+    parser.add_argument("--axis", nargs="+", metavar="NAME", help="which to run [all]")
+    parser.add_argument("--results", type=Path, default=Path("results/scaling"))
+    parser.add_argument("--maps", type=Path, help="[data/processed/NAME/maps]")
+    parser.add_argument("--raw", type=Path, help="folder of the suite [as the config says]")
+    parser.add_argument(
+        "--page", type=Path, default=FOLDER / "scaling.md", help="what is written [%(default)s]"
+    )
+    parser.add_argument(
+        "--table-only", action="store_true", help="write the page of what has run; run nothing"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()
