@@ -20,6 +20,14 @@ _INSTEAD = "train a diffusion for that (training.objective: diffusion)"
 class OneStepSampler(Sampler):
     """One pass a member; solver, steps and noise levels of the options are not read."""
 
+    @property
+    def scaled_copies(self) -> tuple[int, ...]:
+        """The noises that are added to a member; the first one is what only the network sees.
+
+        It sees the others as well, and sees them scaled.
+        """
+        return super().scaled_copies[1:]
+
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:
         """No guidance and no known values: there is no path that could be bent."""
         if options.guidance_scale != 1.0:
