@@ -90,7 +90,7 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     )
     calibrated = calibration_evaluations(config)
     calibrate = Request(
-        _mb(GPU_MB, 2 * maps + 8 * calibration_bytes(config) + 4 * network.n_weights),
+        _mb(GPU_MB, 2 * maps + 16 * calibration_bytes(config) + 4 * network.n_weights),
         _minutes(calibrated * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
         gpus=1,
     )
@@ -153,10 +153,10 @@ def tuning_evaluations(config: ExperimentConfig) -> float:
 
 
 def calibration_evaluations(config: ExperimentConfig) -> float:
-    """Network evaluations of the calibration of one model, at most; 0 where there is none.
+    """Network evaluations of the calibration of one model; 0 where there is none.
 
-    One draw as it was trained; in each round one for each factor of a field, and three that look
-    for a step which helps.
+    One draw as it was trained; in each round one for each factor of a field, and three at most that
+    look for a step which helps. (Twice that, should a threshold of a hurdle field be refused.)
     """
     asked = config.calibration
     if not asked.enabled:
