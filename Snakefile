@@ -15,6 +15,7 @@ include: "workflow/rules/simulate.smk"
 include: "workflow/rules/project.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/tune.smk"
+include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/validate.smk"
 
@@ -32,6 +33,7 @@ rule all:
             file=BUNDLE,
         ),
         FOUND,
+        CALIBRATED,
         REGRESSION,
         expand(f"{PROCESSED}/manifests/{{block}}.json", block=BLOCKS),
         expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),

@@ -23,16 +23,17 @@ def write_folder(path):
     return path
 
 
-def build_emulator(folder, diffusion=None, *, zero=False, seed=0, **card):
+def build_emulator(folder, diffusion=None, *, zero=False, seed=0, objective="diffusion", **card):
     """Emulator with random weights; or with a network that returns 0.
 
-    For v-prediction zero is the perfect network of data that are N(0, I): z does not move.
+    For v-prediction zero is the perfect network of data that are N(0, I): z does not move. A
+    one-step ensemble then draws the sum of its noises.
     """
     diffusion = diffusion or DiffusionConfig()
     model = ModelConfig(params=tuple(PARAMS))
     normalisation = fit(sorted(folder.glob("SB_*.h5")), model, FACTORS)
     torch.manual_seed(seed)
-    network = build_network(NETWORK, diffusion, normalisation)
+    network = build_network(NETWORK, diffusion, normalisation, objective)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     if zero:
@@ -41,7 +42,7 @@ def build_emulator(folder, diffusion=None, *, zero=False, seed=0, **card):
     filled = ModelCard(
         name="t", network=NETWORK, diffusion=diffusion, normalisation=normalisation,
         grid=Grid(pixel_mpch=fabricated.PIXEL, window=WINDOW, depth_mpch=12.8, redshift=0.0),
-        training={"precision": "32", "seed": seed}, metrics={}, attributes={},
-        weights_sha256=f"weights of seed {seed}", **card,
+        training={"precision": "32", "seed": seed, "objective": objective},
+        metrics={}, attributes={}, weights_sha256=f"weights of seed {seed}", **card,
     )  # fmt: skip
     return Emulator(filled, network.requires_grad_(False).eval(), device="cpu")

@@ -11,7 +11,7 @@ import typer
 
 from emulator.cli.config import cost, schema
 from emulator.cli.ensembles import export, sample
-from emulator.cli.model import fit, info, regress, train, tune
+from emulator.cli.model import calibrate, fit, info, regress, train, tune
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
 from emulator.io import EmulatorError
@@ -39,9 +39,8 @@ EXTRAS = {
 
 # in the order of --help
 COMMANDS = (
-    simulate, project, check, cost, export, fit, train, regress, tune, sample, validate, report,
-    compare,
-    schema,
+    simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, validate,
+    report, compare, schema,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

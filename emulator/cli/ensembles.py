@@ -1,7 +1,7 @@
 """Commands on ensembles: draw them, and write them for other codes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,10 @@ from emulator.cli.options import (
     results_of,
 )
 from emulator.config import ensemble_file, maps_file, read_config
+from emulator.io import DataError
+
+if TYPE_CHECKING:
+    from emulator.sampling.ensemble import Emulator
 
 
 def sample(
@@ -37,14 +41,14 @@ def sample(
 ) -> None:
     """Draw ensembles of held-out simulations (ensembles/SPLIT/SIMULATION.nc).
 
-    Members that the file holds already are kept, if they are of the same model and solver.
+    Members that the file holds already are kept, if they are of the same model, solver and
+    calibration.
     """
     from emulator.data.splits import read_splits
     from emulator.manifest import write_manifest
     from emulator.model.bundle import bundles_in
     from emulator.sampling.growth import grow_ensemble
     from emulator.sampling.held_out import response_options
-    from emulator.sampling.loading import load_bundle
     from emulator.suites import suite_of
 
     experiment = read_config(config)
@@ -52,7 +56,8 @@ def sample(
     members = read_splits(folder / "splits.json")[split]
     suite = suite_of(experiment, raw)
     bundles = [path for given in model or [folder / "model"] for path in bundles_in(given)]
-    models, files = [load_bundle(path) for path in bundles], []
+    models = [_load(path, calibrated=experiment.calibration.enabled) for path in bundles]
+    files: list[Path] = []
 
     def sample_one(name: str) -> None:
         response_set = experiment.data.split.response_set_of(name)
@@ -76,6 +81,28 @@ def sample(
     each(selected(simulation, sampled, f"{split} simulation"), sample_one)
     if manifest is not None:
         write_manifest(manifest, files)
+
+
+def _load(path: Path, *, calibrated: bool) -> "Emulator":
+    """A model that draws as the config says.
+
+    Raises
+    ------
+    DataError
+        If it should be calibrated and is not.
+    """
+    from emulator.model.calibration import CALIBRATION_FILE
+    from emulator.sampling.loading import load_bundle
+
+    file = path / CALIBRATION_FILE
+    if calibrated and not file.is_file():
+        raise DataError(
+            file, "the calibration of the model, as calibration.enabled says", "no such file",
+            "Run `emulator calibrate CONFIG` (the workflow does), or set it to false.",
+        )  # fmt: skip
+    if not calibrated and file.is_file():
+        typer.echo(f"sample: {file} is left out, as calibration.enabled is false", err=True)
+    return load_bundle(path, calibrated=calibrated)
 
 
 def export(

@@ -1,4 +1,4 @@
-"""Commands on a model: fit statistics, train it and its baseline, find its solver, look at it."""
+"""Commands on a model: fit statistics, train it, find its solver, calibrate it, look at it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -144,6 +144,51 @@ def tune(
             typer.secho(f"tune: WARNING: {found.advice}", fg="red", err=True)
 
 
+def calibrate(
+    config: Config,
+    maps: MapsDir = None,
+    results: Results = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
+    ] = None,
+) -> None:
+    """Fit the size of each model's noise, for `calibration: {enabled: true}` (calibration.json).
+
+    On the validation split, so that the spread of members fits their error; weights and model card
+    stay as they are.
+    """
+    from emulator.data.splits import read_splits
+    from emulator.model.bundle import bundles_in
+    from emulator.sampling.calibration.stage import calibrate as calibrate_model
+    from emulator.sampling.loading import load_bundle
+
+    experiment = read_config(config)
+    if not experiment.calibration.enabled:
+        raise DataError(
+            f"{config}:calibration.enabled", "true", "false",
+            "`emulator sample` would not draw with what is found: write `calibration: {enabled: "
+            "true}`.",
+        )  # fmt: skip
+    folder = results_of(experiment, results)
+    simulations = read_splits(folder / "splits.json")["validation"]
+    if not simulations:
+        raise DataError(
+            f"{folder / 'splits.json'}:validation", "simulations to calibrate on", "none",
+            "Set data.split.validation_fraction above 0 and run `emulator fit CONFIG` again.",
+        )  # fmt: skip
+    for path in (path for given in model or [folder / "model"] for path in bundles_in(given)):
+        found = calibrate_model(
+            load_bundle(path, calibrated=False),
+            simulations,
+            experiment.sampling,
+            experiment.calibration,
+            maps_dir=maps_of(experiment, maps),
+        )
+        found.write(path)
+        typer.echo(f"{path}\n{found.measured}\ncalibration: {found.said}")
+
+
 def info(
     folder: Annotated[
         Path,
@@ -151,8 +196,9 @@ def info(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card.")] = False,
 ) -> None:
-    """Say what a bundle holds: network, channels, parameters, grid, training, solver."""
+    """Say what a bundle holds: network, channels, parameters, grid, training, what was found."""
     from emulator.model.bundle import bundles_in, describe, read_bundle
+    from emulator.model.calibration import read_calibration
     from emulator.model.found_solver import read_found
 
     for path in bundles_in(folder):
@@ -161,4 +207,5 @@ def info(
             typer.echo(card.model_dump_json(indent=2))
             continue
         found = read_found(path, card.weights_sha256)
-        typer.echo(f"{path}\n{describe(card, network, found)}")
+        calibration = read_calibration(path, card.weights_sha256)
+        typer.echo(f"{path}\n{describe(card, network, found, calibration)}")

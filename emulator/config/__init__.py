@@ -1,10 +1,10 @@
 """Configuration: *what* is run, as frozen models; one place, validated before any job starts.
 
-A config file holds the sections ``suite, data, model, diffusion, training, regression, sampling,
-validation`` and ``blocks``. It says nothing about machines or output folders: those belong to
-Snakemake profiles and to the command line. An unknown key is an error that names its path. Every
-stage reads only the sections listed in :data:`STAGE_SECTIONS`, so that changing one reruns only
-what depends on it.
+A config file holds the sections ``suite, data, model, diffusion, one_step, training, regression,
+sampling, calibration, validation`` and ``blocks``. It says nothing about machines or output
+folders: those belong to Snakemake profiles and to the command line. An unknown key is an error that
+names its path. Every stage reads only the sections listed in :data:`STAGE_SECTIONS`, so that
+changing one reruns only what depends on it.
 
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
@@ -12,6 +12,7 @@ This module imports neither torch nor numpy: the workflow parses it at every cal
 from emulator.config.auto_solver import AutoConfig, Candidate, Setting
 from emulator.config.bars import BarsConfig
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
+from emulator.config.calibration import CalibrationConfig
 from emulator.config.channels import Channel, ChannelConfig
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
@@ -62,6 +63,7 @@ __all__ = [
     "AutoConfig",
     "BarsConfig",
     "BlocksConfig",
+    "CalibrationConfig",
     "Candidate",
     "Channel",
     "ChannelConfig",

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from emulator.config.auto_solver import AutoConfig
 from emulator.config.blocks import BlocksConfig
+from emulator.config.calibration import CalibrationConfig
 from emulator.config.channels import Channel, resolve_channels
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
@@ -36,6 +37,7 @@ class ExperimentConfig(Section):
     training: TrainingConfig = TrainingConfig()
     regression: RegressionConfig = RegressionConfig()
     sampling: SamplingConfig = SamplingConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()
     blocks: BlocksConfig = BlocksConfig()
 
@@ -159,7 +161,8 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "train": ("data", "model", "diffusion", "residual", "one_step", "training"),
     "regress": ("data", "model", "training", "regression"),
     "tune": ("data", "sampling", "validation"),
-    "sample": ("suite", "data", "sampling"),
+    "calibrate": ("data", "sampling", "calibration"),
+    "sample": ("suite", "data", "sampling", "calibration"),
     "validate": ("suite", "data", "regression", "validation"),
 }
 """Sections that each stage reads. A stage is rerun only when one of its sections changes.

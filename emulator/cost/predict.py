@@ -7,7 +7,14 @@ from typing import NamedTuple
 from emulator.config import ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
 from emulator.cost.probe import NetworkSpeed, probe_network
-from emulator.cost.requests import Request, evaluations, passes, requests, tuning_evaluations
+from emulator.cost.requests import (
+    Request,
+    calibration_evaluations,
+    evaluations,
+    passes,
+    requests,
+    tuning_evaluations,
+)
 from emulator.cost.sizes import ensemble_bytes
 from emulator.data.splits import split_runs
 from emulator.suites import suite_of
@@ -19,7 +26,7 @@ WEIGHT_BYTES = 48.0
 """A weight on disk: bundle (raw and averaged) and two resume states of five numbers each."""
 
 SOLVER_BYTES = 1e4
-"""What was found for a model, with the table of all that was tried."""
+"""What was found for a model, with the table of all that was tried; of a calibration likewise."""
 
 VALUES_PER_SECOND = 3.0e5
 """Members' pixels that validation and report work through; measured on the demo (one core)."""
@@ -90,11 +97,13 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
     simulate, project, note = suite.probe(config.data)
     notes = [note]
     speed = probe_network(config)
-    train, sample, tune = _network_seconds(config, speed, len(sampled), gpu_tflops, notes)
+    train, sample, tune, calibrate = _network_seconds(
+        config, speed, len(sampled), gpu_tflops, notes
+    )
     if gpu_tflops is None and not speed.gpu:  # they will run where they were timed
         for stage in asked.keys() & {"train", "regress"}:
             asked[stage] = asked[stage]._replace(gpus=0, cores=speed.threads)
-        for stage in asked.keys() & {"sample", "tune"}:
+        for stage in asked.keys() & {"sample", "tune", "calibrate"}:
             asked[stage] = asked[stage]._replace(gpus=0)
         sample *= speed.threads / asked["sample"].cores
     ensemble = ensemble_bytes(config)
@@ -109,6 +118,7 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
         "train": (seeds, seeds * train, seeds * saved),
         "regress": (1, train * regression * once / config.training.max_steps, saved),
         "tune": (seeds, seeds * tune, seeds * SOLVER_BYTES),
+        "calibrate": (seeds, seeds * calibrate, seeds * SOLVER_BYTES),
         "sample": (n_ensembles, sample, len(sampled) * ensemble),
         "validate": (1, check, 0.0),
         "report": (1, 10.0 + check / 10, 5e6),
@@ -117,8 +127,8 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
         del work["simulate"]
     if not regression:
         del work["regress"]
-    if "tune" not in asked:
-        del work["tune"]
+    for stage in {"tune", "calibrate"} - asked.keys():
+        del work[stage]
     stages = [StageCost(stage, jobs, asked[stage], *rest) for stage, (jobs, *rest) in work.items()]
     return Prediction(config.name, stages, notes + _warnings(config, stages))
 
@@ -129,8 +139,8 @@ def _network_seconds(
     n_sampled: int,
     gpu_tflops: float | None,
     notes: list[str],
-) -> tuple[float, float, float]:
-    """Seconds of one training, of all ensembles, and of the search for one model's solver."""
+) -> tuple[float, float, float, float]:
+    """Seconds of one training, of all ensembles, of one model's search and of its calibration."""
     training, sampling = speed.training_flop_per_second, speed.sampling_flop_per_second
     where = f"on this machine ({speed.device})"
     if gpu_tflops is not None:
@@ -147,7 +157,8 @@ def _network_seconds(
     if devices > 1:
         notes.append(f"train: {devices} devices are taken to be {devices} times as fast")
     searched = tuning_evaluations(config) * speed.forward_flop
-    return flop / training / devices, draws / sampling, searched / sampling
+    calibrated = calibration_evaluations(config) * speed.forward_flop
+    return flop / training / devices, draws / sampling, searched / sampling, calibrated / sampling
 
 
 def _warnings(config: ExperimentConfig, stages: list[StageCost]) -> list[str]:

@@ -10,7 +10,12 @@ from typing import NamedTuple
 
 from emulator.config import AutoConfig, ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
-from emulator.cost.sizes import ensemble_bytes, projection_bytes, tuning_bytes
+from emulator.cost.sizes import (
+    calibration_bytes,
+    ensemble_bytes,
+    projection_bytes,
+    tuning_bytes,
+)
 from emulator.suites.base import Suite
 
 PYTHON_MB, TORCH_MB, GPU_MB = 400, 1000, 4000
@@ -46,7 +51,7 @@ class Request(NamedTuple):
 
 
 def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
-    """Request of a job of each stage; ``regress``, ``tune`` only where the config asks for them.
+    """Request of a job of each stage; ``regress``, ``tune``, ``calibrate`` only where asked for.
 
     Parameters
     ----------
@@ -83,6 +88,12 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
         _minutes(searched * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
         gpus=1,
     )
+    calibrated = calibration_evaluations(config)
+    calibrate = Request(
+        _mb(GPU_MB, 2 * maps + 16 * calibration_bytes(config) + 4 * network.n_weights),
+        _minutes(calibrated * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
+        gpus=1,
+    )
     regress = {"regress": train._replace(minutes=_minutes(seconds, least=60))}
     return {
         "simulate": _simulate(config, suite),
@@ -95,6 +106,7 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
         "train": train,
         **(regress if config.regression.max_steps else {}),
         **({"tune": tune} if searched else {}),
+        **({"calibrate": calibrate} if calibrated else {}),
         "sample": Request(
             _mb(GPU_MB, 2 * maps + 3 * ensemble + 4 * network.n_weights),
             _minutes(draws * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
@@ -122,10 +134,7 @@ def evaluations(config: ExperimentConfig) -> float:
     """Network evaluations of the ensemble of one simulation; guidance takes two a step."""
     sampling = config.sampling
     members = sampling.n_members * len(config.training.seeds)
-    objective = config.training.objective
-    steps = 1 if objective == "one_step" else sampling.most_steps * _twice(config)
-    centres = 1 if objective == "residual" else 0
-    return sampling.windows_per_simulation * members * (steps + centres)
+    return sampling.windows_per_simulation * members * _evaluations_of_a_member(config)
 
 
 def passes(config: ExperimentConfig) -> int:
@@ -141,6 +150,27 @@ def tuning_evaluations(config: ExperimentConfig) -> float:
         return 0.0
     tried = len(auto.candidates) * sum(auto.evaluations) + auto.reference_evaluations
     return float(auto.windows * auto.members * tried * _twice(config))
+
+
+def calibration_evaluations(config: ExperimentConfig) -> float:
+    """Network evaluations of the calibration of one model; 0 where there is none.
+
+    One draw as it was trained; in each round one for each factor of a field, and three at most that
+    look for a step which helps. (Twice that, should a threshold of a hurdle field be refused.)
+    """
+    asked = config.calibration
+    if not asked.enabled:
+        return 0.0
+    factors = 3 if config.training.objective == "one_step" else 1
+    draws = 1 + asked.rounds * (factors + 3)
+    return float(asked.windows * asked.members * draws * _evaluations_of_a_member(config))
+
+
+def _evaluations_of_a_member(config: ExperimentConfig) -> int:
+    if config.training.objective == "one_step":
+        return 1
+    centre = 1 if config.training.objective == "residual" else 0
+    return config.sampling.most_steps * _twice(config) + centre
 
 
 def _twice(config: ExperimentConfig) -> int:

@@ -35,6 +35,15 @@ def tuning_bytes(config: ExperimentConfig) -> float:
     return float(auto.windows * layers * config.data.window**2 * 4)
 
 
+def calibration_bytes(config: ExperimentConfig) -> float:
+    """Windows and members that the calibration draws at a time; 0 where there is none."""
+    asked, fields = config.calibration, len(config.channels)
+    if not asked.enabled:
+        return 0.0
+    layers = fields * (asked.members + 1) + 1 + len(config.data.context_factors)
+    return float(asked.windows * layers * config.data.window**2 * 4)
+
+
 def format_size(n_bytes: float) -> str:
     """Three digits and a unit: ``55 MB``."""
     for unit in ("B", "kB", "MB", "GB"):

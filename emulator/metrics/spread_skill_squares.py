@@ -82,12 +82,45 @@ class SpreadSkillSquares(Metric):
         return [_bar(metrics, field, threshold) for field in fields]
 
 
+def spread_and_skill_of_squares(
+    fields: xr.DataArray,
+    truth: xr.DataArray,
+    condition: xr.DataArray,
+    side: int,
+    *,
+    masses: Sequence[str],
+    scales: xr.DataArray,
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Ensemble variance and squared error of means over squares, each ``(sample, channel, y, x)``.
+
+    Parameters
+    ----------
+    fields, truth
+        ``(sample, member, channel, y, x)`` and ``(sample, channel, y, x)`` [unit of each field].
+    condition
+        ``(sample, y, x)`` [Msun/h per pixel].
+    side
+        Of the squares [pixel].
+    masses
+        Channels that are taken relative to the DMO mass of the square.
+    scales
+        Unit of the others, ``(channel,)`` or ``(sample, channel)``.
+    """
+    dmo = square_means(condition, side)
+    unit = dmo.where(dmo > 0).where(truth["channel"].isin(list(masses)), scales)
+    members, wanted = (square_means(values, side) / unit for values in (fields, truth))
+    return calibration.spread_and_skill(members, wanted)
+
+
 def _spread_and_skill(case: Case, side: int) -> xr.Dataset:
-    members, truth = (square_means(case.ensemble[name], side) for name in ("fields", "truth"))
-    dmo = square_means(case.ensemble["condition"], side)
-    is_mass = truth["channel"].isin([field.name for field in case.fields if field.adds_up])
-    unit = dmo.where(dmo > 0).where(is_mass, case.scales)
-    variance, error = calibration.spread_and_skill(members / unit, truth / unit)
+    variance, error = spread_and_skill_of_squares(
+        case.ensemble["fields"],
+        case.ensemble["truth"],
+        case.ensemble["condition"],
+        side,
+        masses=[field.name for field in case.fields if field.adds_up],
+        scales=case.scales,
+    )
     pixels, attrs = ("sample", "y", "x"), {"units": str(Unit.DIMENSIONLESS)}
     return xr.Dataset(
         {

@@ -4,7 +4,8 @@
 the training log, ``model.json`` the rest: configuration, statistics, parameter table, grid and the
 SHA-256 of the weights. ``model.json`` is written last: without it, or with other weights beside it,
 there is no bundle. A fourth, ``solver.json``, says which solver was found for these weights
-(:mod:`emulator.model.found_solver`); a bundle without it is drawn from with the default. That of a
+(:mod:`emulator.model.found_solver`); a bundle without it is drawn from with the default. A fifth,
+``calibration.json``, corrects its draws (:mod:`emulator.model.calibration`). The bundle of a
 regression holds, beside its weights, the spectrum of its residual.
 """
 
@@ -21,6 +22,7 @@ from emulator.config import SamplingConfig
 from emulator.config.names import SOLVED
 from emulator.io import DataError, is_file, read_json, write_bytes, write_json, write_text
 from emulator.model.build import build_network
+from emulator.model.calibration import CALIBRATION_FILE, Calibration
 from emulator.model.card import OLDEST, ModelCard, parse_card
 from emulator.model.found_solver import SOLVER_FILE, FoundSolver
 from emulator.networks.backbone import Backbone
@@ -42,7 +44,8 @@ def write_bundle(
 ) -> None:
     """Write a bundle; ``card.weights_sha256`` is filled in here.
 
-    What was found for weights that lay there before goes with them: ``solver.json``.
+    What was found for weights that lay there before goes with them: ``solver.json`` and
+    ``calibration.json``.
 
     Parameters
     ----------
@@ -58,7 +61,8 @@ def write_bundle(
     blob = save(tensors)
     folder = Path(folder)
     (folder / "model.json").unlink(missing_ok=True)
-    (folder / SOLVER_FILE).unlink(missing_ok=True)
+    for name in (SOLVER_FILE, CALIBRATION_FILE):
+        (folder / name).unlink(missing_ok=True)
     write_bytes(folder / "weights.safetensors", blob)
     write_text(folder / "history.csv", history)
     digest = hashlib.sha256(blob).hexdigest()
@@ -224,7 +228,12 @@ def _solver(card: ModelCard, found: FoundSolver | None) -> dict[str, str]:
     return {"solver": found.said if found else said}
 
 
-def describe(card: ModelCard, network: Backbone, found: FoundSolver | None = None) -> str:
+def describe(
+    card: ModelCard,
+    network: Backbone,
+    found: FoundSolver | None = None,
+    calibration: Calibration | None = None,
+) -> str:
     """What a person wants to know of a bundle, as aligned lines.
 
     Parameters
@@ -233,6 +242,8 @@ def describe(card: ModelCard, network: Backbone, found: FoundSolver | None = Non
         Of the bundle.
     found
         Its ``solver.json``, if there is one: all that was measured follows as a table.
+    calibration
+        Its ``calibration.json``, likewise.
     """
     grid, normalisation, diffusion = card.grid, card.normalisation, card.diffusion
     n_weights = sum(p.numel() for p in network.parameters())
@@ -253,6 +264,7 @@ def describe(card: ModelCard, network: Backbone, found: FoundSolver | None = Non
             for name in ("objective", "max_steps", "batch_size", "seed")
         ),
         **_solver(card, found),
+        **({} if calibration is None else {"calibration": calibration.said}),
         **{f"last {name}": f"{value:.5g}" for name, value in card.metrics.items()},
         **{k: v for k, v in card.attributes.items() if k != "provenance"},
     }
@@ -263,4 +275,4 @@ def describe(card: ModelCard, network: Backbone, found: FoundSolver | None = Non
     width = max(map(len, [*facts, *ranges])) + 2
     lines = [f"{name:{width}s}{value}" for name, value in facts.items()]
     lines += ["parameters", *(f"{n:{width}s}{v}" for n, v in ranges.items())]
-    return "\n".join(lines if found is None else [*lines, found.measured])
+    return "\n".join([*lines, *(part.measured for part in (found, calibration) if part)])

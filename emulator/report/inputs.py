@@ -4,6 +4,7 @@ A missing optional file is not an error: it stays None (or empty) and the page s
 """
 
 import csv
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from emulator.config import ensemble_file, maps_file, read_config
 from emulator.data.splits import read_splits
 from emulator.fields import CONDITION
 from emulator.io import DataError, read_dataset, read_json, read_lines
+from emulator.model.calibration import Calibration, read_calibration
 from emulator.model.found_solver import FoundSolver, read_found
 from emulator.suites import suite_of
 
@@ -42,6 +44,7 @@ class Inputs:
     histories: dict[str, dict[str, list[float]]]
     models: dict[str, dict[str, Any]]
     solvers: dict[str, FoundSolver]
+    calibrations: dict[str, Calibration]
     splits: dict[str, tuple[str, ...]] | None
     benchmarks: list[dict[str, Any]]
     predicted: dict[str, dict[str, Any]]
@@ -76,6 +79,7 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         histories={name: rows for name, rows in histories.items() if rows is not None},
         models=models,
         solvers=_read_solvers(bundles, models),
+        calibrations=_read_calibrations(bundles, models, shown[0].ensemble),
         splits=read_splits(splits) if splits.is_file() else None,
         benchmarks=read_benchmarks(results / "benchmarks"),
         predicted={row["stage"]: row for row in read_json(cost)["stages"]}
@@ -125,6 +129,19 @@ def _read_solvers(
         for name, folder in bundles.items()
     }
     return {name: solver for name, solver in found.items() if solver is not None}
+
+
+def _read_calibrations(
+    bundles: dict[str, Path], models: dict[str, dict[str, Any]], ensemble: xr.Dataset
+) -> dict[str, Calibration]:
+    """Those that the members were drawn with, where the bundles are there."""
+    drawn = {f"seed {seed}" for seed in json.loads(ensemble.attrs.get("calibration", "{}"))}
+    found = {
+        name: read_calibration(folder, str(models[name].get("weights_sha256")))
+        for name, folder in bundles.items()
+        if name in drawn
+    }
+    return {name: calibration for name, calibration in found.items() if calibration is not None}
 
 
 def _read_box(path: Path) -> xr.DataArray | None:

@@ -156,7 +156,8 @@ class BaseEmulator(ABC):
         it differs from that of the fields by a factor of the fields alone. So *differences* between
         parameters for the same fields are those of the fields, and the values themselves are not.
         Where a channel holds noise (``empty_amplitude`` of a hurdle field) that noise is drawn once
-        from ``seed`` and its own density divided out.
+        from ``seed`` and its own density divided out. It is the density of the model as it was
+        trained: a calibration (``calibration.json``) changes draws, and no density.
         """
         prepared = self._prepare(condition, params, large_scale, centres, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")

@@ -4,7 +4,9 @@ A member is a function of (bundle, condition, params, seed, member) alone; neith
 order enters, up to float32 rounding of the network.
 """
 
+import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +17,9 @@ from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
+from emulator.model.calibration import CALIBRATION_FILE, Calibration
 from emulator.model.card import ModelCard
-from emulator.model.field_transform import FieldTransform
+from emulator.model.field_transform import FieldTransform, of_network
 from emulator.model.found_solver import FoundSolver
 from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone
@@ -24,10 +27,10 @@ from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.chosen import choose_options, is_found
 from emulator.sampling.inputs import Observed
-from emulator.sampling.labels import label_ensemble, label_setting
+from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.possible import require_possible
-from emulator.sampling.samplers import Known, build_sampler
+from emulator.sampling.samplers import CalibratedSampler, Known, Sampler, build_sampler
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -61,12 +64,47 @@ class Emulator(BaseEmulator):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = network.to(self.device)
         self.transform = FieldTransform(card.normalisation)
-        self.sampler = build_sampler(card, self._autocast)
+        self.sampler: Sampler = build_sampler(card, self._autocast)
+        self.calibration: Calibration | None = None
 
     @property
     def seed(self) -> int:
         """Seed that the model was trained from."""
         return self.card.facts.seed
+
+    def calibrated_by(
+        self, calibration: Calibration, source: str | Path = CALIBRATION_FILE
+    ) -> "Emulator":
+        """The same model, whose draws are corrected.
+
+        Parameters
+        ----------
+        calibration
+            Content of ``calibration.json``.
+        source
+            Where it was read, for messages.
+
+        Raises
+        ------
+        DataError
+            If it is of other channels.
+        """
+        plain, channels = self.uncalibrated(), self.card.normalisation.channels
+        names = [channel.name for channel in of_network(channels)]
+        calibration.require_fits(source, names, plain.sampler.noise_channels)
+        plain.calibration = calibration
+        plain.sampler = CalibratedSampler(
+            plain.sampler, torch.tensor(calibration.noise_scale), torch.tensor(calibration.shift)
+        )
+        return plain
+
+    def uncalibrated(self) -> "Emulator":
+        """The same model, which draws as it was trained."""
+        plain = copy.copy(self)
+        if isinstance(self.sampler, CalibratedSampler):
+            plain.sampler = self.sampler.sampler
+        plain.calibration = None
+        return plain
 
     def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
         """Options that members are drawn with; see :func:`choose_options`."""
@@ -98,6 +136,7 @@ class Emulator(BaseEmulator):
                 line.advance(len(batch))
         labelled = label_ensemble(values, condition, observed, members, seed, options, self.card)
         drawn = labelled.assign_attrs(self.sampler.recipe(options))
+        drawn = label_calibration(drawn, self.calibration, self.seed)
         return label_setting(drawn, options) if is_found(asked, self.found) else drawn
 
     def _log_density(

@@ -1,8 +1,8 @@
 """Ensembles on disk: only the members that are missing are drawn.
 
-A member is a function of weights, solver, window, seed and its number. So a file of the same
-weights, solver and windows is gone on with: after a crash, for more members, for another model. One
-that holds anything else is drawn anew.
+A member is a function of weights, solver, calibration, window, seed and its number. So a file of
+the same weights, solver, calibration and windows is gone on with: after a crash, for more members,
+for another model. One that holds anything else is drawn anew.
 """
 
 import sys
@@ -116,4 +116,8 @@ def _recipe(model: Emulator, options: SamplingConfig, windows: HeldOut) -> str:
     """Hash of all that decides a member but its window and its number."""
     kept = model.options_for(options).model_dump(mode="json", exclude=set(NOT_DRAWN))
     named = [] if windows.noise_of is None else [windows.noise_of]
-    return fingerprint([STREAM_VERSION, package_version(), model.card.weights_sha256, kept, *named])
+    found = model.calibration
+    changed = [] if found is None else [[found.noise_scale, found.shift]]
+    return fingerprint(
+        [STREAM_VERSION, package_version(), model.card.weights_sha256, kept, *named, *changed]
+    )

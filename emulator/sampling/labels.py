@@ -10,6 +10,7 @@ from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.fields import dump_fields, shared_unit
 from emulator.metadata import provenance
+from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
 from emulator.model.transforms import TRANSFORMS
 from emulator.sampling.inputs import Observed
@@ -70,6 +71,34 @@ def label_setting(ensemble: "xr.Dataset", options: SamplingConfig) -> "xr.Datase
     said = options.model_dump(mode="json", include={"solver", "n_steps", "spacing"})
     settings = [json.dumps(said, sort_keys=True)] * ensemble.sizes["member"]
     return ensemble.assign_coords(setting=("member", settings))
+
+
+def label_calibration(
+    ensemble: "xr.Dataset", calibration: Calibration | None, model_seed: int
+) -> "xr.Dataset":
+    """Say how the draws of a model were corrected: the attribute ``calibration``, by its seed."""
+    if calibration is None:
+        return ensemble
+    found = {"noise_scale": calibration.noise_scale, "shift": calibration.shift}
+    return ensemble.assign_attrs(calibration=json.dumps({str(model_seed): found}))
+
+
+def calibrations_of(ensemble: "xr.Dataset") -> dict[str, Any]:
+    """How the draws of its models were corrected, by ``model_seed``."""
+    said: dict[str, Any] = json.loads(ensemble.attrs.get("calibration", "{}"))
+    seeds = set(map(str, np.unique(ensemble["model_seed"].values).tolist()))
+    return {seed: found for seed, found in said.items() if seed in seeds}
+
+
+def restate_calibrations(joined: "xr.Dataset", parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
+    """Attribute ``calibration`` of members of several models: of each that was corrected."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        found |= calibrations_of(part)
+    joined.attrs.pop("calibration", None)
+    if found:
+        joined.attrs["calibration"] = json.dumps(found)
+    return joined
 
 
 def align_settings(parts: "Sequence[xr.Dataset]") -> "Sequence[xr.Dataset]":

@@ -10,6 +10,7 @@ import torch
 
 from emulator.io import DataError
 from emulator.model.bundle import bundles_in, read_bundle
+from emulator.model.calibration import CALIBRATION_FILE, read_calibration
 from emulator.model.found_solver import read_found
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
@@ -21,7 +22,9 @@ DEFAULT_MODEL = "results/demo/model"
 """Model of `emulator.sample`, unless the variable EMULATOR_MODEL names another."""
 
 
-def load(path: str | Path, *, device: str | torch.device | None = None) -> Emulator | Mixture:
+def load(
+    path: str | Path, *, device: str | torch.device | None = None, calibrated: bool = True
+) -> Emulator | Mixture:
     """Load a bundle (a folder with ``model.json``), or all those of a training with several seeds.
 
     Parameters
@@ -30,6 +33,9 @@ def load(path: str | Path, *, device: str | torch.device | None = None) -> Emula
         ``results/NAME/model``, or one of the ``seed_*`` folders in it.
     device
         ``"cpu"``, ``"cuda"``, ...; default: a GPU if there is one.
+    calibrated
+        Draw with the calibration of each bundle that has one (``calibration.json``); False: as it
+        was trained.
 
     Returns
     -------
@@ -40,18 +46,23 @@ def load(path: str | Path, *, device: str | torch.device | None = None) -> Emula
     DataError
         If the bundle is missing, damaged, or of another format.
     """
-    models = {str(folder): load_bundle(folder, device=device) for folder in bundles_in(path)}
+    models = {
+        str(folder): load_bundle(folder, device=device, calibrated=calibrated)
+        for folder in bundles_in(path)
+    }
     return next(iter(models.values())) if len(models) == 1 else Mixture(models)
 
 
-def load_bundle(folder: str | Path, *, device: str | torch.device | None = None) -> Emulator:
-    """Load one bundle.
+def load_bundle(
+    folder: str | Path, *, device: str | torch.device | None = None, calibrated: bool = True
+) -> Emulator:
+    """Load one bundle; arguments as of :func:`load`.
 
     Raises
     ------
     DataError
-        Also if it is that of a regression, which draws nothing, or if its ``solver.json`` is
-        damaged or of other weights.
+        Also if it is that of a regression, which draws nothing, or if its ``solver.json`` or
+        ``calibration.json`` is damaged or of other weights.
     """
     card, network = read_bundle(folder)
     if card.facts.objective == "regression":
@@ -60,7 +71,12 @@ def load_bundle(folder: str | Path, *, device: str | torch.device | None = None)
             f"a {card.facts.objective}: a baseline of `emulator validate`, which gives one mean",
             "The model lies in results/NAME/model.",
         )  # fmt: skip
-    return Emulator(card, network, device=device, found=read_found(folder, card.weights_sha256))
+    found = read_found(folder, card.weights_sha256)
+    model = Emulator(card, network, device=device, found=found)
+    calibration = read_calibration(folder, card.weights_sha256) if calibrated else None
+    if calibration is None:
+        return model
+    return model.calibrated_by(calibration, Path(folder) / CALIBRATION_FILE)
 
 
 def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) -> "xr.Dataset":

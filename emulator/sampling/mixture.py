@@ -13,7 +13,7 @@ from emulator.io import EmulatorError
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.inputs import Observed
-from emulator.sampling.labels import align_settings, restate_settings
+from emulator.sampling.labels import align_settings, restate_calibrations, restate_settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -104,7 +104,7 @@ def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
     of_each = int(np.unique(joined["model_seed"].values, return_counts=True)[1].max())
     options = json.loads(joined.attrs["sampling"]) | {"n_members": of_each}
     joined.attrs["sampling"] = json.dumps(options)
-    return restate_settings(joined)
+    return restate_calibrations(restate_settings(joined), parts)
 
 
 def _kind(model: Emulator) -> dict[str, Any]:

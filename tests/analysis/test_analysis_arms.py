@@ -148,6 +148,13 @@ def test_every_stage_gets_its_own_config_seed_and_folders(tmp_path, config):
         assert path.read_text() == stage_yaml(config, words[0])
 
 
+def test_an_arm_that_asks_for_it_is_calibrated_before_it_draws(tmp_path, config):
+    asked = config.calibration.model_copy(update={"enabled": True})
+    changed = config.model_copy(update={"calibration": asked})
+    run_arm("noise", 0, changed, None, Places(tmp_path, tmp_path / "maps"), stub := Stub())
+    assert stub.stages == ["fit", "train", "calibrate", "sample", "validate"]
+
+
 def test_the_regression_is_trained_once_and_every_arm_has_it(tmp_path, config):
     places, stub = Places(tmp_path, tmp_path / "maps"), Stub()
     for _ in range(2):

@@ -11,9 +11,12 @@ from pages import Page, require_self_contained
 
 from emulator.config import SamplingConfig, Setting
 from emulator.io import DataError, read_dataset, read_json, write_dataset
+from emulator.model.calibration import Calibration, Occupied, Spread
 from emulator.model.found_solver import FoundSolver, Measured
 from emulator.report.build import build_report
 from emulator.report.figures.found_solver import plot_found_solver
+from emulator.report.figures.noise_scale import plot_noise_scale
+from emulator.report.figures.style import fields_of
 from emulator.report.inputs import read_benchmarks, read_history
 
 
@@ -158,6 +161,57 @@ def test_the_solver_that_was_found_is_shown(results, tmp_path, within_budget):
     np.testing.assert_allclose(scores["ab2"], [10.0, 5.0])
     (bundle / "model.json").write_text(json.dumps({"weights_sha256": "others"}))
     with pytest.raises(DataError, match=r"solver\.json"):
+        build_report(folder, tmp_path / "b.html", maps_dir=tmp_path / "no_maps")
+
+
+def write_calibration(bundle, weights):
+    """Gas of two factors, as a one-step ensemble may have them; stars that were empty before."""
+    rows = [
+        Spread(field=name, side=side, before=before, after=after)
+        for name, before, after in (("gas", 0.75, 0.98), ("stars", None, 1.125))
+        for side in (1, 2)
+    ]
+    found = Calibration(
+        weights_sha256=weights, fields=("gas", "stars", "stars"),
+        noise_scale=(1.25, 0.8, 0.8, 0.95, 1.0, 1.0), shift=(0.0, 0.125, 0.0),
+        sampling=SamplingConfig(), spread=rows, simulations=("SB_1",), windows=4, members=2,
+        occupied={"stars": Occupied(truth=0.0271, before=0.0313, after=0.0272)},
+    )  # fmt: skip
+    found.write(bundle)
+    return found
+
+
+def test_the_noise_that_was_calibrated_is_shown(results, tmp_path):
+    folder = shutil.copytree(results[0], tmp_path / "results")
+    bundle = folder / "model/seed_0"
+    bundle.mkdir(parents=True)
+    (bundle / "model.json").write_text(json.dumps({"weights_sha256": "w"}))
+    found = write_calibration(bundle, "w")
+    build_report(folder, tmp_path / "a.html", maps_dir=tmp_path / "no_maps")
+    # the file is there, but the members were drawn without it
+    assert 'id="noise-scale"' not in (tmp_path / "a.html").read_text()
+    for path in (folder / "ensembles/test").glob("*.nc"):
+        said = {"0": {"noise_scale": found.noise_scale, "shift": found.shift}}
+        write_dataset(read_dataset(path).assign_attrs(calibration=json.dumps(said)), path)
+    build_report(folder, tmp_path / "a.html", maps_dir=tmp_path / "no_maps")
+    html = (tmp_path / "a.html").read_text()
+    (part,) = (part for part in html.split("<section ") if part.startswith('id="noise-scale"'))
+    rows = re.findall(r"<tr>(.*?)</tr>", part.split("<table")[1])
+    cells = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
+    assert cells == [
+        ["field", "noise times", "1 px", "2 px", "occupied [%]"],
+        ["gas", "1.250, 0.950", "0.75 → 0.98", "0.75 → 0.98", ""],
+        ["stars", "0.800, 1.000", "- → 1.12", "- → 1.12", "3.13 → 2.72; truth 2.71"],
+    ]
+    known = fields_of(read_dataset(folder / "metrics.nc"))
+    (ax,) = plot_noise_scale(found, known).axes
+    drawn = {line.get_label(): line for line in ax.get_lines()}
+    np.testing.assert_allclose(drawn["gas"].get_ydata(), [0.98, 0.98])
+    np.testing.assert_allclose(drawn["stars"].get_ydata(), [1.125, 1.125])
+    assert drawn["gas"].get_color() == known["gas"].color
+    assert ax.get_xlabel() == "side of the square  [pixel]"
+    (bundle / "model.json").write_text(json.dumps({"weights_sha256": "others"}))
+    with pytest.raises(DataError, match=r"calibration\.json"):
         build_report(folder, tmp_path / "b.html", maps_dir=tmp_path / "no_maps")
 
 

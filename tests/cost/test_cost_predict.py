@@ -10,7 +10,13 @@ from emulator.cli import app
 from emulator.config import RegressionConfig, parse_config, read_config
 from emulator.cost.predict import JOB_SECONDS, StageCost, predict
 from emulator.cost.probe import probe_network
-from emulator.cost.requests import Request, evaluations, requests, tuning_evaluations
+from emulator.cost.requests import (
+    Request,
+    calibration_evaluations,
+    evaluations,
+    requests,
+    tuning_evaluations,
+)
 from emulator.cost.table import to_json, to_text
 from emulator.suites import suite_of
 
@@ -72,6 +78,24 @@ def test_a_search_for_the_solver_is_a_job_of_each_seed():
     assert stages["tune"].seconds == pytest.approx(2 * tuning_evaluations(config) * flop / 1e9)
     assert tuning_evaluations(TEST) == 0
     assert "tune" not in requests(TEST, suite_of(TEST))
+
+
+def test_a_calibration_is_a_job_of_each_seed():
+    raw = TEST.model_dump(mode="json")
+    raw["calibration"] |= {"enabled": True, "windows": 7, "members": 3, "rounds": 2}
+    raw["training"]["seeds"] = [0, 1]
+    config = parse_config(raw)
+    # drawn at first; in each round a derivative, and three trials at most; 6 steps a member
+    assert calibration_evaluations(config) == 7 * 3 * (1 + 2 * (1 + 3)) * 6
+    one_step = parse_config(raw | {"training": raw["training"] | {"objective": "one_step"}})
+    assert calibration_evaluations(one_step) == 7 * 3 * (1 + 2 * (3 + 3))
+    stages = {c.stage: c for c in predict(config, Path("nowhere"), gpu_tflops=0.001).stages}
+    assert stages["calibrate"].jobs == 2
+    flop = probe_network(TEST).forward_flop
+    seconds = 2 * calibration_evaluations(config) * flop / 1e9
+    assert stages["calibrate"].seconds == pytest.approx(seconds)
+    assert calibration_evaluations(TEST) == 0
+    assert "calibrate" not in requests(TEST, suite_of(TEST))
 
 
 def test_members_windows_seeds_and_guidance_are_evaluations():

@@ -75,11 +75,14 @@ def test_sizes_of_arrays_are_those_of_the_code():
         ("sample", {"training": {"seeds": list(range(500))}}),
         ("tune", {"sampling": {"solver": {"windows": 100_000}}}),
         ("tune", {"sampling": {"solver": {"evaluations": [60, 64]}, "guidance_scale": 2.0}}),
+        ("calibrate", {"calibration": {"windows": 100_000}}),
+        ("calibrate", {"calibration": {"rounds": 90}, "sampling": {"guidance_scale": 2.0}}),
         ("validate", {"sampling": {"windows_per_simulation": 500}}),
     ],
 )
 def test_more_work_asks_for_more(stage, change):
     raw = CONFIGS["demo"].model_dump(mode="json")
+    raw["calibration"]["enabled"] = stage == "calibrate"
     if stage == "tune":
         auto = SamplingConfig(solver="auto").model_dump(mode="json")
         raw["sampling"] = auto | {"solver": auto["solver"] | {"windows": 50_000}}

@@ -27,6 +27,7 @@ from emulator.data.splits import read_splits
 from emulator.io import EmulatorError, open_arrays, read_dataset, read_json
 from emulator.manifest import check_manifest, write_manifest
 from emulator.model.bundle import read_bundle
+from emulator.model.calibration import Calibration, Occupied, Spread, read_calibration
 from emulator.model.found_solver import FoundSolver, Measured, read_found
 from emulator.model.normalisation import Normalisation
 from emulator.projection.blocks import parts_of, read_blocks
@@ -96,6 +97,17 @@ def write_solver(folder):
     return folder / "solver.json"
 
 
+def write_calibration(folder):
+    """A calibration of the weights ``w``."""
+    Calibration(
+        weights_sha256="w", fields=("gas", "stars", "stars"), noise_scale=(1.1, 0.9, 0.9),
+        shift=(0.0, 0.2, 0.0), sampling=SamplingConfig(), simulations=("SB_1",), windows=4,
+        members=2, spread=(Spread(field="gas", side=1, before=0.9, after=1.0),),
+        occupied={"stars": Occupied(truth=0.1, before=0.2, after=0.1)},
+    ).write(folder)  # fmt: skip
+    return folder / "calibration.json"
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """One sound file of each kind, and how it is read: name -> (path, reader)."""
@@ -129,6 +141,10 @@ def files(tmp_path_factory):
         "manifest": (root / "manifest.json", check_manifest),
         "card": (root / "card/model.json", lambda path: read_bundle(path.parent)),
         "solver": (write_solver(root / "card"), lambda path: read_found(path.parent, "w")),
+        "calibration": (
+            write_calibration(root / "card"),
+            lambda path: read_calibration(path.parent, "w"),
+        ),
         "weights": (root / "card/weights.safetensors", lambda path: read_bundle(path.parent)),
         "state": (root / "state/state.ckpt", last_state),
         "snapshot": (hydro, read_particles),

@@ -207,6 +207,36 @@ def test_a_solver_that_is_to_be_found_is_a_job_between_training_and_sampling(cop
     assert (more["train"], more["tune"]) == (1, 2)  # seed 0 has another budget again
 
 
+CALIBRATION = ["--config", "calibration={enabled: true, windows: 4, members: 2, rounds: 1}"]
+
+
+def test_a_calibration_is_planned_only_where_the_config_asks_for_it(snakemake, tmp_path):
+    assert "calibrate" not in planned(snakemake(tmp_path, "--dry-run"))
+    asked = [*CALIBRATION, f"sampling={json.dumps(AUTO)}", "training={seeds: [0, 1]}"]
+    jobs = planned(snakemake(tmp_path, "--dry-run", *asked))
+    assert (jobs["train"], jobs["tune"], jobs["calibrate"]) == (2, 2, 2)
+
+
+def test_a_calibration_is_a_job_between_training_and_sampling(copy, snakemake):
+    """Who draws uses it, the page shows it, and without it members are those of before."""
+    jobs = planned(snakemake(copy, "--dry-run", *CALIBRATION))
+    assert jobs.pop("calibrate") == 1
+    assert jobs.keys() - {"all"} == {"stage_config", "sample", "validate", "report"}
+    results, ensemble = copy / "results/test", "results/test/ensembles/test/CV_0.nc"
+    before = xr.load_dataset(copy / ensemble, engine="h5netcdf")
+    snakemake(copy, *CALIBRATION)
+    found = read_json(results / "model/seed_0/calibration.json")
+    after = xr.load_dataset(copy / ensemble, engine="h5netcdf")
+    assert json.loads(after.attrs["calibration"])["0"]["noise_scale"] == found["noise_scale"]
+    assert 'id="noise-scale"' in (results / "report.html").read_text()
+    again = snakemake(copy, "--dry-run", *CALIBRATION)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    snakemake(copy)
+    restored = xr.load_dataset(copy / ensemble, engine="h5netcdf")
+    np.testing.assert_array_equal(restored.fields, before.fields)
+    assert 'id="noise-scale"' not in (results / "report.html").read_text()
+
+
 def test_training_reruns_training(finished, snakemake):
     jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training={max_steps: 25}"))
     trained = {"train", "regress"}  # which reads batch size and rates, and finds itself done

@@ -47,6 +47,12 @@ FOUND = [
     for seed in SEEDS
     if EXPERIMENT.sampling.solver.name == "auto"
 ]
+# how the draws of each model are corrected, where the config asks for it
+CALIBRATED = [
+    f"{RESULTS}/model/seed_{seed}/calibration.json"
+    for seed in SEEDS
+    if EXPERIMENT.calibration.enabled
+]
 REGRESSION = [f"{RESULTS}/regression/{file}" for file in BUNDLE if EXPERIMENT.regression.max_steps]
 EMULATOR = f"{shlex.quote(sys.executable)} -m emulator"
 

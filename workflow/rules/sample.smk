@@ -4,6 +4,7 @@ rule sample:
     input:
         expand(f"{RESULTS}/model/seed_{{seed}}/weights.safetensors", seed=SEEDS),
         FOUND,
+        CALIBRATED,
         f"{RESULTS}/splits.json",
         lambda wildcards: sorted(
             {f"{PROCESSED}/manifests/{block_of(s)}.json" for s in ENSEMBLES[wildcards.ensembles]}

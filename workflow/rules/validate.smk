@@ -27,6 +27,7 @@ rule report:
         f"{RESULTS}/acceptance.json",
         expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
         FOUND,
+        CALIBRATED,
         config=stage_config("validate"),
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),

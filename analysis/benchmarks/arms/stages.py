@@ -34,6 +34,15 @@ SHARED = ".shared"
 STAGES = ("fit", "train", "sample", "validate")
 _NEED_RAW = ("fit", "sample")
 
+
+def stages_of(config: ExperimentConfig) -> tuple[str, ...]:
+    """Stages of an arm in order: `calibrate` only where it asks for it."""
+    if not config.calibration.enabled:
+        return STAGES
+    place = STAGES.index("sample")
+    return (*STAGES[:place], "calibrate", *STAGES[place:])
+
+
 RunStage = Callable[[Sequence[str], Path, int], None]
 """Runs ``emulator`` with these words, its output into a log, while it holds a lock."""
 
@@ -65,7 +74,7 @@ def require_maps(config: ExperimentConfig, places: Places) -> None:
 
 def require_same_config(folder: Path, config: ExperimentConfig) -> None:
     """A :class:`ConfigError` where a folder holds stages of another config."""
-    for stage in (*STAGES, "regress"):
+    for stage in (*STAGES, "calibrate", "regress"):
         path = folder / "config" / f"{stage}.yaml"
         if path.is_file() and stage_yaml(read_config(path), stage) != stage_yaml(config, stage):
             raise ConfigError(
@@ -132,7 +141,7 @@ def run_arm(
         with _locked(folder, wait=False) as lock:
             if regression is not None:
                 shutil.copytree(regression, regression_folder(folder), dirs_exist_ok=True)
-            for stage in STAGES:
+            for stage in stages_of(config):
                 _complete(stage, folder, config, places, run, lock, seed)
     except _InWorkError:
         return "is run by another process"

@@ -21,6 +21,7 @@ from emulator.report.sections.calibration import calibration_section
 from emulator.report.sections.maps import maps_section
 from emulator.report.sections.masses import masses_section
 from emulator.report.sections.models import models_sections
+from emulator.report.sections.noise_scale import noise_scale_sections
 from emulator.report.sections.others import other_sections
 from emulator.report.sections.responses import responses_section
 from emulator.report.sections.running import cost_section, training_section
@@ -50,6 +51,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
         responses_section(inputs.metrics, config),
         training_section(inputs),
         *solvers_sections(inputs),
+        *noise_scale_sections(inputs),
         cost_section(inputs),
         build_provenance(inputs, config),
     ]

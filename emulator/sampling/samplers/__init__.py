@@ -6,11 +6,12 @@ from torch import Tensor
 
 from emulator.model.card import ModelCard
 from emulator.sampling.samplers.base import Known, Sampler
+from emulator.sampling.samplers.calibrated import CalibratedSampler
 from emulator.sampling.samplers.diffusion import DiffusionSampler
 from emulator.sampling.samplers.one_step import OneStepSampler
 from emulator.sampling.samplers.residual import ResidualSampler
 
-__all__ = ["Known", "Sampler", "build_sampler"]
+__all__ = ["CalibratedSampler", "Known", "Sampler", "build_sampler"]
 
 SAMPLERS: dict[str, type[Sampler]] = {
     "diffusion": DiffusionSampler,

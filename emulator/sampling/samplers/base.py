@@ -34,9 +34,16 @@ class Sampler(ABC):
 
     def __init__(self, card: ModelCard, network: Callable[..., Tensor]) -> None:
         self.card, self.network = card, network
-        self.channels = len(network_channels(card.normalisation.channels))
-        """Of the network that are drawn."""
-        self.noise_channels = self.channels
+        self.n_channels = len(network_channels(card.normalisation.channels))
+        self.noise_channels = self.n_channels
+
+    @property
+    def scaled_copies(self) -> tuple[int, ...]:
+        """Copies of the noise, one after the other in its channels, that a calibration may scale.
+
+        A copy has a noise for every channel of the network.
+        """
+        return tuple(range(self.noise_channels // self.n_channels))
 
     @abstractmethod
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:

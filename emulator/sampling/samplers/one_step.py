@@ -24,7 +24,15 @@ class OneStepSampler(Sampler):
 
     def __init__(self, card: ModelCard, network: Callable[..., Tensor]) -> None:
         super().__init__(card, network)
-        self.noise_channels = COPIES["one_step"] * self.channels
+        self.noise_channels = COPIES["one_step"] * self.n_channels
+
+    @property
+    def scaled_copies(self) -> tuple[int, ...]:
+        """The noises that are added to a member; the first one is what only the network sees.
+
+        It sees the others as well, and sees them scaled.
+        """
+        return super().scaled_copies[1:]
 
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:
         """No guidance and no known values: there is no path that could be bent."""

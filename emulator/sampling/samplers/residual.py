@@ -65,6 +65,6 @@ class ResidualSampler(DiffusionSampler):
         return found._replace(nats=found.nats - centre.log_volume().to(found.nats))
 
     def _centre(self, given: Encoded) -> Centre:
-        window = given.fields[:, :1].expand(-1, self.channels, -1, -1)
+        window = given.fields[:, :1].expand(-1, self.n_channels, -1, -1)
         once = bind_condition(self.network, given, NO_DIFFUSION)
         return centre_of(once, window, self.moved).detach()

@@ -16,10 +16,11 @@ from emulator.model.found_solver import FoundSolver, Measured
 from emulator.sampling.chosen import FOUND_WITH
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.noise import STREAM_VERSION
+from emulator.sampling.task import Task, cut_task
 from emulator.sampling.tuning.choice import choose
+from emulator.sampling.tuning.draws import draw_fields
 from emulator.sampling.tuning.errors import Errors, compare
 from emulator.sampling.tuning.outcomes import Outcome, measure_all
-from emulator.sampling.tuning.windows import Task, cut_task, draw_fields
 
 
 def tune(

@@ -1,4 +1,4 @@
-"""Windows of the validation split, and what a model draws there with any setting."""
+"""Windows of the validation split, for the stages that look at a model after its training."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from emulator.config import SamplingConfig, Setting, maps_file
+from emulator.config import SamplingConfig, maps_file
 from emulator.data.maps import read_maps
 from emulator.fields import CONDITION
 from emulator.sampling.ensemble import Emulator
@@ -80,28 +80,3 @@ def _mean_dmo(path: Path) -> float:
 
 def _count(windows: HeldOut) -> int:
     return windows.conditions.sizes["sample"]
-
-
-def draw_fields(
-    model: Emulator, task: Task, setting: Setting, options: SamplingConfig, n_members: int
-) -> xr.DataArray:
-    """Members ``(sample, member, channel, y, x)`` in the units of the task.
-
-    The noise is a function of window and member: of deterministic solvers all draws start from the
-    same.
-
-    Raises
-    ------
-    EmulatorError
-        If what is drawn is not finite, or no field can have it.
-    """
-    chosen = {"solver": setting.solver, "n_steps": setting.n_steps, "spacing": setting.spacing}
-    drawn = model.sample(
-        task.conditions,
-        task.params,
-        n_members=n_members,
-        seed=options.seed,
-        sampling=options.model_copy(update=chosen),
-    )["fields"]
-    plain = drawn.drop_vars(list(drawn.coords)) / task.units
-    return plain.transpose("sample", "member", "channel", "y", "x")
