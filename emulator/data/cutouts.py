@@ -162,9 +162,10 @@ def _require_levels(maps: Maps, window: int, factors: Sequence[int]) -> None:
             "Project again with these data.context_factors.",
         )
     widest = window * max(factors, default=1)
-    if maps.periodic and widest > maps.n_pixels:
+    narrowest = min(maps.maps.shape[-2:])
+    if maps.periodic and widest > narrowest:
         raise DataError(
-            maps.path, f"at least {widest} pixels a side (window x context)", f"{maps.n_pixels}"
+            maps.path, f"at least {widest} pixels a side (window x context)", f"{narrowest}"
         )
 
 

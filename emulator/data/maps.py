@@ -137,10 +137,10 @@ class Maps:
         What :func:`~emulator.data.cutouts.extract` needs to cut a user's map.
         """
         field = checked_values(np.asarray(dmo, np.float32), "map")
-        uneven = [factor for factor in context_factors if field.shape[-1] % factor]
-        if field.ndim != 2 or field.shape[0] != field.shape[1] or uneven:
+        uneven = [f for f in context_factors if any(side % f for side in field.shape)]
+        if field.ndim != 2 or uneven:
             raise DataError(
-                "map", f"a square (y, x) of a multiple of {list(context_factors)}", f"{field.shape}"
+                "map", f"(y, x) of multiples of {list(context_factors)} pixels", f"{field.shape}"
             )
         return cls(
             path=Path("map"),

@@ -166,10 +166,14 @@ class FieldTransform:
         return torch.stack(fields, dim=-3)
 
     def encode(self, condition: Condition) -> Encoded:
-        """Log and z-score the DMO window and its context; scale the parameters."""
+        """Log and z-score the DMO window and its context; scale the parameters.
+
+        A whole box has no context, and gets none.
+        """
         maps = torch.cat([condition.field.unsqueeze(1), condition.context], dim=1)
-        mean = torch.tensor(self.normalisation.condition_mean).to(maps)[:, None, None]
-        std = torch.tensor(self.normalisation.condition_std).to(maps)[:, None, None]
+        levels = slice(maps.shape[1])
+        mean = torch.tensor(self.normalisation.condition_mean[levels]).to(maps)[:, None, None]
+        std = torch.tensor(self.normalisation.condition_std[levels]).to(maps)[:, None, None]
         fields = ((maps + self.normalisation.condition_floor_msunh).log() - mean) / std
         scaled = self.normalisation.scale_params(condition.params).to(maps)
         known = torch.isfinite(scaled).to(maps)

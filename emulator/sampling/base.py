@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
+from emulator.progress import Progress
 from emulator.sampling.inputs import (
     Observed,
     Policy,
@@ -18,6 +20,8 @@ from emulator.sampling.inputs import (
     check_values,
     prepare_condition,
 )
+from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.painter import Painter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -116,6 +120,73 @@ class BaseEmulator(ABC):
         members = range(first_member, first_member + n_members)
         return self._ensemble(prepared, known, members, seed, noise_of, sampling, progress)
 
+    def paint(
+        self,
+        source: "np.ndarray | xr.DataArray | str | Path",
+        params: Any = None,
+        *,
+        projection: str | None = None,
+        n_members: int = 1,
+        first_member: int = 0,
+        seed: int = 0,
+        overlap: float = 0.5,
+        origin: tuple[int, int] = (0, 0),
+        noise_of: str | None = None,
+        out_of_range: Policy = "raise",
+        sampling: SamplingConfig | None = None,
+        progress: bool = False,
+    ) -> "xr.Dataset":
+        """Draw the fields of a whole periodic box.
+
+        Windows of the trained size predict, their predictions are blended in every evaluation of
+        the network, and the noise belongs to the cells of the box: no window shows in what is
+        drawn.
+
+        Parameters
+        ----------
+        source, projection
+            See :func:`emulator.sampling.painting.source.read_source`: a DMO map ``(y, x)``
+            [Msun/h per pixel] of the pixel and depth of the training, or a file of one.
+        params
+            See :meth:`sample`; one set. Default: those of a maps file.
+        n_members, first_member, seed
+            As of :meth:`sample`: member ``k`` is the same whatever is painted beside it. The noise
+            does not depend on the parameters: members of one number at two parameter points differ
+            by what the parameters do.
+        overlap
+            Share of a window that the next one covers again.
+        origin
+            Row and column of the box that the array begins with: an array that is rolled by
+            ``(r, c)`` pixels has the origin ``(-r, -c)``, and gives the members rolled.
+        noise_of
+            A name for the noise: boxes of one name have the same, whatever their DMO fields.
+            Default: noise is a function of the DMO field.
+        out_of_range, sampling, progress
+            As of :meth:`sample`.
+
+        Returns
+        -------
+        Dataset with ``fields (member, channel, y, x)`` in the units of the fields, the condition,
+        the parameters and the seed.
+
+        Raises
+        ------
+        EmulatorError
+            For maps and parameters that do not fit the model (what it was trained on is compared
+            with what the map says of itself, and its mean with that of the universe), and for all
+            that :meth:`sample` refuses.
+        """
+        if n_members < 1:
+            raise EmulatorError(f"n_members must be at least 1, got {n_members}")
+        painter = Painter(
+            self, source, params, projection=projection, seed=seed, overlap=overlap, origin=origin,
+            noise_of=noise_of, out_of_range=out_of_range, sampling=sampling,
+        )  # fmt: skip
+        numbers = list(range(first_member, first_member + n_members))
+        line = Progress("paint", painter.passes * n_members) if progress else None
+        values = np.stack([painter.draw(number, line) for number in numbers])
+        return painter.label(values, numbers)
+
     def log_likelihood(
         self,
         fields: np.ndarray,
@@ -177,6 +248,20 @@ class BaseEmulator(ABC):
         )  # fmt: skip
         self.card.require_trained_without(prepared.params)
         return prepared
+
+    @abstractmethod
+    def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
+        """Options that members are drawn with where the caller asks for these."""
+
+    @abstractmethod
+    def passes(self, options: SamplingConfig) -> int:
+        """Evaluations of the network that a member takes."""
+
+    @abstractmethod
+    def paint_member(
+        self, box: Box, member: int, seed: int, options: SamplingConfig, progress: Progress | None
+    ) -> np.ndarray:
+        """Fields ``(channel, y, x)`` of a whole box; see :meth:`paint`."""
 
     @abstractmethod
     def _ensemble(

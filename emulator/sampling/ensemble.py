@@ -29,6 +29,9 @@ from emulator.sampling.chosen import choose_options, is_found
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
 from emulator.sampling.noise import MemberNoise, member_key
+from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.network import TiledNetwork
+from emulator.sampling.painting.noise import BoxNoise
 from emulator.sampling.possible import require_possible
 from emulator.sampling.samplers import CalibratedSampler, Known, Sampler, build_sampler
 from emulator.units import Unit
@@ -138,6 +141,44 @@ class Emulator(BaseEmulator):
         drawn = labelled.assign_attrs(self.sampler.recipe(options))
         drawn = label_calibration(drawn, self.calibration, self.seed)
         return label_setting(drawn, options) if is_found(asked, self.found) else drawn
+
+    def passes(self, options: SamplingConfig) -> int:
+        """Evaluations of the network that a member takes."""
+        return self.sampler.passes(options)
+
+    @torch.no_grad()
+    def paint_member(
+        self, box: Box, member: int, seed: int, options: SamplingConfig, progress: Progress | None
+    ) -> np.ndarray:
+        """Fields ``(channel, y, x)`` of a whole box; see :meth:`paint`."""
+        self.sampler.require(options)
+        if options.guidance_scale != 1.0 and "context" in options.guidance_drops:
+            raise EmulatorError(
+                "sampling.guidance_drops: context is not dropped from a box, whose windows have a "
+                "context each: set it to [params], or guidance_scale to 1"
+            )
+        here = box.condition.to(self.device)
+        network = TiledNetwork(
+            self._autocast, box.tiles, self.transform.encode(box.windows.to(self.device)),
+            options.batch_size, progress,
+        )  # fmt: skip
+        shape = (self.sampler.noise_channels, *box.condition.field.shape[1:])
+        key = member_key(f"box {box.name}", seed, member, self.seed)
+        noise = BoxNoise([key], shape, self.device)
+        try:
+            x = self.sampler.of_network(network).draw(
+                self.transform.encode(here), noise, options, None
+            )
+        except NonFiniteError as error:
+            raise EmulatorError(
+                f"the network returned NaN or infinity at evaluation {error.step} (gamma "
+                f"{error.gamma:.4g}) for member {member} of seed {seed}; weights or inputs are not "
+                "what the model was trained for"
+            ) from error
+        drawn: np.ndarray = self.transform.inverse_transform(x, here).cpu().numpy()
+        require_possible(drawn, box.condition, [(0, member)], self.fields, ())
+        values: np.ndarray = drawn[0]
+        return values
 
     def _log_density(
         self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int

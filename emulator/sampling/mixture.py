@@ -10,10 +10,12 @@ from scipy.special import logsumexp, softmax
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.io import EmulatorError
+from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import align_settings, restate_calibrations, restate_settings
+from emulator.sampling.painting.box import Box
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,6 +72,24 @@ class Mixture(BaseEmulator):
         joined = join_members(parts)
         numbers = np.concatenate([part["member"].values for part in parts])
         return joined.assign_coords(member=numbers).sortby("member")
+
+    def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
+        """Options that members of all models are drawn with."""
+        if asked is None and any(model.found is None for model in self.models):
+            return SamplingConfig()
+        return self.models[0].options_for(asked)
+
+    def passes(self, options: SamplingConfig) -> int:
+        """Evaluations of the network that a member takes."""
+        return self.models[0].passes(options)
+
+    def paint_member(
+        self, box: Box, member: int, seed: int, options: SamplingConfig, progress: Progress | None
+    ) -> np.ndarray:
+        """Fields ``(channel, y, x)`` of a whole box, by the model whose turn it is."""
+        n_models = len(self.models)
+        model = self.models[member % n_models]
+        return model.paint_member(box, member // n_models, seed, options, progress)
 
     def _log_density(
         self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int

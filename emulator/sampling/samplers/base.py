@@ -1,5 +1,6 @@
 """What a sampler is: from a condition and noise to the network's channels."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
@@ -36,6 +37,12 @@ class Sampler(ABC):
         self.card, self.network = card, network
         self.n_channels = len(network_channels(card.normalisation.channels))
         self.noise_channels = self.n_channels
+
+    def of_network(self, network: Callable[..., Tensor]) -> "Sampler":
+        """The same sampler of another network: of whole boxes, say."""
+        other = copy.copy(self)
+        other.network = network
+        return other
 
     @property
     def scaled_copies(self) -> tuple[int, ...]:
@@ -93,6 +100,10 @@ class Sampler(ABC):
         generator: torch.Generator,
     ) -> LogLikelihood:
         """Log-density of network channels; see :mod:`emulator.diffusion.likelihood`."""
+
+    @abstractmethod
+    def passes(self, options: SamplingConfig) -> int:
+        """Evaluations of the network that a draw takes."""
 
     @abstractmethod
     def recipe(self, options: SamplingConfig) -> dict[str, str | int]:

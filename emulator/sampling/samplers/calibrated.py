@@ -18,6 +18,7 @@ The shift ``t`` moves the threshold of a hurdle field: a pixel is occupied where
 exceeds ``t``.
 """
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -47,6 +48,12 @@ class CalibratedSampler(Sampler):
         self.sampler, self.noise_channels = sampler, sampler.noise_channels
         self.noise_scale = noise_scale.float()[:, None, None]
         self.shift = shift.float()[:, None, None]
+
+    def of_network(self, network: Callable[..., Tensor]) -> Sampler:
+        """See :meth:`Sampler.of_network`."""
+        other = copy.copy(self)
+        other.network, other.sampler = network, self.sampler.of_network(network)
+        return other
 
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:
         """See :meth:`Sampler.require`."""
@@ -83,6 +90,10 @@ class CalibratedSampler(Sampler):
         return self.sampler.log_likelihood(
             given, x, n_steps=n_steps, n_probes=n_probes, generator=generator
         )
+
+    def passes(self, options: SamplingConfig) -> int:
+        """Those of the sampler."""
+        return self.sampler.passes(options)
 
     def recipe(self, options: SamplingConfig) -> dict[str, str | int]:
         """That of the sampler."""

@@ -91,6 +91,10 @@ class DiffusionSampler(Sampler):
             generator=generator,
         )
 
+    def passes(self, options: SamplingConfig) -> int:
+        """Those of the solver; guidance takes two each."""
+        return options.most_steps * (1 if options.guidance_scale == 1.0 else 2)
+
     def recipe(self, options: SamplingConfig) -> dict[str, str | int]:
         """The solver of the options."""
         return {"solver": options.solver.name, "n_steps": options.most_steps}

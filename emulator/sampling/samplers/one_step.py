@@ -72,6 +72,10 @@ class OneStepSampler(Sampler):
         """Not known: members are drawn without a density."""
         raise EmulatorError(f"a one-step ensemble has no likelihood; {_INSTEAD}")
 
+    def passes(self, options: SamplingConfig) -> int:
+        """One."""
+        return 1
+
     def recipe(self, options: SamplingConfig) -> dict[str, str | int]:
         """One pass."""
         return {"solver": "one_step", "n_steps": 1}

@@ -49,6 +49,10 @@ class ResidualSampler(DiffusionSampler):
         led = None if known is None else known._replace(x=centre.remove(known.x))
         return centre.add(self.solve(seeing(self.network, centre), given, noise, options, led))
 
+    def passes(self, options: SamplingConfig) -> int:
+        """One more than those of the solver, for mean and spread."""
+        return super().passes(options) + 1
+
     def log_likelihood(
         self,
         given: Encoded,

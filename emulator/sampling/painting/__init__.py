@@ -1,0 +1,1 @@
+"""Whole boxes: windows predict, predictions are blended at every step, noise belongs to the box."""

@@ -1,0 +1,77 @@
+"""Labels of a painted box: what was painted, from what, by whom."""
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emulator.config import SamplingConfig
+from emulator.fields import dump_fields, shared_unit
+from emulator.metadata import provenance
+from emulator.model.card import ModelCard
+from emulator.sampling.painting.box import Box
+from emulator.units import Unit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def label_box(
+    values: np.ndarray,
+    box: Box,
+    members: list[int],
+    seed: int,
+    options: SamplingConfig,
+    card: ModelCard,
+) -> "xr.Dataset":
+    """Dataset of painted members ``(member, channel, y, x)``.
+
+    Parameters
+    ----------
+    values
+        In the units of the fields.
+    box
+        What they were painted on.
+    members, seed
+        Numbers of the members, and the seed of the ensemble.
+    options
+        That they were drawn with.
+    card
+        Of the model, of the first of several.
+    """
+    import xarray as xr
+
+    fields = [channel.field for channel in card.normalisation.channels]
+    unit = shared_unit(fields, "of each channel: see attrs['fields']")
+    mass, length = {"units": str(Unit.MASS_PER_PIXEL)}, {"units": str(Unit.LENGTH)}
+    axes = {
+        name: (name, (np.arange(size) + 0.5) * card.grid.pixel_mpch, {**length, "long_name": name})
+        for name, size in zip(("y", "x"), box.tiles.shape, strict=True)
+    }
+    return xr.Dataset(
+        {
+            "fields": (("member", "channel", "y", "x"), values, {"units": unit}),
+            "condition": (("y", "x"), box.as_given(box.condition.field[0].numpy()), mass),
+            "params": (("parameter",), box.condition.params[0].numpy()),
+            "seed": ((), seed),
+        },
+        coords={
+            "channel": [field.name for field in fields],
+            "member": members,
+            "parameter": list(card.normalisation.params),
+            **axes,
+        },
+        attrs={
+            "Conventions": "CF-1.11",
+            **card.grid.model_dump(),
+            "fields": dump_fields(fields),
+            "sampling": json.dumps(
+                options.model_dump(mode="json") | {"seed": seed, "n_members": len(members)}
+            ),
+            "stride": box.tiles.stride,
+            "origin": list(box.origin),
+            "noise_of": box.name,
+            **provenance("paint", model=card.name, weights=[card.weights_sha256]),
+            **{k: v for k, v in card.attributes.items() if k == "notice"},
+        },
+    )  # fmt: skip

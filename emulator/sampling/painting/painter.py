@@ -1,0 +1,106 @@
+"""Paints a box, member by member."""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from emulator.config import SamplingConfig
+from emulator.io import EmulatorError
+from emulator.model.card import ModelCard
+from emulator.progress import Progress
+from emulator.sampling.inputs import Policy
+from emulator.sampling.painting.box import Box, prepare_box
+from emulator.sampling.painting.labels import label_box
+from emulator.sampling.painting.source import read_source
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Paints(Protocol):
+    """A model, or several that draw as one."""
+
+    card: ModelCard
+
+    def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
+        """Options that members are drawn with."""
+
+    def passes(self, options: SamplingConfig) -> int:
+        """Evaluations of the network that a member takes."""
+
+    def paint_member(
+        self, box: Box, member: int, seed: int, options: SamplingConfig, progress: Progress | None
+    ) -> np.ndarray:
+        """Fields ``(channel, y, x)`` of a box."""
+
+
+class Painter:
+    """A model before a box: all is checked when it is made, and then members are drawn.
+
+    Parameters
+    ----------
+    model
+        Trained.
+    source, params, projection, seed, overlap, origin, noise_of, out_of_range, sampling
+        See :meth:`emulator.sampling.base.BaseEmulator.paint`.
+
+    Raises
+    ------
+    EmulatorError
+        See there.
+    """
+
+    def __init__(
+        self,
+        model: Paints,
+        source: Any,
+        params: Any = None,
+        *,
+        projection: str | None = None,
+        seed: int = 0,
+        overlap: float = 0.5,
+        origin: tuple[int, int] = (0, 0),
+        noise_of: str | None = None,
+        out_of_range: Policy = "raise",
+        sampling: SamplingConfig | None = None,
+    ) -> None:
+        card = model.card
+        field, own = read_source(source, card.grid, projection)
+        if params is None:
+            params = _of_model(own, list(card.normalisation.params))
+        self.model, self.seed = model, seed
+        self.box = prepare_box(
+            field, params, card.normalisation, card.grid,
+            overlap=overlap, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
+        )  # fmt: skip
+        card.require_trained_without(self.box.condition.params)
+        self.options = model.options_for(sampling)
+
+    @property
+    def passes(self) -> int:
+        """Windows that the network sees for a member."""
+        return len(self.box.tiles.corners) * self.model.passes(self.options)
+
+    def draw(self, member: int, progress: Progress | None = None) -> np.ndarray:
+        """One member, ``(channel, y, x)``."""
+        drawn = self.model.paint_member(self.box, member, self.seed, self.options, progress)
+        return self.box.as_given(drawn)
+
+    def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
+        """Dataset of members ``(member, channel, y, x)``."""
+        return label_box(values, self.box, members, self.seed, self.options, self.model.card)
+
+
+def _of_model(own: Any, names: list[str]) -> dict[str, float]:
+    """Parameters of a maps file that the model is conditioned on."""
+    if own is None:
+        raise EmulatorError(
+            f"params: expected {', '.join(names)}, got none, and the map does not say: pass params="
+        )
+    missing = [name for name in names if name not in own]
+    if missing:
+        raise EmulatorError(
+            f"params: the maps file lacks {', '.join(missing)}, which the model is conditioned on: "
+            "pass params="
+        )
+    return {name: float(own[name]) for name in names}

@@ -1,0 +1,95 @@
+"""Where a map comes from: an array, an xarray object, or a file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from emulator.data.maps import read_maps
+from emulator.fields import CONDITION
+from emulator.io import DataError
+from emulator.model.card import Grid
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_TOLERANCE = 1e-6
+
+
+class Source(NamedTuple):
+    """A map, and the parameters that came with it."""
+
+    field: np.ndarray
+    params: Mapping[str, float] | None
+
+
+def read_source(
+    source: "np.ndarray | xr.DataArray | str | Path", grid: Grid, projection: str | None = None
+) -> Source:
+    """A DMO map ``(y, x)`` [Msun/h per pixel].
+
+    Parameters
+    ----------
+    source
+        An array; a DataArray, whose attributes ``pixel_mpch``, ``depth_mpch`` and ``redshift``, if
+        it has them, must be those of the training; a maps file of the pipeline (``.h5``), which
+        holds its parameters; or a file of one array (``.npy``).
+    grid
+        Of the model.
+    projection
+        Which map of a maps file, by its label; default: the first.
+
+    Raises
+    ------
+    DataError
+        A file of another kind, a projection that it does not hold, another pixel, depth or
+        redshift than those of the training, or ready windows in place of a box.
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.suffix == ".h5":
+            return _of_maps(path, grid, projection)
+        if path.suffix == ".npy":
+            return Source(_load(path), None)
+        raise DataError(path, "a maps file (.h5) or one array (.npy)", path.suffix or "no suffix")
+    if not isinstance(source, np.ndarray):
+        _require_grid(source.attrs, grid, str(source.name or "map"))
+    return Source(np.asarray(source), None)
+
+
+def _of_maps(path: Path, grid: Grid, projection: str | None) -> Source:
+    maps = read_maps(path, lazy=True)
+    _require_grid(maps.attrs, grid, str(path))
+    if not maps.periodic:
+        raise DataError(path, "maps of a whole box", "ready windows: draw them with sample()")
+    label = maps.projections[0] if projection is None else projection
+    if label not in maps.projections:
+        raise DataError(f"{path}:projection", repr(label), f"only {', '.join(maps.projections)}")
+    number = maps.projections.index(label)
+    field = np.asarray(maps.maps[number, maps.species_index(CONDITION.name)])
+    maps.close()
+    return Source(field, dict(maps.params))
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        values: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(path, "an array as numpy.save writes it", str(error)) from error
+    return values
+
+
+def _require_grid(attrs: Mapping[Any, Any], grid: Grid, where: str) -> None:
+    """What the map says of itself is what the model was trained on."""
+    for name in ("pixel_mpch", "depth_mpch", "redshift"):
+        if name not in attrs:
+            continue
+        wanted, found = float(getattr(grid, name)), float(attrs[name])
+        if abs(found - wanted) > _TOLERANCE * max(1.0, abs(wanted)):
+            raise DataError(
+                f"{where}:{name}",
+                f"{wanted:g} as in training",
+                f"{found:g}",
+                "Project the simulation on the pixel and depth of the model, or train another.",
+            )
