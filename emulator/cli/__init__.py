@@ -14,6 +14,7 @@ from emulator.cli.ensembles import export, sample
 from emulator.cli.model import calibrate, fit, info, regress, train, tune
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
+from emulator.cli.threads import spin_shortly_if_busy
 from emulator.io import EmulatorError
 
 __all__ = ["app", "main"]
@@ -49,6 +50,7 @@ bundle.command()(info)
 
 def main() -> None:
     """Run the command line; a problem that the user can mend is one message and exit code 1."""
+    spin_shortly_if_busy()
     try:
         app()
     except EmulatorError as error:

@@ -17,7 +17,21 @@ from emulator.config.section import Count, Fraction, Scale, Section, Width
 Padding = Literal["zeros", "circular", "reflect"]
 
 
-class UNetConfig(Section):
+class BackboneConfig(Section):
+    """What networks of every kind are asked for."""
+
+    per_field: bool = Field(
+        False,
+        description="a network of its own for each field: all see everything, and each writes its "
+        "own field; weights and time are those of as many networks",
+    )
+
+    def count(self, n_fields: int) -> int:
+        """Networks that a model of so many fields has."""
+        return n_fields if self.per_field else 1
+
+
+class UNetConfig(BackboneConfig):
     """The `UNetVDM`: residual U-Net with FiLM from gamma and parameters."""
 
     kind: Literal["unet"] = "unet"
@@ -71,11 +85,11 @@ class UNetConfig(Section):
 
     @property
     def least_weights(self) -> int:
-        """Weights that such a network has at least: of its second convolutions, on the way down."""
+        """Weights that one such network has at least: of its second convolutions, downwards."""
         return int(self.blocks * 3**self.ndim * sum(width**2 for width in self.widths))
 
 
-class DiTConfig(Section):
+class DiTConfig(BackboneConfig):
     """The `DiT`: transformer over patches, modulated by gamma and parameters."""
 
     kind: Literal["dit"]
@@ -116,7 +130,7 @@ class DiTConfig(Section):
 
     @property
     def least_weights(self) -> int:
-        """Weights that such a network has at least: of the attention of its blocks."""
+        """Weights that one such network has at least: of the attention of its blocks."""
         return int(self.depth * 3 * self.width**2)
 
 

@@ -70,7 +70,14 @@ class TrainingConfig(Section):
         description="weight of an auxiliary regression of the parameters from what the first layer "
         "sees of the fields (0: none); it is not part of the model",
     )
-    ema_decay: Fraction = Field(0.998, description="ceiling of min(decay, (n+1)/(n+20))")
+    ema: Literal["exponential", "power"] = Field(
+        "exponential",
+        description="average of the weights that is exported; power: its length is chosen after "
+        "training, by val_loss, from a few shares of the training",
+    )
+    ema_decay: Fraction = Field(
+        0.998, description="ceiling of min(decay, (n+1)/(n+20)) of an exponential average"
+    )
     precision: Literal["32", "bf16"] = "bf16"
     mass_tilt: NonNegativeFloat = Field(
         0.5, description="windows are drawn with probability ~ (DMO mass in the window)^mass_tilt"

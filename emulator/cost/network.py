@@ -25,7 +25,12 @@ def network_cost(config: ExperimentConfig) -> NetworkCost:
     network, window = config.model.network, config.data.window
     cost = _dit(network, window) if network.kind == "dit" else _unet(network, window)
     width = 4 if config.training.precision == "32" else 2
-    return cost._replace(activation_bytes=cost.activation_bytes * width)
+    n_networks = network.count(len(config.channels))
+    return NetworkCost(
+        n_networks * cost.n_weights,
+        n_networks * cost.forward_flop,
+        n_networks * cost.activation_bytes * width,
+    )
 
 
 def _unet(network: UNetConfig, window: int) -> NetworkCost:

@@ -1,6 +1,7 @@
 """From config sections and fitted statistics to objects."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -19,10 +20,11 @@ from emulator.diffusion.parameterization import Parameterization
 from emulator.diffusion.schedule import FixedLinear, LearnedLinear, LearnedMonotone, Schedule
 from emulator.diffusion.tables import GammaTable, ddpm_cosine, ddpm_linear
 from emulator.diffusion.weighting import Weight
-from emulator.model.field_transform import network_channels, of_network
+from emulator.model.field_transform import of_network
 from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone, Interface
 from emulator.networks.dit import DiT
+from emulator.networks.per_field import PerField
 from emulator.networks.unet import UNetVDM
 
 Objective = ObjectiveName | Literal["regression"]
@@ -89,20 +91,23 @@ def interface_of(
     objective: Objective = "diffusion",
 ) -> Interface:
     """What a backbone must fit for these fields, context windows and parameters."""
+    fields = tuple(channels.index(channel) for channel in of_network(channels)) * COPIES[objective]
     return Interface(
-        n_channels=COPIES[objective] * len(network_channels(channels)),
+        n_channels=len(fields),
         n_context=n_context,
         n_params=n_params,
         gamma_min=diffusion.gamma_min,
         gamma_max=diffusion.gamma_max,
+        fields=fields,
     )
 
 
 def build_backbone(network: NetworkConfig, interface: Interface) -> Backbone:
-    """Network of either kind."""
-    if network.kind == "dit":
-        return DiT(network, interface)
-    return UNetVDM(network, interface)
+    """Network of either kind, or one of it for each field."""
+    one: Callable[[Interface], Backbone] = (
+        partial(DiT, network) if network.kind == "dit" else partial(UNetVDM, network)
+    )
+    return PerField(one, interface) if network.per_field else one(interface)
 
 
 def build_network(

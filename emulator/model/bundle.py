@@ -92,10 +92,11 @@ def read_bundle(
     found = _shapes(path, weights)
     # a card of others may claim any size: looked at before it takes the memory
     n_weights = sum(math.prod(shape) for shape in found.values())
-    if card.network.least_weights > n_weights:
+    least = card.network.least_weights * card.network.count(len(card.normalisation.channels))
+    if least > n_weights:
         raise DataError(
             path,
-            f"the weights of the configured network, {card.network.least_weights:.3g} at least",
+            f"the weights of the configured network, {least:.3g} at least",
             f"{n_weights:.3g}",
         )
     network = build_network(card.network, card.diffusion, card.normalisation, card.facts.objective)
@@ -251,7 +252,8 @@ def describe(
     facts = {
         "name": card.name,
         "format": str(card.format_version),
-        "network": f"{card.network.kind}, {n_weights / 1e6:.2f} M weights",
+        "network": f"{card.network.kind}, {n_weights / 1e6:.2f} M weights"
+        + (" (a network for each field)" if card.network.per_field else ""),
         "channels": channels,
         "window": f"{grid.window} pixels of {grid.pixel_mpch:.4g} Mpc/h, {grid.depth_mpch:g} Mpc/h "
         f"deep, context {', '.join(f'x{f}' for f in normalisation.context_factors) or 'none'}",

@@ -33,7 +33,7 @@ FORMAT_VERSION = 5
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
-  pixels in which channels are defined.
+  pixels in which channels are defined; whether each field has a network of its own.
 * 4: channels hold the row of their field, as a config may declare further ones.
 * 3: ``model.json`` bears its checksum.
 * 2: ``diffusion`` names schedule and weight instead of an objective; ``schedule`` and ``modes``.

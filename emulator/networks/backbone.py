@@ -1,7 +1,7 @@
 """What every backbone offers, and the head that reads parameters off its first layer."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,17 @@ class Interface:
     Attributes
     ----------
     n_channels
-        Channels of ``z`` and of the output.
+        Channels of ``z``, and of the output unless ``n_outputs`` says how many.
     n_context
         Context windows beside the condition.
     n_params
         Conditioning parameters.
     gamma_min, gamma_max
         Range of gamma that its embedding is made for.
+    n_outputs
+        Channels of the output of a network that is not the only one; None: those of ``z``.
+    fields
+        Number of the field that each channel of ``z`` belongs to; empty: all are of one field.
     """
 
     n_channels: int
@@ -29,6 +33,29 @@ class Interface:
     n_params: int
     gamma_min: float = -13.3
     gamma_max: float = 13.0
+    n_outputs: int | None = None
+    fields: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.fields and len(self.fields) != self.n_channels:
+            raise ValueError(
+                f"fields: expected one for each of {self.n_channels} channels, got {self.fields}"
+            )
+
+    @property
+    def n_written(self) -> int:
+        """Channels of the output."""
+        return self.n_channels if self.n_outputs is None else self.n_outputs
+
+    @property
+    def channels_of_fields(self) -> list[list[int]]:
+        """Channels of each field, in the order in which they stand in ``z``."""
+        fields = self.fields or (0,) * self.n_channels
+        return [[i for i, f in enumerate(fields) if f == field] for field in sorted(set(fields))]
+
+    def for_outputs(self, n_outputs: int) -> "Interface":
+        """The same for a network that sees all channels and writes only so many."""
+        return replace(self, n_outputs=n_outputs)
 
 
 class Backbone(nn.Module, ABC):

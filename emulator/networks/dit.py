@@ -49,7 +49,7 @@ class DiT(Backbone):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = zero_init(nn.Linear(width, 2 * width))
-        self.out = zero_init(nn.Linear(width, interface.n_channels * folded))
+        self.out = zero_init(nn.Linear(width, interface.n_written * folded))
         self.feature_width = width
 
     def features(self, z: Tensor, condition: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class UNetVDM(Backbone):
             if level > 0:
                 self.up.append(Upsample(ndim, width, config.padding))
         self.norm = nn.GroupNorm(config.groups, width)
-        self.out = zero_init(conv3(ndim, width, interface.n_channels * folded, config.padding))
+        self.out = zero_init(conv3(ndim, width, interface.n_written * folded, config.padding))
         self.tokens = None
         if config.cross_attention_levels:
             if interface.n_context == 0:

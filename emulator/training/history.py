@@ -94,6 +94,11 @@ class History(pl.Callback):
         self.rows, self.losses = state_dict["rows"], state_dict["losses"]
         self.seconds = state_dict["seconds"]
 
+    def note(self, measured: dict[str, float]) -> None:
+        """Add to the last row what was measured when training had ended."""
+        self.columns += [name for name in measured if name not in self.columns]
+        self.rows[-1] |= measured
+
     def to_csv(self) -> str:
         """All rows; blank where a value was not measured."""
         text = io.StringIO()

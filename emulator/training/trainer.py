@@ -25,6 +25,7 @@ from emulator.model.field_transform import FieldTransform, network_channels
 from emulator.model.normalisation import Normalisation
 from emulator.training.history import History, ProgressLine, StopEarly
 from emulator.training.key import state_key
+from emulator.training.lengths import KeepAverages, choose_average
 from emulator.training.loaders import (
     residual_windows,
     training_loader,
@@ -138,10 +139,10 @@ def train(
         config, training, normalisation, seed,
         rank=trainer.global_rank, world_size=trainer.world_size,
     )  # fmt: skip
+    held_out = validation_loader(config, validation, normalisation)
     _fit(
         trainer, module, last_state(state),
-        training_loader(config, windows, lambda: trainer.global_step),
-        validation_loader(config, validation, normalisation),
+        training_loader(config, windows, lambda: trainer.global_step), held_out,
     )  # fmt: skip
     stopped = any(isinstance(c, StopEarly) and c.stopped for c in callbacks)
     if stopped:
@@ -151,6 +152,12 @@ def train(
             f"training was interrupted at step {trainer.global_step} of "
             f"{config.training.max_steps}; the same command goes on from {state}"
         )
+    metrics = history.last()
+    if config.training.ema == "power":
+        chosen = choose_average(trainer, module, held_out, _averages_of(state))
+        say(f"{label}: {chosen}", flush=True)
+        history.note(chosen.columns)
+        metrics = history.last() | chosen.metrics
     if not trainer.is_global_zero:
         return
     residual = None
@@ -166,7 +173,7 @@ def train(
         normalisation=normalisation,
         training=config.training.model_dump(mode="json", exclude={"seeds"})
         | {"seed": seed, "objective": objective},
-        metrics=history.last(),
+        metrics=metrics,
         attributes=provenance(label, torch=str(torch.__version__), **facts) | _notice(training),
         weights_sha256="",
         schedule=_learned_schedule(module),
@@ -192,6 +199,8 @@ def _build_callbacks(
     """In the order in which they act at the end of an epoch: what is saved has seen it all."""
     training = config.training
     callbacks: list[pl.Callback] = [history]
+    if training.ema == "power":
+        callbacks.append(KeepAverages(_averages_of(state), training))
     if training.early_stopping is not None:
         callbacks.append(StopEarly(training.early_stopping, history))
     if training.tensorboard:
@@ -199,6 +208,11 @@ def _build_callbacks(
         callbacks.append(TensorBoard(state.parent / "tensorboard", history, fields))
     callbacks.append(SaveState(state, history, training.accumulate))
     return [*callbacks, ProgressLine(label, training.max_steps)]
+
+
+def _averages_of(state: Path) -> Path:
+    """Folder of averages that are kept until their length is chosen."""
+    return state.parent / "averages"
 
 
 def _fit(

@@ -9,10 +9,8 @@ from emulator.config import SamplingConfig, blocks_of, parse_config, read_config
 from emulator.cost.network import network_cost
 from emulator.cost.requests import DAY, requests
 from emulator.cost.sizes import ensemble_bytes, projection_bytes
-from emulator.networks.backbone import Interface
-from emulator.networks.dit import DiT
+from emulator.model.build import build_backbone, interface_of
 from emulator.networks.summary import blank_inputs, summarise
-from emulator.networks.unet import UNetVDM
 from emulator.projection.deposit import mesh_side, padded_shape
 from emulator.suites import suite_of
 
@@ -27,16 +25,16 @@ CONFIGS = {
             "model": {"network": {"kind": "dit", "width": 384, "depth": 6, "heads": 6}},
         }
     ),
+    "per_field": parse_config({"name": "a", "model": {"network": {"per_field": True}}}),
 }
 
 
 def counted(config):
     """The same, counted on the network itself."""
     network, window = config.model.network, config.data.window
-    n_channels = sum(2 if c.transform == "hurdle" else 1 for c in config.channels)
     n_context, n_params = len(config.data.context_factors), len(config.model.params)
-    interface = Interface(n_channels=n_channels, n_context=n_context, n_params=n_params)
-    built = (DiT if network.kind == "dit" else UNetVDM)(network, interface)
+    interface = interface_of(config.channels, n_context, n_params, config.diffusion)
+    built = build_backbone(network, interface)
     inputs = partial(blank_inputs, interface, (window, window))
     return summarise(built, inputs, autocast=config.training.precision == "bf16")
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tiny import SPLITS, TINY, normalise, run
 
 from emulator.diffusion.times import AdaptiveTimes
-from emulator.io import EmulatorError, write_json
+from emulator.io import EmulatorError, read_json, write_json
 from emulator.training import trainer as trainer_module
 from emulator.training.nodes import meet_nodes
 from emulator.training.objectives import diffusion as diffusion_module
@@ -102,6 +102,24 @@ def test_two_processes_train_as_one(maps_dir, whole, tmp_path):
     (tmp_path / "model").symlink_to(tmp_path / "results/model/seed_0")
     assert losses(tmp_path) == pytest.approx(losses(whole[0]), abs=1e-5)
     assert_close(load_file(tmp_path / "model/weights.safetensors"), whole[1], 1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_choose_the_same_length_of_the_average(maps_dir, tmp_path):
+    """Averages are in the state of every process; the first one keeps them for all."""
+    for folder, devices in (("a", 1), ("b", 2)):
+        training = {**SINGLE, "ema": "power", "devices": devices, "accelerator": "cpu"}
+        config = {**TINY, "model": PLAIN, "training": training}
+        subprocess.run(
+            prepare(maps_dir, tmp_path / folder, config),
+            env=ENVIRONMENT, check=True, capture_output=True,
+        )  # fmt: skip
+    one, two = (tmp_path / f"{folder}/results/model/seed_0" for folder in "ab")
+    metrics = [read_json(model / "model.json")["metrics"] for model in (one, two)]
+    for name in ("ema_length", "val_loss", "val_loss_ema_0.03", "val_loss_ema_0.25"):
+        assert metrics[1][name] == pytest.approx(metrics[0][name], abs=1e-5)
+    weights = [load_file(model / "weights.safetensors") for model in (one, two)]
+    assert_close(weights[1], weights[0], 1e-3)
 
 
 @pytest.mark.slow

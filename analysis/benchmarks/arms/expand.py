@@ -17,7 +17,7 @@ from emulator.cost.requests import passes
 
 ARMS = Path(__file__).with_name("arms.yaml")
 CHANNELS = "model.channels"
-OPEN = ("model", "diffusion", "residual", "one_step", "training")
+OPEN = ("model", "diffusion", "residual", "one_step", "training", "calibration")
 """Sections that an arm may change: what is trained. The others say what is judged."""
 
 THREADS = 1

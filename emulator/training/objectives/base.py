@@ -11,13 +11,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from emulator.config import TrainingConfig
 from emulator.data.dataset import Batch, part_of
 from emulator.model.build import channel_weights
 from emulator.model.field_transform import Encoded, FieldTransform
 from emulator.networks.backbone import Backbone
-from emulator.training.ema import build_ema
+from emulator.training.ema import TRACKED, build_ema, build_power_average
 from emulator.training.optimiser import build_optimiser
 
 Drawn = TypeVar("Drawn")
@@ -68,7 +69,13 @@ class EmulatorModule(pl.LightningModule, ABC, Generic[Drawn]):
     ) -> None:
         super().__init__()
         self.seed, self.pixel_mpch = seed, pixel_mpch
-        self.network, self.ema = network, build_ema(network, training.ema_decay)
+        self.network = network
+        self.shorter: AveragedModel | None = None
+        """Second average of those from which others are made."""
+        if training.ema == "power":
+            self.ema, self.shorter = (build_power_average(network, length) for length in TRACKED)
+        else:
+            self.ema = build_ema(network, training.ema_decay)
         self.field_transform, self.training_config = transform, training
         self.weights = torch.tensor(channel_weights(transform.channels))
         self.watched: Batch | None = None
@@ -118,9 +125,15 @@ class EmulatorModule(pl.LightningModule, ABC, Generic[Drawn]):
         return {"loss": loss, "objective": loss.detach()}
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Update the moving average after the optimiser step."""
+        """Update the moving averages after the optimiser step."""
         if (batch_idx + 1) % self.training_config.accumulate == 0:
-            self.ema.update_parameters(self.network)
+            for average in self.averages:
+                average.update_parameters(self.network)
+
+    @property
+    def averages(self) -> list[AveragedModel]:
+        """The average that validation watches, and behind it the other if two are tracked."""
+        return [self.ema] if self.shorter is None else [self.ema, self.shorter]
 
     def configure_optimizers(self) -> Any:
         """See :func:`~emulator.training.optimiser.build_optimiser`."""
