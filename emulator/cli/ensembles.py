@@ -1,4 +1,4 @@
-"""Commands on ensembles: draw them, and write them for other codes."""
+"""Commands on ensembles: draw them, paint boxes, and write them for other codes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,7 @@ from emulator.cli.options import (
     results_of,
 )
 from emulator.config import ensemble_file, maps_file, read_config
-from emulator.io import DataError
+from emulator.io import DataError, EmulatorError
 
 if TYPE_CHECKING:
     from emulator.sampling.ensemble import Emulator
@@ -103,6 +103,79 @@ def _load(path: Path, *, calibrated: bool) -> "Emulator":
     if not calibrated and file.is_file():
         typer.echo(f"sample: {file} is left out, as calibration.enabled is false", err=True)
     return load_bundle(path, calibrated=calibrated)
+
+
+def paint(
+    model: Annotated[
+        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
+    ],
+    source: Annotated[
+        Path, typer.Argument(help="Maps file (.h5), or one DMO map (y, x) as .npy.", **AS_PATH)
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Folder of member_NNNNN.nc; those there are kept.", **AS_PATH)
+    ],
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Parameter [of the maps file]; repeatable."),
+    ] = None,
+    projection: Annotated[
+        str | None, typer.Option(help="Which map of a maps file [the first].")
+    ] = None,
+    members: Annotated[int, typer.Option(min=1, help="How many.")] = 8,
+    first_member: Annotated[int, typer.Option(min=0, help="Number of the first.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the ensemble.")] = 0,
+    overlap: Annotated[
+        float, typer.Option(help="Share of a window that the next one covers again.")
+    ] = 0.5,
+    noise_of: Annotated[
+        str | None, typer.Option(help="Name of the noise, shared by boxes of one name [the map].")
+    ] = None,
+    out_of_range: Annotated[
+        Literal["raise", "warn"], typer.Option(help="Parameters or densities beyond training.")
+    ] = "raise",
+    only_summary: Annotated[
+        bool, typer.Option(help="Keep mean and standard deviation alone (summary.nc).")
+    ] = False,
+) -> None:
+    """Paint a whole dark-matter-only box, a file a member.
+
+    Members do not depend on how they are shared among jobs: give each its --first-member.
+    """
+    from emulator.sampling.loading import load
+    from emulator.sampling.painting.folder import paint_folder, paint_summary
+    from emulator.sampling.painting.painter import Painter
+
+    painter = Painter(
+        load(model), source, _parameters(param), projection=projection, seed=seed,
+        overlap=overlap, noise_of=noise_of, out_of_range=out_of_range,
+    )  # fmt: skip
+    numbers = range(first_member, first_member + members)
+    if only_summary:
+        typer.echo(paint_summary(painter, numbers, output))
+        return
+    painted = paint_folder(painter, numbers, output)
+    typer.echo(f"{output}: {painted} members painted, {members - painted} were there")
+
+
+def _parameters(given: list[str] | None) -> dict[str, float] | None:
+    """Values by name; None where none is given."""
+    if not given:
+        return None
+    found: dict[str, float] = {}
+    for text in given:
+        name, is_there, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            is_there = ""
+        if not is_there or name in found:
+            raise EmulatorError(
+                f"--param: expected NAME=VALUE, each name once, got {text!r}; as in --param "
+                "Omega_m=0.3"
+            )
+        found[name] = number
+    return found
 
 
 def export(

@@ -15,7 +15,7 @@ from emulator.sampling.painting.tiles import Tiles
 
 
 class Box(NamedTuple):
-    """A periodic map, and the windows that will see it; both as the box lies, whatever its origin."""
+    """A periodic map and the windows that will see it, as the box lies, whatever its origin."""
 
     condition: Condition
     """Of the whole box, one row and no context: what fields are drawn relative to."""

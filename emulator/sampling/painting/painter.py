@@ -86,6 +86,12 @@ class Painter:
         drawn = self.model.paint_member(self.box, member, self.seed, self.options, progress)
         return self.box.as_given(drawn)
 
+    @property
+    def nothing(self) -> np.ndarray:
+        """A member that is zero everywhere, ``(1, channel, y, x)``, for labels alone."""
+        n_channels = len(self.model.card.normalisation.channels)
+        return np.zeros((1, n_channels, *self.box.tiles.shape), np.float32)
+
     def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
         """Dataset of members ``(member, channel, y, x)``."""
         return label_box(values, self.box, members, self.seed, self.options, self.model.card)

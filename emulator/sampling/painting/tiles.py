@@ -1,6 +1,7 @@
 r"""Windows that cover a box, and how much each counts where they overlap.
 
-Windows start every ``stride`` pixels from the first pixel of the box, periodically. Each counts with
+Windows start every ``stride`` pixels from the first pixel of the box, periodically. Each counts
+with
 
 .. math:: w(i, j) = \sin^2(\pi\,(i + 1/2) / n)\;\sin^2(\pi\,(j + 1/2) / n)
 

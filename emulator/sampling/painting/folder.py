@@ -1,0 +1,130 @@
+"""Painted members on disk: a file each, so that jobs share a box and nothing finished is lost."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emulator.io import DataError, is_file, read_dataset, write_dataset
+from emulator.progress import Progress
+from emulator.sampling.painting.painter import Painter
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SUMMARY = "summary.nc"
+
+
+def member_file(folder: Path, member: int) -> Path:
+    """File of one member; the names sort as the numbers do."""
+    return Path(folder) / f"member_{member:05d}.nc"
+
+
+def paint_folder(painter: Painter, members: Iterable[int], folder: Path) -> int:
+    """Paint members that the folder does not hold yet.
+
+    Parameters
+    ----------
+    painter
+        Model and box.
+    members
+        Their numbers.
+    folder
+        Where ``member_NNNNN.nc`` are written, one after the other, each at once.
+
+    Returns
+    -------
+    How many were painted.
+
+    Raises
+    ------
+    DataError
+        If a file is there of another model, box, seed or setting, or a damaged one.
+    """
+    missing = []
+    for member in members:
+        path = member_file(folder, member)
+        if is_file(path):
+            _require_same(path, painter)
+        else:
+            missing.append(member)
+    line = Progress("paint", painter.passes * len(missing)) if missing else None
+    for member in missing:
+        values = painter.draw(member, line)[None]
+        write_dataset(painter.label(values, [member]), member_file(folder, member))
+    return len(missing)
+
+
+def _require_same(path: Path, painter: Painter) -> None:
+    found, wanted = read_dataset(path), painter.label(painter.nothing, [0])
+    differing = [
+        name for name, value in _identity(wanted).items() if _identity(found)[name] != value
+    ]
+    if differing:
+        raise DataError(
+            path,
+            "a member of this model and box, drawn alike",
+            f"one that differs in {', '.join(differing)}",
+            "Choose another --output, or remove the folder.",
+        )
+
+
+def _identity(painted: "xr.Dataset") -> dict[str, object]:
+    """What makes members those of one ensemble."""
+    attrs = painted.attrs
+    sampling = json.loads(attrs["sampling"])
+    for of_call in ("n_members", "batch_size"):
+        sampling.pop(of_call, None)
+    return {
+        "weights": json.loads(attrs["provenance"])["weights"],
+        "calibration": attrs.get("calibration", ""),
+        "box or noise": attrs["noise_of"],
+        "sampling": sampling,
+        "overlap": int(attrs["stride"]),
+        "origin": [int(pixel) for pixel in np.atleast_1d(attrs["origin"])],
+        "params": painted["params"].values.tolist(),
+    }
+
+
+class RunningSummary:
+    """Mean and standard deviation of members that are not kept, by Welford's recurrence."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: np.ndarray = np.zeros(())
+        self.square: np.ndarray = np.zeros(())
+
+    def add(self, values: np.ndarray) -> None:
+        """Count one member ``(channel, y, x)``."""
+        self.count += 1
+        change = values.astype(np.float64) - self.mean
+        self.mean = self.mean + change / self.count
+        self.square = self.square + change * (values - self.mean)
+
+    def dataset(self, painter: Painter) -> "xr.Dataset":
+        """``mean`` and ``std (channel, y, x)``; the latter of the members, over ``count - 1``.
+
+        Of a single member the standard deviation is not known: NaN.
+        """
+        labelled = painter.label(painter.nothing, [0])
+        like = labelled["fields"].isel(member=0, drop=True)
+        freedom = self.count - 1 if self.count > 1 else np.nan
+        std = np.sqrt(self.square / freedom)
+        summary = labelled.drop_dims("member").assign(
+            mean=like.copy(data=self.mean.astype(np.float32)),
+            std=like.copy(data=std.astype(np.float32)),
+        )
+        return summary.assign_attrs(n_members=self.count)
+
+
+def paint_summary(painter: Painter, members: Iterable[int], folder: Path) -> Path:
+    """Paint members, keep their mean and standard deviation, and write ``summary.nc``."""
+    numbers, running = list(members), RunningSummary()
+    line = Progress("paint", painter.passes * len(numbers))
+    for member in numbers:
+        running.add(painter.draw(member, line))
+    path = Path(folder) / SUMMARY
+    write_dataset(running.dataset(painter), path)
+    return path
