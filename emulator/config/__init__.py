@@ -13,6 +13,7 @@ from emulator.config.auto_solver import AutoConfig, Candidate, Setting
 from emulator.config.bars import BarsConfig
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
 from emulator.config.channels import Channel, ChannelConfig
+from emulator.config.consistency import EVALUATIONS, ConsistencyConfig, teacher_bundle
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document
@@ -24,6 +25,7 @@ from emulator.config.experiment import (
     parse_config,
     read_config,
     stage_yaml,
+    teacher_files,
 )
 from emulator.config.model import (
     DiTConfig,
@@ -41,6 +43,7 @@ from emulator.config.places import (
     raw_folder,
     regression_folder,
     results_folder,
+    trained_bundles,
 )
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import (
@@ -57,6 +60,7 @@ from emulator.config.suites import (
 from emulator.config.training import RegressionConfig, TrainingConfig
 
 __all__ = [
+    "EVALUATIONS",
     "STAGE_SECTIONS",
     "AutoConfig",
     "BarsConfig",
@@ -65,6 +69,7 @@ __all__ = [
     "Channel",
     "ChannelConfig",
     "ConfigError",
+    "ConsistencyConfig",
     "DataConfig",
     "DesignConfig",
     "DiTConfig",
@@ -104,4 +109,7 @@ __all__ = [
     "results_folder",
     "set_of",
     "stage_yaml",
+    "teacher_bundle",
+    "teacher_files",
+    "trained_bundles",
 ]

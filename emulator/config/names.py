@@ -16,5 +16,5 @@ ScheduleName = Literal[
 ]
 PredictionName = Literal["eps", "x", "v", "velocity", "edm"]
 WeightName = Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"]
-ObjectiveName = Literal["diffusion", "one_step"]
+ObjectiveName = Literal["diffusion", "one_step", "consistency"]
 TimesName = Literal["low_discrepancy", "uniform", "adaptive"]

@@ -7,7 +7,14 @@ from typing import NamedTuple
 from emulator.config import ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
 from emulator.cost.probe import NetworkSpeed, probe_network
-from emulator.cost.requests import Request, evaluations, passes, requests, tuning_evaluations
+from emulator.cost.requests import (
+    Request,
+    evaluations,
+    passes,
+    requests,
+    step_passes,
+    tuning_evaluations,
+)
 from emulator.cost.sizes import ensemble_bytes
 from emulator.data.splits import split_runs
 from emulator.suites import suite_of
@@ -138,7 +145,7 @@ def _network_seconds(
         where = "on a GPU, as you said"
     options = config.training
     devices = options.devices * options.num_nodes
-    flop = options.max_steps * passes(config) * 3 * speed.forward_flop
+    flop = options.max_steps * step_passes(config) * 3 * speed.forward_flop
     draws = n_sampled * evaluations(config) * speed.forward_flop
     notes.append(
         f"train, sample: {speed.forward_flop / 1e9:.3g} GFLOP a window; "

@@ -8,7 +8,7 @@ more.
 
 from typing import NamedTuple
 
-from emulator.config import AutoConfig, ExperimentConfig, blocks_of
+from emulator.config import EVALUATIONS, AutoConfig, ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
 from emulator.cost.sizes import ensemble_bytes, projection_bytes, tuning_bytes
 from emulator.suites.base import Suite
@@ -67,7 +67,7 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     ensemble = ensemble_bytes(config, redraws=max(map(len, runs.values())) - 1)
     rate = PARTICLES_PER_SECOND[config.data.deposit]
     draws = evaluations(config) * config.blocks.simulations
-    step_flop = 3 * network.forward_flop * passes(config)
+    step_flop = 3 * network.forward_flop * step_passes(config)
     batch = passes(config) / (training.accumulate * training.devices)
     train = Request(
         _mb(GPU_MB, trained * maps + 20 * network.n_weights + batch * network.activation_bytes),
@@ -122,7 +122,13 @@ def evaluations(config: ExperimentConfig) -> float:
     """Network evaluations of the ensemble of one simulation; guidance takes two a step."""
     sampling = config.sampling
     members = sampling.n_members * len(config.training.seeds)
-    steps = 1 if config.training.objective == "one_step" else sampling.most_steps * _twice(config)
+    match config.training.objective:
+        case "one_step":
+            steps = 1
+        case "consistency":
+            steps = sampling.evaluations or EVALUATIONS
+        case _:
+            steps = sampling.most_steps * _twice(config)
     return sampling.windows_per_simulation * members * steps
 
 
@@ -130,6 +136,14 @@ def passes(config: ExperimentConfig) -> int:
     """Passes through the network in a step of the training, forward and backward."""
     members = config.one_step.members if config.training.objective == "one_step" else 1
     return config.training.batch_size * members
+
+
+def step_passes(config: ExperimentConfig) -> float:
+    """The same with passes that are forward alone, a third of a pass each: those of a teacher."""
+    if config.training.objective != "consistency":
+        return passes(config)
+    forward = 1 + 2 * config.consistency.teacher_steps
+    return passes(config) * (1.0 + forward / 3.0)
 
 
 def tuning_evaluations(config: ExperimentConfig) -> float:

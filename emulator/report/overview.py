@@ -16,7 +16,11 @@ from emulator.report.page import Section, Table
 from emulator.report.text import join
 
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplotlib")
-KINDS = {"diffusion": "conditional diffusion model", "one_step": "one-step ensemble"}
+KINDS = {
+    "diffusion": "conditional diffusion model",
+    "one_step": "one-step ensemble",
+    "consistency": "consistency model distilled from a diffusion",
+}
 """What draws, by the objective that it was trained for."""
 
 

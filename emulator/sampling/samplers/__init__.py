@@ -1,4 +1,4 @@
-"""How networks are drawn from, one file a family: by a solver, or in one pass."""
+"""How networks are drawn from, one file a family: by a solver, in one pass, or in a few."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,17 @@ from torch import Tensor
 
 from emulator.model.card import ModelCard
 from emulator.sampling.samplers.base import Known, Sampler
+from emulator.sampling.samplers.consistency import ConsistencySampler
 from emulator.sampling.samplers.diffusion import DiffusionSampler
 from emulator.sampling.samplers.one_step import OneStepSampler
 
 __all__ = ["Known", "Sampler", "build_sampler"]
 
-SAMPLERS: dict[str, type[Sampler]] = {"diffusion": DiffusionSampler, "one_step": OneStepSampler}
+SAMPLERS: dict[str, type[Sampler]] = {
+    "diffusion": DiffusionSampler,
+    "one_step": OneStepSampler,
+    "consistency": ConsistencySampler,
+}
 """Samplers by the objective that a network was trained for."""
 
 
