@@ -31,10 +31,12 @@ class ConsistencyConfig(Section):
         "the same data, channels, network and diffusion",
     )
     levels: Annotated[int, Field(ge=MOST_EVALUATIONS, le=256)] = Field(
-        18, description="intervals between gamma_max and gamma_end, uniform in gamma"
+        4,
+        description="intervals between gamma_max and gamma_end, uniform in gamma; short trainings "
+        "lose spread in every one",
     )
     teacher_steps: Annotated[int, Field(ge=1, le=16)] = Field(
-        1, description="solver steps of the teacher in an interval, two evaluations each"
+        3, description="solver steps of the teacher in an interval, two evaluations each"
     )
     gamma_end: Gamma = Field(-8.0, description="clean end of the paths: the teacher's data there")
 

@@ -41,7 +41,8 @@ DIFFUSION = {"gamma_max": 11.0}
 
 def student(teacher, **overrides):
     """Overrides of a config that distils."""
-    options = {"teacher": str(teacher), "levels": 6, **overrides.pop("consistency", {})}
+    options = {"teacher": str(teacher), "levels": 6, "teacher_steps": 1}
+    options |= overrides.pop("consistency", {})
     return {"training": TRAINING, "diffusion": DIFFUSION, "consistency": options, **overrides}
 
 

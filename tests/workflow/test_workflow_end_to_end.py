@@ -294,6 +294,7 @@ def test_snakemakes_own_report_works(finished, snakemake):
         ("suite={box_size_mpch: -25}", ["suite.embedded.box_size_mpch", "greater than 0", "-25"]),
         ("trainning={seed: 1}", ["trainning", "unknown key"]),
         ("data={window: 64}", ["data", "must fit in n_pixels"]),
+        ("training={objective: consistency}", ["consistency.teacher", "name its bundle"]),
     ],
 )
 def test_bad_configs_stop_the_workflow_at_once(tmp_path, snakemake, override, words):
@@ -302,3 +303,19 @@ def test_bad_configs_stop_the_workflow_at_once(tmp_path, snakemake, override, wo
     for word in words:
         assert word in done.stdout + done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_student_waits_for_its_teacher(finished, tmp_path, snakemake):
+    """Without one nothing is planned; one that is newer than the student trains it again."""
+    student = ["--config", "name=student", "training={objective: consistency}"]
+    nowhere = [*student, "consistency={teacher: results/test/model}", "--dry-run"]
+    done = snakemake(tmp_path, *nowhere, check=False)
+    assert done.returncode != 0
+    for word in ("results/test/model", "expected a bundle", "train the diffusion first"):
+        assert word in done.stdout + done.stderr
+    teacher = finished[0] / "results/test/model/seed_0"
+    there = [*student, f"consistency={{teacher: '{teacher}'}}", "--dry-run", "--verbose"]
+    done = snakemake(tmp_path, *there)
+    assert planned(done)["train"] == 1
+    for name in ("model.json", "weights.safetensors"):
+        assert str(teacher / name) in done.stdout
