@@ -10,18 +10,19 @@ teacher's :math:`\hat x` at the lowest level :math:`\gamma_N`. The consistency f
 
 with :math:`z_n` data under noise, :math:`\hat z_{n+1}` where the teacher's ODE leads it
 (:func:`flow_step`) and ``sg`` no gradient; at the last level the target is the teacher's own
-estimate. The distance is a pseudo-Huber one of the data estimates,
+estimate. The distance is the square of the difference in :math:`\hat v`,
 
-.. math:: d = \sqrt{m + h^2} - h, \qquad
-          m = \frac1N\sum_i k_i w_i\,(f_i - f'_i)^2,
+.. math:: d = \frac{1}{\sigma_n^2}\,\frac1N\sum_i k_i w_i\,(f_i - f'_i)^2,
 
-so that no level drowns the others. Where ``L`` is zero, ``f`` is the end of the teacher's paths, up
-to the error of its steps.
+so that low noise counts, too. Where ``L`` is zero, ``f`` is the end of the teacher's paths, up to
+the error of its steps. A student that cannot follow every path learns the mean of their ends; with
+the pseudo-Huber distance of the second reference it learns about their median, and a field that is
+sparse is lost in it.
 
 References
 ----------
 Song et al. (2023), arXiv:2303.01469, algorithms 1 and 2; Song & Dhariwal (2023), arXiv:2310.14189
-(no average of weights in the target; pseudo-Huber distance).
+(no average of weights in the target).
 """
 
 from typing import NamedTuple
@@ -30,12 +31,9 @@ import torch
 from torch import Tensor
 
 from emulator.diffusion.parameterization import Denoiser, Prediction
-from emulator.diffusion.process import amplitudes, diffuse, expand
+from emulator.diffusion.process import alpha_sigma, amplitudes, diffuse, expand
 from emulator.diffusion.solvers.base import Evaluate, NoiseSource, Past, Solver, combine
 from emulator.diffusion.solvers.grid import gamma_grid
-
-HUBER = 1.0e-3
-"""Distance [normalised units, per value] below which the loss is a square."""
 
 
 class Ladder(NamedTuple):
@@ -146,8 +144,7 @@ def consistency_loss(
     if pixel_weights is not None:
         square = square * pixel_weights
     shares = (channel_weights / channel_weights.mean()).to(x)
-    mean = (square.flatten(2).mean(-1) * shares).mean(-1)
-    return torch.sqrt(mean + HUBER**2) - HUBER
+    return (square.flatten(2).mean(-1) * shares).mean(-1) / alpha_sigma(gamma)[1] ** 2
 
 
 class Renoise(Solver):

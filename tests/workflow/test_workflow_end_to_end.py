@@ -305,17 +305,22 @@ def test_bad_configs_stop_the_workflow_at_once(tmp_path, snakemake, override, wo
     assert not (tmp_path / "data").exists()
 
 
-def test_a_student_waits_for_its_teacher(finished, tmp_path, snakemake):
-    """Without one nothing is planned; one that is newer than the student trains it again."""
-    student = ["--config", "name=student", "training={objective: consistency}"]
-    nowhere = [*student, "consistency={teacher: results/test/model}", "--dry-run"]
-    done = snakemake(tmp_path, *nowhere, check=False)
+def test_a_student_waits_for_its_teacher(tmp_path, snakemake):
+    """Without one nothing is planned; its files are inputs of the training."""
+    options = ["name=student", "training={objective: consistency}"]
+    teacher = "consistency={teacher: results/test/model}"
+    command = ["--dry-run", "--config", *options, teacher]
+    done = snakemake(tmp_path, *command, check=False)
     assert done.returncode != 0
     for word in ("results/test/model", "expected a bundle", "train the diffusion first"):
         assert word in done.stdout + done.stderr
-    teacher = finished[0] / "results/test/model/seed_0"
-    there = [*student, f"consistency={{teacher: '{teacher}'}}", "--dry-run", "--verbose"]
-    done = snakemake(tmp_path, *there)
-    assert planned(done)["train"] == 1
+    folder = tmp_path / "results/test/model/seed_0"
+    folder.mkdir(parents=True)
     for name in ("model.json", "weights.safetensors"):
-        assert str(teacher / name) in done.stdout
+        (folder / name).touch()
+    done = snakemake(tmp_path, *command)
+    assert planned(done)["train"] == 1
+    (folder / "weights.safetensors").unlink()
+    done = snakemake(tmp_path, *command, check=False)
+    assert done.returncode != 0
+    assert "results/test/model/seed_0/weights.safetensors" in done.stdout + done.stderr
