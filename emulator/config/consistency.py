@@ -32,8 +32,8 @@ class ConsistencyConfig(Section):
     )
     levels: Annotated[int, Field(ge=MOST_EVALUATIONS, le=256)] = Field(
         4,
-        description="intervals between gamma_max and gamma_end, uniform in gamma; short trainings "
-        "lose spread in every one",
+        description="intervals between gamma_max and gamma_end, uniform in gamma; a short training "
+        "needs them few",
     )
     teacher_steps: Annotated[int, Field(ge=1, le=16)] = Field(
         3, description="solver steps of the teacher in an interval, two evaluations each"
