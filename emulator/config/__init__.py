@@ -14,6 +14,7 @@ from emulator.config.bars import BarsConfig
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
 from emulator.config.calibration import CalibrationConfig
 from emulator.config.channels import Channel, ChannelConfig
+from emulator.config.consistency import EVALUATIONS, ConsistencyConfig, teacher_bundle
 from emulator.config.data import DataConfig, SplitConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document
@@ -25,6 +26,7 @@ from emulator.config.experiment import (
     parse_config,
     read_config,
     stage_yaml,
+    teacher_files,
 )
 from emulator.config.model import (
     DiTConfig,
@@ -42,6 +44,7 @@ from emulator.config.places import (
     raw_folder,
     regression_folder,
     results_folder,
+    trained_bundles,
 )
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
@@ -59,6 +62,7 @@ from emulator.config.suites import (
 from emulator.config.training import RegressionConfig, TrainingConfig
 
 __all__ = [
+    "EVALUATIONS",
     "STAGE_SECTIONS",
     "AutoConfig",
     "BarsConfig",
@@ -68,6 +72,7 @@ __all__ = [
     "Channel",
     "ChannelConfig",
     "ConfigError",
+    "ConsistencyConfig",
     "DataConfig",
     "DesignConfig",
     "DiTConfig",
@@ -108,4 +113,7 @@ __all__ = [
     "results_folder",
     "set_of",
     "stage_yaml",
+    "teacher_bundle",
+    "teacher_files",
+    "trained_bundles",
 ]

@@ -14,6 +14,7 @@ from pydantic import (
 
 from emulator.config.auto_solver import AutoConfig, SolverChoice, is_auto
 from emulator.config.bars import MOVED_BARS, BarsConfig
+from emulator.config.consistency import Evaluations
 from emulator.config.section import Section
 from emulator.config.solvers import (
     GammaSpacing,
@@ -37,6 +38,11 @@ class SamplingConfig(Section):
     )
     n_steps: PositiveInt | None = Field(
         20, description="network evaluations a member, guidance apart; null: found by solver: auto"
+    )
+    evaluations: Evaluations | None = Field(
+        None,
+        description="network evaluations a member of a consistency model, which has no solver; "
+        "null: 2",
     )
     spacing: SpacingConfig | None = Field(
         GammaSpacing(name="gamma"),

@@ -11,12 +11,14 @@ from emulator.config.auto_solver import AutoConfig
 from emulator.config.blocks import BlocksConfig
 from emulator.config.calibration import CalibrationConfig
 from emulator.config.channels import Channel, resolve_channels
+from emulator.config.consistency import ConsistencyConfig, teacher_bundle
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document, shorten_error
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.one_step import OneStepConfig
+from emulator.config.places import results_folder
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
@@ -34,6 +36,7 @@ class ExperimentConfig(Section):
     diffusion: DiffusionConfig = DiffusionConfig()
     residual: ResidualConfig = ResidualConfig()
     one_step: OneStepConfig = OneStepConfig()
+    consistency: ConsistencyConfig = ConsistencyConfig()
     training: TrainingConfig = TrainingConfig()
     regression: RegressionConfig = RegressionConfig()
     sampling: SamplingConfig = SamplingConfig()
@@ -102,6 +105,7 @@ class ExperimentConfig(Section):
             return self._residual_can_do_what_is_asked()
         refused = {
             "sampling.solver auto": isinstance(self.sampling.solver, AutoConfig),
+            "sampling.start spectrum": self.sampling.start == "spectrum",
             "sampling.guidance_scale": self.sampling.guidance_scale != 1.0,
             "diffusion.drop_params": self.diffusion.drop_params > 0,
             "diffusion.drop_each_param": self.diffusion.drop_each_param > 0,
@@ -111,8 +115,9 @@ class ExperimentConfig(Section):
         asked = [key for key, is_asked in refused.items() if is_asked]
         if asked:
             raise ValueError(
-                f"training.objective {self.training.objective} draws in one pass and knows nothing "
-                f"of {', '.join(asked)}: leave it out, or set training.objective to diffusion"
+                f"training.objective {self.training.objective} draws in a pass or a few and knows "
+                f"nothing of {', '.join(asked)}: leave it out, or set training.objective to "
+                "diffusion"
             )
         return self
 
@@ -138,6 +143,21 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _distillation_is_possible(self) -> "ExperimentConfig":
+        if self.training.objective != "consistency":
+            return self
+        ends = self.diffusion.gamma_min, self.diffusion.gamma_max
+        faults = self.consistency.faults(results_folder(self.name), *ends)
+        if self.diffusion.prediction == "eps":
+            faults.append(
+                "diffusion.prediction eps says nothing of the data at pure noise, where a "
+                "consistency model begins: distil a teacher with another one (v)"
+            )
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":
         network, window = self.model.network, self.data.window
         if network.ndim != 2:
@@ -158,7 +178,7 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "simulate": ("suite",),
     "project": ("suite", "data"),
     "fit": ("suite", "data", "model"),
-    "train": ("data", "model", "diffusion", "residual", "one_step", "training"),
+    "train": ("data", "model", "diffusion", "residual", "one_step", "consistency", "training"),
     "regress": ("data", "model", "training", "regression"),
     "tune": ("data", "sampling", "validation"),
     "calibrate": ("data", "sampling", "calibration"),
@@ -190,9 +210,25 @@ def stage_yaml(config: ExperimentConfig, stage: str) -> str:
     dump = config.model_dump(mode="json")
     # a model depends on its own seed, which its job is told, and not on which others there are
     dump["training"].pop("seeds")
+    if stage == "regress":  # the same baseline for whatever the model is trained for
+        dump["training"].pop("objective")
     return yaml.safe_dump(
         {key: dump[key] for key in ("name", *STAGE_SECTIONS[stage])}, sort_keys=False
     )
+
+
+def teacher_files(config: ExperimentConfig) -> list[str]:
+    """Files of the teacher that a training begins with; none for other objectives.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such bundle.
+    """
+    if config.training.objective != "consistency":
+        return []
+    folder = teacher_bundle(config.consistency)
+    return [str(folder / name) for name in ("model.json", "weights.safetensors")]
 
 
 def json_schema() -> dict[str, Any]:

@@ -16,7 +16,7 @@ ScheduleName = Literal[
 ]
 PredictionName = Literal["eps", "x", "v", "velocity", "edm"]
 WeightName = Literal["plain", "bound", "simple", "min_snr", "sigmoid", "edm"]
-ObjectiveName = Literal["diffusion", "residual", "one_step"]
+ObjectiveName = Literal["diffusion", "residual", "one_step", "consistency"]
 SOLVED = ("diffusion", "residual")
 """Objectives whose members a solver draws, in many passes."""
 

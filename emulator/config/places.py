@@ -41,6 +41,15 @@ def bundle_folder(models: str | Path, seed: int) -> Path:
     return Path(models) / f"seed_{seed}"
 
 
+def trained_bundles(folder: str | Path) -> list[Path]:
+    """Bundles that lie in a folder: itself, or those of its seeds (``seed_0``, ...); or none."""
+    folder = Path(folder)
+    if (folder / "model.json").is_file():
+        return [folder]
+    found = [path.parent for path in folder.glob("seed_*/model.json")]
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
 def regression_folder(results: str | Path) -> Path:
     """Bundle of the regression that the model is compared with."""
     return Path(results) / "regression"

@@ -33,7 +33,8 @@ class TrainingConfig(Section):
     objective: ObjectiveName = Field(
         "diffusion",
         description="diffusion: members are drawn by a solver (section diffusion); one_step: in "
-        "one pass, trained by a proper score (section one_step)",
+        "one pass, trained by a proper score (section one_step); consistency: in a few passes, "
+        "distilled from a diffusion (section consistency)",
     )
     max_steps: PositiveInt = 1000
     checkpoint_steps: PositiveInt = Field(

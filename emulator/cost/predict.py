@@ -13,6 +13,7 @@ from emulator.cost.requests import (
     evaluations,
     passes,
     requests,
+    step_passes,
     tuning_evaluations,
 )
 from emulator.cost.sizes import ensemble_bytes
@@ -148,7 +149,7 @@ def _network_seconds(
         where = "on a GPU, as you said"
     options = config.training
     devices = options.devices * options.num_nodes
-    flop = options.max_steps * passes(config) * 3 * speed.forward_flop
+    flop = options.max_steps * step_passes(config) * 3 * speed.forward_flop
     draws = n_sampled * evaluations(config) * speed.forward_flop
     notes.append(
         f"train, sample: {speed.forward_flop / 1e9:.3g} GFLOP a window; "

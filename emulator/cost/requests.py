@@ -8,7 +8,7 @@ more.
 
 from typing import NamedTuple
 
-from emulator.config import AutoConfig, ExperimentConfig, blocks_of
+from emulator.config import EVALUATIONS, AutoConfig, ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
 from emulator.cost.sizes import (
     calibration_bytes,
@@ -72,7 +72,7 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     ensemble = ensemble_bytes(config, redraws=max(map(len, runs.values())) - 1)
     rate = PARTICLES_PER_SECOND[config.data.deposit]
     draws = evaluations(config) * config.blocks.simulations
-    step_flop = 3 * network.forward_flop * passes(config)
+    step_flop = 3 * network.forward_flop * step_passes(config)
     batch = passes(config) / (training.accumulate * training.devices)
     train = Request(
         _mb(GPU_MB, trained * maps + 20 * network.n_weights + batch * network.activation_bytes),
@@ -139,8 +139,16 @@ def evaluations(config: ExperimentConfig) -> float:
 
 def passes(config: ExperimentConfig) -> int:
     """Passes through the network in a step of the training, forward and backward."""
-    of_window = {"diffusion": 1, "residual": 2, "one_step": config.one_step.members}
-    return config.training.batch_size * of_window[config.training.objective]
+    of_window = {"residual": 2, "one_step": config.one_step.members}
+    return config.training.batch_size * of_window.get(config.training.objective, 1)
+
+
+def step_passes(config: ExperimentConfig) -> float:
+    """The same with passes that are forward alone, a third of a pass each: those of a teacher."""
+    if config.training.objective != "consistency":
+        return passes(config)
+    forward = 1 + 2 * config.consistency.teacher_steps
+    return passes(config) * (1.0 + forward / 3.0)
 
 
 def tuning_evaluations(config: ExperimentConfig) -> float:
@@ -167,10 +175,16 @@ def calibration_evaluations(config: ExperimentConfig) -> float:
 
 
 def _evaluations_of_a_member(config: ExperimentConfig) -> int:
-    if config.training.objective == "one_step":
-        return 1
-    centre = 1 if config.training.objective == "residual" else 0
-    return config.sampling.most_steps * _twice(config) + centre
+    solved = config.sampling.most_steps * _twice(config)
+    match config.training.objective:
+        case "one_step":
+            return 1
+        case "consistency":
+            return config.sampling.evaluations or EVALUATIONS
+        case "residual":
+            return solved + 1
+        case "diffusion":
+            return solved
 
 
 def _twice(config: ExperimentConfig) -> int:

@@ -28,7 +28,7 @@ from emulator.networks.per_field import PerField
 from emulator.networks.unet import UNetVDM
 
 Objective = ObjectiveName | Literal["regression"]
-"""What a network was trained for: to denoise, to draw in one pass, or to give the mean in one."""
+"""What a network was trained for: to denoise, to draw in one pass or a few, or to give the mean."""
 
 LENGTHS = (0.0, 1.0, 2.0)
 """Over how many pixels the noises of a one-step ensemble are smoothed."""
@@ -37,6 +37,7 @@ COPIES: dict[Objective, int] = {
     "diffusion": 1,
     "residual": 3,
     "one_step": 1 + len(LENGTHS),
+    "consistency": 1,
     "regression": 1,
 }
 """Channels of the network for each channel of the model; see :mod:`emulator.model.residual` and

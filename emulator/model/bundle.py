@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
-from emulator.config import SamplingConfig
+from emulator.config import SamplingConfig, trained_bundles
 from emulator.config.names import SOLVED
 from emulator.io import DataError, is_file, read_json, write_bytes, write_json, write_text
 from emulator.model.build import build_network
@@ -208,16 +208,13 @@ def bundles_in(folder: str | Path) -> list[Path]:
     DataError
         If there is none.
     """
-    folder = Path(folder)
-    if (folder / "model.json").is_file():
-        return [folder]
-    found = [path.parent for path in folder.glob("seed_*/model.json")]
+    found = trained_bundles(folder)
     if not found:
         raise DataError(
             folder, "a bundle (model.json), or bundles of seeds (seed_*/model.json)", "neither",
             "Train one (`emulator train CONFIG`, or the workflow).",
         )  # fmt: skip
-    return sorted(found, key=lambda path: (len(path.name), path.name))
+    return found
 
 
 def _solver(card: ModelCard, found: FoundSolver | None) -> dict[str, str]:

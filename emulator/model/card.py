@@ -21,7 +21,7 @@ from pydantic import (
 )
 from torch import Tensor
 
-from emulator.config import DiffusionConfig, NetworkConfig
+from emulator.config import ConsistencyConfig, DiffusionConfig, NetworkConfig
 from emulator.config.documents import shorten_error
 from emulator.config.section import Gamma
 from emulator.io import DataError, EmulatorError
@@ -67,6 +67,13 @@ class TrainingFacts(BaseModel):
     precision: Literal["32", "bf16"] = "32"
     max_steps: PositiveInt | None = None
     batch_size: PositiveInt | None = None
+    consistency: ConsistencyConfig | None = None
+
+    @model_validator(mode="after")
+    def _levels_are_known(self) -> "TrainingFacts":
+        if self.objective == "consistency" and self.consistency is None:
+            raise ValueError("objective consistency needs the section consistency")
+        return self
 
 
 class Modes(BaseModel):

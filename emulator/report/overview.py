@@ -20,6 +20,7 @@ KINDS = {
     "diffusion": "conditional diffusion model",
     "residual": "conditional diffusion model about a mean",
     "one_step": "one-step ensemble",
+    "consistency": "consistency model distilled from a diffusion",
 }
 """What draws, by the objective that it was trained for."""
 

@@ -16,8 +16,9 @@ def state_key(
     normalisation: Normalisation,
     splits: Mapping[str, Sequence[str]],
     seed: int,
+    teacher: str | None = None,
 ) -> str:
-    """Hash of all that decides a training."""
+    """Hash of all that decides a training; ``teacher`` is that of the weights it begins with."""
     sections = config.model_dump(mode="json", include=set(STAGE_SECTIONS["train"]))
     for name in UNTRAINED:
         del sections["training"][name]
@@ -27,5 +28,6 @@ def state_key(
             seed,
             normalisation.model_dump(mode="json"),
             {name: list(splits[name]) for name in ("train", "validation")},
+            *(() if teacher is None else (teacher,)),
         ]
     )

@@ -48,12 +48,14 @@ from emulator.training.preflight import (
     summarise_network,
 )
 from emulator.training.state import SaveState, SealedFiles, last_state, say
+from emulator.training.teacher import read_teacher, require_grid
 from emulator.training.tensorboard import TensorBoard
 
 LABELS: dict[Objective, str] = {
     "diffusion": "train",
     "residual": "train",
     "one_step": "train",
+    "consistency": "train",
     "regression": "regress",
 }
 """Commands, which name progress lines and folders of states."""
@@ -74,7 +76,7 @@ def train(
 
     The resume state lies in ``state_dir`` under a name that is a hash of the sections ``data,
     model, diffusion, training`` (but for how windows are loaded), of the seed, of the statistics
-    and of the split: a changed config never resumes a stale state.
+    and of the split, and of the weights of a teacher: a changed config never resumes a stale state.
 
     Parameters
     ----------
@@ -96,6 +98,8 @@ def train(
     ------
     DataError
         If maps disagree in their grid, or if a resume state is damaged.
+    ConfigError
+        If a student cannot take over its teacher's network.
     """
     objective = objective or config.training.objective
     label = LABELS[objective]
@@ -108,7 +112,9 @@ def train(
         torch.set_num_threads(config.training.threads)
     meet_nodes(config.training.num_nodes)
     require_splits(splits)
-    key = state_key(config, normalisation, splits, seed)
+    teacher = read_teacher(config, normalisation, output) if objective == "consistency" else None
+    begins_with = None if teacher is None else teacher.card.weights_sha256
+    key = state_key(config, normalisation, splits, seed, begins_with)
     state = Path(state_dir) / f"{label}-{key}" / "state.ckpt"
     lazy = config.training.cache == "none"
     training, validation = (
@@ -119,12 +125,16 @@ def train(
     require_windows(config, training)
 
     torch.manual_seed(seed)
-    network = build_network(config.model.network, config.diffusion, normalisation, objective)
+    if teacher is None:
+        network = build_network(config.model.network, config.diffusion, normalisation, objective)
+    else:
+        require_grid(teacher, grid)
+        network = teacher.student()
     costs = summarise_network(network, config, normalisation, objective)
     say(f"{label}: seed {seed}, {len(training)} simulations; {costs}", flush=True)
     module = build_module(
         objective, network, FieldTransform(normalisation), config,
-        seed=seed, pixel_mpch=grid.pixel_mpch,
+        seed=seed, pixel_mpch=grid.pixel_mpch, teacher=teacher,
     )  # fmt: skip
     modes = None
     if isinstance(module, DiffusionModule) and objective == "diffusion":
@@ -172,11 +182,14 @@ def train(
         diffusion=config.diffusion,
         normalisation=normalisation,
         training=config.training.model_dump(mode="json", exclude={"seeds"})
-        | {"seed": seed, "objective": objective},
+        | {"seed": seed, "objective": objective}
+        | ({} if teacher is None else {"consistency": _ladder(config)}),
         metrics=metrics,
-        attributes=provenance(label, torch=str(torch.__version__), **facts) | _notice(training),
+        attributes=provenance(label, torch=str(torch.__version__), **facts)
+        | _notice(training)
+        | ({} if teacher is None else teacher.attributes()),
         weights_sha256="",
-        schedule=_learned_schedule(module),
+        schedule=_learned_schedule(module) if teacher is None else teacher.card.schedule,
         modes=None if modes is None else modes.to_lists(),
     )
     write_bundle(
@@ -291,6 +304,11 @@ def _learned_schedule(module: EmulatorModule[Any]) -> tuple[float, ...] | None:
     ):
         return None
     return tuple(tabulate(module.schedule))
+
+
+def _ladder(config: ExperimentConfig) -> dict[str, Any]:
+    """What drawing must know of a distillation; where the teacher lay is nobody's business."""
+    return config.consistency.model_dump(mode="json", exclude={"teacher"})
 
 
 def _notice(maps: Sequence[Maps]) -> dict[str, str]:

@@ -324,6 +324,7 @@ def test_snakemakes_own_report_works(finished, snakemake):
         ("suite={box_size_mpch: -25}", ["suite.embedded.box_size_mpch", "greater than 0", "-25"]),
         ("trainning={seed: 1}", ["trainning", "unknown key"]),
         ("data={window: 64}", ["data", "must fit in n_pixels"]),
+        ("training={objective: consistency}", ["consistency.teacher", "name its bundle"]),
     ],
 )
 def test_bad_configs_stop_the_workflow_at_once(tmp_path, snakemake, override, words):
@@ -332,3 +333,24 @@ def test_bad_configs_stop_the_workflow_at_once(tmp_path, snakemake, override, wo
     for word in words:
         assert word in done.stdout + done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_student_waits_for_its_teacher(tmp_path, snakemake):
+    """Without one nothing is planned; its files are inputs of the training."""
+    options = ["name=student", "training={objective: consistency}"]
+    teacher = "consistency={teacher: results/test/model}"
+    command = ["--dry-run", "--config", *options, teacher]
+    done = snakemake(tmp_path, *command, check=False)
+    assert done.returncode != 0
+    for word in ("results/test/model", "expected a bundle", "train the diffusion first"):
+        assert word in done.stdout + done.stderr
+    folder = tmp_path / "results/test/model/seed_0"
+    folder.mkdir(parents=True)
+    for name in ("model.json", "weights.safetensors"):
+        (folder / name).touch()
+    done = snakemake(tmp_path, *command)
+    assert planned(done)["train"] == 1
+    (folder / "weights.safetensors").unlink()
+    done = snakemake(tmp_path, *command, check=False)
+    assert done.returncode != 0
+    assert "results/test/model/seed_0/weights.safetensors" in done.stdout + done.stderr

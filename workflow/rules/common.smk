@@ -7,7 +7,13 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate as validate_schema
 
-from emulator.config import blocks_of, parse_config, read_document, stage_yaml
+from emulator.config import (
+    blocks_of,
+    parse_config,
+    read_document,
+    stage_yaml,
+    teacher_files,
+)
 from emulator.cost.requests import DAY, requests
 from emulator.data.splits import split_runs
 from emulator.io import DataError, EmulatorError
@@ -25,6 +31,7 @@ try:
     BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
     ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
     REQUESTS = requests(EXPERIMENT, SUITE)
+    TEACHER = teacher_files(EXPERIMENT)  # what a distillation begins with; else nothing
     SUITE.require_possible()
 except EmulatorError as error:
     raise WorkflowError(str(error)) from None

@@ -37,6 +37,7 @@ rule train:
     input:
         f"{RESULTS}/normalisation.json",
         f"{RESULTS}/splits.json",
+        TEACHER,
         config=stage_config("train"),
     output:
         f"{RESULTS}/model/seed_{{seed}}/model.json",

@@ -14,7 +14,12 @@ from emulator.report.text import UNKNOWN
 
 SEEDS = "training.seeds"
 
-OF_FILES = {"residual": "train", "one_step": "train", "regression": "regress"}
+OF_FILES = {
+    "residual": "train",
+    "one_step": "train",
+    "consistency": "train",
+    "regression": "regress",
+}
 """Sections that no card holds, and the stage whose config file of the workflow does."""
 
 
@@ -34,7 +39,8 @@ def read_settings(
     """
     card = cards[0]
     normalisation = card["normalisation"]
-    training = {name: value for name, value in card["training"].items() if name != "seed"}
+    elsewhere = ("seed", *OF_FILES)
+    training = {key: value for key, value in card["training"].items() if key not in elsewhere}
     channels = {
         _channel_name(channel): {k: v for k, v in channel.items() if k not in ("field", "name")}
         for channel in normalisation.get("channels", ())

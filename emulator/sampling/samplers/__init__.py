@@ -1,4 +1,4 @@
-"""How networks are drawn from, one file a family: by a solver, or in one pass."""
+"""How networks are drawn from, one file a family: by a solver, in one pass, or in a few."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,7 @@ from torch import Tensor
 from emulator.model.card import ModelCard
 from emulator.sampling.samplers.base import Known, Sampler
 from emulator.sampling.samplers.calibrated import CalibratedSampler
+from emulator.sampling.samplers.consistency import ConsistencySampler
 from emulator.sampling.samplers.diffusion import DiffusionSampler
 from emulator.sampling.samplers.one_step import OneStepSampler
 from emulator.sampling.samplers.residual import ResidualSampler
@@ -17,6 +18,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "diffusion": DiffusionSampler,
     "residual": ResidualSampler,
     "one_step": OneStepSampler,
+    "consistency": ConsistencySampler,
 }
 """Samplers by the objective that a network was trained for."""
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.diffusion.likelihood import LogLikelihood
+from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.model.field_transform import Encoded, network_channels
 
@@ -61,6 +62,20 @@ class Sampler(ABC):
         EmulatorError
             With what to do instead.
         """
+
+    def refuse_evaluations(self, options: SamplingConfig) -> None:
+        """Refuse what only a consistency model reads.
+
+        Raises
+        ------
+        EmulatorError
+            With what to do instead.
+        """
+        if options.evaluations is not None:
+            raise EmulatorError(
+                f"sampling.evaluations is {options.evaluations}, and {self.card.name} is no "
+                "consistency model: leave it out (a diffusion takes sampling.n_steps)"
+            )
 
     @abstractmethod
     def draw(

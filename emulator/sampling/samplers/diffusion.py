@@ -27,6 +27,7 @@ class DiffusionSampler(Sampler):
 
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:
         """Guidance drops only what the model was trained without now and then."""
+        self.refuse_evaluations(options)
         require_trained(self.card.diffusion, options)
 
     def draw(

@@ -36,6 +36,7 @@ class OneStepSampler(Sampler):
 
     def require(self, options: SamplingConfig, *, observed: bool = False) -> None:
         """No guidance and no known values: there is no path that could be bent."""
+        self.refuse_evaluations(options)
         if options.guidance_scale != 1.0:
             raise EmulatorError(
                 f"sampling.guidance_scale is {options.guidance_scale:g}, and a one-step ensemble "
