@@ -40,8 +40,8 @@ EXTRAS = {
 
 # in the order of --help
 COMMANDS = (
-    simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, paint, validate,
-    report, compare, schema,
+    simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, paint,
+    validate, report, compare, schema,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -1,7 +1,7 @@
 """Commands on ensembles: draw them, paint boxes, and write them for other codes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 

@@ -21,6 +21,7 @@ from emulator.sampling.inputs import (
     prepare_condition,
 )
 from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.labels import Drawn
 from emulator.sampling.painting.painter import Painter
 
 if TYPE_CHECKING:
@@ -256,6 +257,10 @@ class BaseEmulator(ABC):
     @abstractmethod
     def passes(self, options: SamplingConfig) -> int:
         """Evaluations of the network that a member takes."""
+
+    @abstractmethod
+    def drawn_by(self, member: int, options: SamplingConfig) -> Drawn:
+        """Which model a member is of."""
 
     @abstractmethod
     def paint_member(

@@ -30,6 +30,7 @@ from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.labels import Drawn
 from emulator.sampling.painting.network import TiledNetwork
 from emulator.sampling.painting.noise import BoxNoise
 from emulator.sampling.possible import require_possible
@@ -145,6 +146,11 @@ class Emulator(BaseEmulator):
     def passes(self, options: SamplingConfig) -> int:
         """Evaluations of the network that a member takes."""
         return self.sampler.passes(options)
+
+    def drawn_by(self, member: int, options: SamplingConfig) -> Drawn:
+        """Every member is of this model."""
+        recipe = self.sampler.recipe(options)
+        return Drawn(self.seed, self.card.weights_sha256, recipe, self.calibration)
 
     @torch.no_grad()
     def paint_member(

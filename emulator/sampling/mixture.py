@@ -16,6 +16,7 @@ from emulator.sampling.ensemble import Emulator
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import align_settings, restate_calibrations, restate_settings
 from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.labels import Drawn
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,6 +83,11 @@ class Mixture(BaseEmulator):
     def passes(self, options: SamplingConfig) -> int:
         """Evaluations of the network that a member takes."""
         return self.models[0].passes(options)
+
+    def drawn_by(self, member: int, options: SamplingConfig) -> Drawn:
+        """The model whose turn it is."""
+        n_models = len(self.models)
+        return self.models[member % n_models].drawn_by(member // n_models, options)
 
     def paint_member(
         self, box: Box, member: int, seed: int, options: SamplingConfig, progress: Progress | None

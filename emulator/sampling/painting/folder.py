@@ -47,7 +47,7 @@ def paint_folder(painter: Painter, members: Iterable[int], folder: Path) -> int:
     for member in members:
         path = member_file(folder, member)
         if is_file(path):
-            _require_same(path, painter)
+            _require_same(path, painter, member)
         else:
             missing.append(member)
     line = Progress("paint", painter.passes * len(missing)) if missing else None
@@ -57,11 +57,11 @@ def paint_folder(painter: Painter, members: Iterable[int], folder: Path) -> int:
     return len(missing)
 
 
-def _require_same(path: Path, painter: Painter) -> None:
-    found, wanted = read_dataset(path), painter.label(painter.nothing, [0])
-    differing = [
-        name for name, value in _identity(wanted).items() if _identity(found)[name] != value
-    ]
+def _require_same(path: Path, painter: Painter, member: int) -> None:
+    found, wanted = (
+        _identity(each) for each in (read_dataset(path), painter.label(painter.nothing, [member]))
+    )
+    differing = [name for name, value in wanted.items() if found[name] != value]
     if differing:
         raise DataError(
             path,
@@ -72,7 +72,7 @@ def _require_same(path: Path, painter: Painter) -> None:
 
 
 def _identity(painted: "xr.Dataset") -> dict[str, object]:
-    """What makes members those of one ensemble."""
+    """What a member is a function of."""
     attrs = painted.attrs
     sampling = json.loads(attrs["sampling"])
     for of_call in ("n_members", "batch_size"):

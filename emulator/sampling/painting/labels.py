@@ -1,19 +1,33 @@
 """Labels of a painted box: what was painted, from what, by whom."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from emulator.config import SamplingConfig
 from emulator.fields import dump_fields, shared_unit
 from emulator.metadata import provenance
+from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
 from emulator.sampling.painting.box import Box
 from emulator.units import Unit
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+class Drawn(NamedTuple):
+    """Which model a member is of."""
+
+    seed: int
+    """That it was trained from."""
+    weights: str
+    """SHA-256."""
+    recipe: dict[str, str | int]
+    """Solver and evaluations."""
+    calibration: Calibration | None
 
 
 def label_box(
@@ -23,6 +37,7 @@ def label_box(
     seed: int,
     options: SamplingConfig,
     card: ModelCard,
+    drawn: Sequence[Drawn],
 ) -> "xr.Dataset":
     """Dataset of painted members ``(member, channel, y, x)``.
 
@@ -38,6 +53,8 @@ def label_box(
         That they were drawn with.
     card
         Of the model, of the first of several.
+    drawn
+        By whom each member was drawn, and how.
     """
     import xarray as xr
 
@@ -58,6 +75,7 @@ def label_box(
         coords={
             "channel": [field.name for field in fields],
             "member": members,
+            "model_seed": ("member", [each.seed for each in drawn]),
             "parameter": list(card.normalisation.params),
             **axes,
         },
@@ -71,7 +89,24 @@ def label_box(
             "stride": box.tiles.stride,
             "origin": list(box.origin),
             "noise_of": box.name,
-            **provenance("paint", model=card.name, weights=[card.weights_sha256]),
+            **drawn[0].recipe,
+            **_calibrations(drawn),
+            **provenance(
+                "paint", model=card.name, weights=list(dict.fromkeys(d.weights for d in drawn))
+            ),
             **{k: v for k, v in card.attributes.items() if k == "notice"},
         },
     )  # fmt: skip
+
+
+def _calibrations(drawn: Sequence[Drawn]) -> dict[str, str]:
+    """How draws were corrected, by the seed of the model, as ensembles say it."""
+    found = {
+        str(each.seed): {
+            "noise_scale": each.calibration.noise_scale,
+            "shift": each.calibration.shift,
+        }
+        for each in drawn
+        if each.calibration is not None
+    }
+    return {"calibration": json.dumps(found)} if found else {}

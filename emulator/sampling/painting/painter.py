@@ -10,7 +10,7 @@ from emulator.model.card import ModelCard
 from emulator.progress import Progress
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box, prepare_box
-from emulator.sampling.painting.labels import label_box
+from emulator.sampling.painting.labels import Drawn, label_box
 from emulator.sampling.painting.source import read_source
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ class Paints(Protocol):
 
     def passes(self, options: SamplingConfig) -> int:
         """Evaluations of the network that a member takes."""
+
+    def drawn_by(self, member: int, options: SamplingConfig) -> Drawn:
+        """Which model a member is of."""
 
     def paint_member(
         self, box: Box, member: int, seed: int, options: SamplingConfig, progress: Progress | None
@@ -94,7 +97,9 @@ class Painter:
 
     def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
         """Dataset of members ``(member, channel, y, x)``."""
-        return label_box(values, self.box, members, self.seed, self.options, self.model.card)
+        drawn = [self.model.drawn_by(member, self.options) for member in members]
+        card = self.model.card
+        return label_box(values, self.box, members, self.seed, self.options, card, drawn)
 
 
 def _of_model(own: Any, names: list[str]) -> dict[str, float]:

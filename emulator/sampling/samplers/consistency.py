@@ -72,6 +72,10 @@ class ConsistencySampler(Sampler):
         """Not known: the student has the ends of paths, and no ODE."""
         raise EmulatorError(f"a consistency model has no likelihood; {_INSTEAD}")
 
+    def passes(self, options: SamplingConfig) -> int:
+        """Its evaluations."""
+        return _evaluations(options)
+
     def recipe(self, options: SamplingConfig) -> dict[str, str | int]:
         """Its evaluations."""
         return {"solver": "consistency", "n_steps": _evaluations(options)}
