@@ -144,14 +144,16 @@ def test_the_exports_of_the_docs_run(finished, tmp_path, call):
 
 def test_the_snippets_of_the_docs_run(finished, tmp_path, monkeypatch):
     """With the bundle of this run where the README has that of the demo, and a map of this run."""
-    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/diffusion.md")]
+    pages = [
+        (ROOT / page).read_text() for page in ("README.md", "docs/diffusion.md", "docs/painting.md")
+    ]
     blocks = re.findall(r"```python\n(.*?)```", "\n".join(pages), re.DOTALL)
     as_the_demo(finished[0], tmp_path)
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(blocks[0], names)
     assert names["fields"].fields.sizes["member"] == 16
-    for block in blocks[1:]:  # those of docs/diffusion.md go on with its names
+    for block in blocks[1:]:  # those of the pages go on with its names
         exec(block, names)
     known = ~np.isnan(names["observed"][0, 0])
     drawn = names["fields"].fields.values[0, :, 0]
