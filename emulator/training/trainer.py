@@ -35,6 +35,7 @@ from emulator.training.loaders import (
 from emulator.training.nodes import meet_nodes
 from emulator.training.objectives.base import EmulatorModule, NonFiniteLossError
 from emulator.training.objectives.build import build_module
+from emulator.training.objectives.consistency import ConsistencyModule
 from emulator.training.objectives.diffusion import DiffusionModule
 from emulator.training.objectives.one_step import OneStepModule
 from emulator.training.objectives.regression import RegressionModule, regression_of
@@ -140,7 +141,7 @@ def train(
     if isinstance(module, DiffusionModule) and objective == "diffusion":
         modes = measure_modes(training_windows(config, training, normalisation, seed), module)
         check_noise_end(modes, module, network_channels(normalisation.channels))
-    if isinstance(module, DiffusionModule | OneStepModule):
+    if isinstance(module, DiffusionModule | OneStepModule | ConsistencyModule):
         module.measure(training_windows(config, training, normalisation, seed))
     history = History(module.columns())
     callbacks = _build_callbacks(config, history, state, label, normalisation)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from emulator.config import EVALUATIONS, DiffusionConfig, TrainingConfig
-from emulator.data.dataset import Batch
+from emulator.data.dataset import Batch, WindowDataset
 from emulator.diffusion.consistency import Ladder, Renoise, consistency_loss
 from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.solvers import solve
@@ -19,6 +19,7 @@ from emulator.networks.backbone import Backbone
 from emulator.training.loaders import VALIDATION_SEED
 from emulator.training.monitor import MEMBERS, ensemble_names, score_ensemble
 from emulator.training.objectives.base import EmulatorModule, Part, step_seed
+from emulator.training.objectives.tilt import MassTilt
 
 
 class Draws(NamedTuple):
@@ -61,6 +62,13 @@ class ConsistencyModule(EmulatorModule[Draws]):
         super().__init__(network, transform, training, seed=seed, pixel_mpch=pixel_mpch)
         self.diffusion, self.ladder, self.teacher = diffusion, ladder, teacher
         self.parameterization, self.gaps = build_parameterization(diffusion), Gaps(transform)
+        floor = transform.normalisation.condition_floor_msunh
+        self.pixels = MassTilt(diffusion.mass_tilt, floor)
+
+    @torch.no_grad()
+    def measure(self, windows: WindowDataset) -> None:
+        """Mean weight of a pixel, from training windows that no step sees."""
+        self.pixels.measure_unless_even(windows)
 
     def columns(self) -> list[str]:
         """Scores of small ensembles."""
@@ -88,7 +96,8 @@ class ConsistencyModule(EmulatorModule[Draws]):
         return consistency_loss(
             self._denoiser(network, given), self._denoiser(self.teacher, given),
             data.x, data.eps, draws.level, ladder=self.ladder,
-            channel_weights=self.weights, pixel_weights=data.pixel_weights,
+            channel_weights=self.weights,
+            pixel_weights=self.pixels.weigh(data.pixel_weights, batch.condition, data.x),
         )  # fmt: skip
 
     def _denoiser(self, network: nn.Module, given: Encoded) -> Denoiser:

@@ -23,7 +23,7 @@ from emulator.model.conditional import bind_condition, denoiser
 from emulator.model.field_transform import Encoded, FieldTransform
 from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone, ParameterHead
-from emulator.training.loaders import VALIDATION_SEED, unseen_windows
+from emulator.training.loaders import VALIDATION_SEED
 from emulator.training.monitor import (
     MEMBERS,
     ErrorByNoise,
@@ -33,7 +33,7 @@ from emulator.training.monitor import (
     score_ensemble,
 )
 from emulator.training.objectives.base import EmulatorModule, Part, step_seed
-from emulator.training.objectives.tilt import PROBED, MassTilt
+from emulator.training.objectives.tilt import MassTilt
 
 
 class Draws(NamedTuple):
@@ -177,19 +177,14 @@ class DiffusionModule(EmulatorModule[Draws]):
     @torch.no_grad()
     def measure(self, windows: WindowDataset) -> None:
         """Mean weight of a pixel, from training windows that no step sees."""
-        if self.pixels.power:
-            batches = unseen_windows(windows, PROBED)
-            self.pixels.measure([batch.condition for batch in batches])
+        self.pixels.measure_unless_even(windows)
 
     def _loss(self, task: Task, batch: Batch, eps: Tensor, t: Tensor) -> Tensor:
         """Training loss of each sample; ``eps`` holds the noise for gaps, too."""
         data = self.gaps.fill(task.x, eps)
-        pixel_weights = data.pixel_weights
-        if self.pixels.power:
-            tilt = self.pixels(batch.condition).expand_as(task.x)
-            pixel_weights = tilt if pixel_weights is None else pixel_weights * tilt
         return training_loss(
-            task.network, data.x, data.eps, t, pixel_weights=pixel_weights,
+            task.network, data.x, data.eps, t,
+            pixel_weights=self.pixels.weigh(data.pixel_weights, batch.condition, data.x),
             schedule=self.schedule, parameterization=self.parameterization, weight=self.weight,
             channel_weights=self.weights.to(task.x), data_noise=self.data_noise,
         )  # fmt: skip

@@ -84,6 +84,6 @@ class ResidualModule(DiffusionModule):
         nats = 0.5 * error.square() * torch.exp(-2.0 * centre.log_scale) + centre.log_scale
         tempered = nats * torch.exp(2.0 * self.options.beta * centre.log_scale.detach())
         shares = self.weights.to(x) / self.weights.to(x).mean()
-        if self.pixels.power:
-            tempered = tempered * self.pixels(batch.condition)
+        weights = self.pixels.weigh(None, batch.condition, x)
+        tempered = tempered if weights is None else tempered * weights
         return (torch.where(is_there, tempered, 0.0).flatten(2).mean(-1) * shares).mean(-1)

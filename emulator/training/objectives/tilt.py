@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from emulator.data.condition import Condition
+from emulator.data.dataset import WindowDataset
+from emulator.training.loaders import unseen_windows
 
 REFERENCE_MSUNH = 1.0e10
 """Unit of the masses whose powers weigh pixels [Msun/h]; the weights are normalised anyway."""
@@ -41,9 +43,33 @@ class MassTilt:
         """Mean over training windows, by which weights are divided."""
         self.mean = float(torch.cat([self._raw(each) for each in conditions]).mean())
 
+    def measure_unless_even(self, windows: WindowDataset) -> None:
+        """The same from training windows that no step sees, where pixels do not count alike."""
+        if self.power:
+            self.measure([batch.condition for batch in unseen_windows(windows, PROBED)])
+
     def __call__(self, condition: Condition) -> Tensor:
         """``(batch, 1, y, x)``."""
         return self._raw(condition)[:, None] / self.mean
+
+    def weigh(
+        self, pixel_weights: Tensor | None, condition: Condition, like: Tensor
+    ) -> Tensor | None:
+        """Weights that pixels have anyway times those of their mass; None: one everywhere.
+
+        Parameters
+        ----------
+        pixel_weights
+            Of the shape of ``like``, or None.
+        condition
+            Of the batch.
+        like
+            ``(batch, channel, y, x)``.
+        """
+        if not self.power:
+            return pixel_weights
+        tilt = self(condition).expand_as(like)
+        return tilt if pixel_weights is None else pixel_weights * tilt
 
     def _raw(self, condition: Condition) -> Tensor:
         return ((condition.field + self.floor_msunh) / REFERENCE_MSUNH) ** self.power
