@@ -16,7 +16,7 @@ from emulator.networks.backbone import Backbone
 OF_TRAINING = {
     "network": {"dropout", "checkpointing"},
     "diffusion": {
-        "weight", "min_snr", "sigmoid_bias", "times", "data_noise",
+        "weight", "min_snr", "sigmoid_bias", "mass_tilt", "times", "data_noise",
         "drop_params", "drop_each_param", "drop_context",
     },
     "normalisation": {"defined_share"},
