@@ -10,7 +10,7 @@ import sys
 import typer
 
 from emulator.cli.config import cost, schema
-from emulator.cli.ensembles import export, paint, sample
+from emulator.cli.ensembles import export, paint, response, sample
 from emulator.cli.model import calibrate, fit, info, regress, train, tune
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
@@ -41,7 +41,7 @@ EXTRAS = {
 # in the order of --help
 COMMANDS = (
     simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, paint,
-    validate, report, compare, schema,
+    response, validate, report, compare, schema,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

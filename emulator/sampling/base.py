@@ -1,7 +1,7 @@
 """What every trained model can do, one or several: draw, and tell how likely fields are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from emulator.sampling.inputs import (
 from emulator.sampling.painting.box import Box
 from emulator.sampling.painting.labels import Drawn
 from emulator.sampling.painting.painter import Painter
+from emulator.sampling.response import measure_response
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -187,6 +188,54 @@ class BaseEmulator(ABC):
         line = Progress("paint", painter.passes * n_members) if progress else None
         values = np.stack([painter.draw(number, line) for number in numbers])
         return painter.label(values, numbers)
+
+    def response(
+        self,
+        source: "np.ndarray | xr.DataArray | str | Path",
+        params: Any = None,
+        *,
+        vary: Mapping[str, Sequence[float]],
+        summaries: Sequence[str] = ("mass", "variance", "power"),
+        projection: str | None = None,
+        n_members: int = 4,
+        seed: int = 0,
+        overlap: float = 0.5,
+        out_of_range: Policy = "raise",
+        sampling: SamplingConfig | None = None,
+        progress: bool = False,
+    ) -> "xr.Dataset":
+        """What parameters do to summaries of a box, one at a time and with common noise.
+
+        Parameters
+        ----------
+        source, params, projection, n_members, seed, overlap, out_of_range, sampling, progress
+            See :meth:`paint`; two members or more.
+        vary
+            Values by the name of a parameter: ``{"A_SN1": [0.5, 2.0]}``.
+        summaries
+            Some of ``mass``, ``variance`` and ``power`` of every field.
+
+        Returns
+        -------
+        See :func:`emulator.sampling.response.measure_response`: ``power_response (point, channel,
+        k)`` is the mean of ln(P / P_fiducial) over members, ``power_error`` its standard error.
+
+        Raises
+        ------
+        EmulatorError
+            For what :meth:`paint` refuses, and for unknown parameters and summaries.
+        """
+
+        def painter(point: Any) -> Painter:
+            return Painter(
+                self, source, point, projection=projection, seed=seed, overlap=overlap,
+                out_of_range=out_of_range, sampling=sampling,
+            )  # fmt: skip
+
+        fiducial = painter(params).params
+        return measure_response(
+            painter, fiducial, vary, n_members=n_members, summaries=summaries, progress=progress
+        )
 
     def log_likelihood(
         self,

@@ -352,7 +352,8 @@ def test_parameters_of_the_command_line_are_checked(folder, bundle, tmp_path):
     given = [bundle, folder / "CV_0.h5", "--output", tmp_path, "--members", 1]
     for words, said in (
         (["--param", "Omega_m"], "expected NAME=VALUE"),
-        (["--param", "Omega_m=high"], "expected NAME=VALUE"),
+        (["--param", "Omega_m=high"], "--param Omega_m: expected numbers, got 'high'"),
+        (["--param", "Omega_m=0.3,0.2"], "expected one number"),
         (["--param", "Omega_m=0.3", "--param", "Omega_m=0.2"], "each name once"),
         (["--param", "Omega_m=0.3"], "missing ['A_SN1']"),
         (["--param", "Omega_m=0.3", "--param", "A_SN1=9"], "beyond the trained range"),

@@ -80,6 +80,13 @@ class Painter:
         self.options = model.options_for(sampling)
 
     @property
+    def params(self) -> dict[str, float]:
+        """Parameters of the box by name; NaN where unknown."""
+        names = self.model.card.normalisation.params
+        values = self.box.condition.params[0].tolist()
+        return dict(zip(names, values, strict=True))
+
+    @property
     def passes(self) -> int:
         """Windows that the network sees for a member."""
         return len(self.box.tiles.corners) * self.model.passes(self.options)
