@@ -9,8 +9,9 @@ import sys
 
 import typer
 
+from emulator.cli.boxes import paint, response
 from emulator.cli.config import cost, schema
-from emulator.cli.ensembles import export, paint, response, sample
+from emulator.cli.ensembles import export, sample
 from emulator.cli.model import calibrate, fit, info, regress, train, tune
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate

@@ -28,10 +28,12 @@ from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective
 from emulator.model.normalisation import Normalisation
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
+* 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
+  distillation.
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
   pixels in which channels are defined; whether each field has a network of its own.
 * 4: channels hold the row of their field, as a config may declare further ones.
@@ -55,6 +57,12 @@ class Grid(BaseModel):
     window: Annotated[int, Field(ge=1, le=8192)]
     depth_mpch: Length
     redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)]
+    deposit: Literal["ngp", "cic", "tsc", "adaptive"] | None = None
+    """Kernel that the maps were deposited by; None: it is not known."""
+
+    def attributes(self) -> dict[str, float | int | str]:
+        """What is known, as attributes of a file."""
+        return self.model_dump(exclude_none=True)
 
 
 class TrainingFacts(BaseModel):
@@ -98,7 +106,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[5] = 5
+    format_version: Literal[6] = 6
     name: str
     grid: Grid
     network: NetworkConfig

@@ -12,6 +12,7 @@ from emulator.data.cutouts import Cutout, extract, window_places
 from emulator.data.maps import Maps, read_maps
 from emulator.io import DataError
 from emulator.sampling.ensemble import Emulator
+from emulator.sampling.grids import require_same_grid
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def cut_windows(
     import xarray as xr
 
     maps = read_maps(maps_path)
-    _check_grid(maps, emulator)
+    require_same_grid(maps.attrs, emulator.card.grid, str(maps.path))
     if response_set is not None and not maps.periodic:
         raise DataError(
             f"{maps_path}",
@@ -188,7 +189,7 @@ def _cut_redraws(
         other = read_maps(path)
         if other.params != maps.params:
             continue
-        _check_grid(other, emulator)
+        require_same_grid(other.attrs, emulator.card.grid, str(other.path))
         draw = _cut_all(other, places, emulator)
         for one, again in zip(cuts, draw, strict=True):
             if not np.allclose(one.condition, again.condition, rtol=1e-4):
@@ -213,20 +214,3 @@ def _choose_windows(
     n_windows = min(options.windows_per_simulation, len(places))
     chosen = rng.choice(len(places), size=n_windows, replace=False)
     return [places[i] for i in sorted(chosen)]
-
-
-def _check_grid(maps: Maps, emulator: Emulator) -> None:
-    grid = emulator.card.grid
-    for name, expected in (
-        ("pixel_mpch", grid.pixel_mpch),
-        ("depth_mpch", grid.depth_mpch),
-        ("redshift", grid.redshift),
-    ):
-        found = float(maps.attrs[name])
-        if abs(found - expected) > 1e-6 * max(1.0, abs(expected)):
-            raise DataError(
-                f"{maps.path}:{name}",
-                f"{expected:g} as the model was trained",
-                f"{found:g}",
-                "Project the maps with the grid of the model, or train another one.",
-            )

@@ -55,7 +55,7 @@ def label_ensemble(
             "x": ("x", coordinate, length),
         },
         attrs={
-            **card.grid.model_dump(),
+            **card.grid.attributes(),
             "fields": dump_fields(fields),
             "empty_below": json.dumps(_empty_below(card)),
             "sampling": json.dumps(_as_drawn(options, condition, members, seed)),

@@ -88,12 +88,19 @@ def common_grid(maps: Sequence[Maps], window: int) -> Grid:
                     other.path, f"{name} = {first.attrs[name]} as in {first.path}",
                     str(other.attrs[name]), "One model has one grid.",
                 )  # fmt: skip
+    kernels = {str(each.attrs["deposit"]) for each in maps if "deposit" in each.attrs}
+    if len(kernels) > 1:
+        raise DataError(
+            first.path, "maps that were deposited by one kernel", ", ".join(sorted(kernels)),
+            "Project all simulations with the same data.deposit.",
+        )  # fmt: skip
     attrs = first.attrs
     return Grid(
         pixel_mpch=float(attrs["pixel_mpch"]),
         window=window,
         depth_mpch=float(attrs["depth_mpch"]),
         redshift=float(attrs["redshift"]),
+        deposit=kernels.pop() if kernels else None,
     )
 
 

@@ -12,8 +12,9 @@ from untrained import PARAMS, WINDOW, build_emulator
 from emulator.config import SamplingConfig
 from emulator.data.maps import read_maps
 from emulator.io import DataError, write_dataset
+from emulator.sampling.grids import require_same_grid
 from emulator.sampling.growth import grow_ensemble
-from emulator.sampling.held_out import _check_grid, _cut_redraws, cut_windows
+from emulator.sampling.held_out import _cut_redraws, cut_windows
 
 FEW = SamplingConfig(n_steps=2, windows_per_simulation=5, n_members=2)
 
@@ -52,9 +53,23 @@ def test_windows_are_chosen_by_the_seed_and_the_run(emulator, folder, maps):
 )
 def test_a_grid_agrees_to_a_millionth(emulator, maps, name, value, tolerance):
     for sign in (-1, 1):
-        _check_grid(with_attributes(maps, **{name: value + sign * 0.98 * tolerance}), emulator)
+        near, far = (
+            with_attributes(maps, **{name: value + sign * share * tolerance}).attrs
+            for share in (0.98, 1.03)
+        )
+        require_same_grid(near, emulator.card.grid, "maps")
         with pytest.raises(DataError, match=name):
-            _check_grid(with_attributes(maps, **{name: value + sign * 1.03 * tolerance}), emulator)
+            require_same_grid(far, emulator.card.grid, "maps")
+
+
+def test_maps_of_another_kernel_are_refused(emulator, maps):
+    """Where both say which; a bundle of an earlier format does not."""
+    grid = emulator.card.grid.model_copy(update={"deposit": "adaptive"})
+    require_same_grid(with_attributes(maps, deposit="adaptive").attrs, grid, "maps")
+    other = with_attributes(maps, deposit="cic").attrs
+    with pytest.raises(DataError, match=r"deposit: expected adaptive as the model .*, got cic"):
+        require_same_grid(other, grid, "maps")
+    require_same_grid(other, emulator.card.grid, "maps")
 
 
 def test_redraws_have_the_same_matter_and_parameters(emulator, folder, maps):

@@ -220,7 +220,7 @@ def test_maps_files_arrays_and_labelled_arrays_are_the_same_box(folder, emulator
         (
             lambda box: xr.DataArray(box, attrs={"pixel_mpch": 0.4}),
             {},
-            r"pixel_mpch: expected 0.2 as in training, got 0.4",
+            r"pixel_mpch: expected 0.2 as the model was trained, got 0.4",
         ),
         (lambda box: xr.DataArray(box, attrs={"redshift": 1.0}), {}, r"redshift: expected 0"),
     ],
@@ -235,7 +235,11 @@ def test_sources_that_are_none_are_refused_by_name(folder, emulator, box, tmp_pa
     np.save(tmp_path / "box.npy", box)
     for source, options, said in (
         (folder / "CV_0.h5", {"projection": "w"}, r"projection: expected 'w', got only x, y, z"),
-        (tmp_path / "box.txt", {"params": PARAMS}, r"maps file \(\.h5\) or one array"),
+        (
+            tmp_path / "box.txt",
+            {"params": PARAMS},
+            r"maps file .*, a snapshot .* or one array",
+        ),
         (tmp_path / "text.npy", {"params": PARAMS}, r"text\.npy: expected an array"),
         (tmp_path / "none.npy", {"params": PARAMS}, r"none\.npy: expected an array"),
         (tmp_path / "box.npy", {}, r"params: expected Omega_m, A_SN1, got none"),

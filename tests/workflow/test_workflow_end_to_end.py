@@ -161,6 +161,24 @@ def test_the_snippets_of_the_docs_run(finished, tmp_path, monkeypatch):
     assert np.isfinite(names["result"].log_likelihood).all()
 
 
+def test_a_snapshot_is_painted_as_its_maps_file_is(finished):
+    """A box without a twin: the snapshot alone, on the grid and with the kernel of the model."""
+    folder = finished[0]
+    model = emulator.load(folder / "results/test/model", device="cpu")
+    (snapshot,) = (folder / "data/raw/test").glob("Sims/Surrogate_DM/*/CV/CV_0/*.hdf5")
+    maps = model.paint(folder / "data/processed/test/maps/CV_0.h5", projection="z")
+    params = dict(zip(maps.parameter.values.tolist(), maps.params.values.tolist(), strict=True))
+    own = model.paint(snapshot, params, projection="z")
+    np.testing.assert_allclose(own.condition, maps.condition, rtol=1e-5)
+    # noise is a function of the map, to the bit
+    named = [
+        model.paint(source, params, projection="z", noise_of="CV_0").fields
+        for source in (snapshot, folder / "data/processed/test/maps/CV_0.h5")
+    ]
+    median = np.median(np.abs(np.log((named[0] + 1e8) / (named[1] + 1e8))))
+    assert median < 1e-3
+
+
 def test_a_second_call_does_nothing(finished, snakemake):
     done = snakemake(finished[0])
     assert "Nothing to be done" in done.stdout + done.stderr

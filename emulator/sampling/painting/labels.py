@@ -81,7 +81,7 @@ def label_box(
         },
         attrs={
             "Conventions": "CF-1.11",
-            **card.grid.model_dump(),
+            **card.grid.attributes(),
             "fields": dump_fields(fields),
             "sampling": json.dumps(
                 options.model_dump(mode="json") | {"seed": seed, "n_members": len(members)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from emulator.data.maps import read_maps
 from emulator.fields import CONDITION
 from emulator.io import DataError
 from emulator.model.card import Grid
+from emulator.sampling.grids import require_same_grid
+from emulator.sampling.painting.snapshot import project_snapshot
 
 if TYPE_CHECKING:
     import xarray as xr
-
-_TOLERANCE = 1e-6
 
 
 class Source(NamedTuple):
@@ -34,11 +34,14 @@ def read_source(
     source
         An array; a DataArray, whose attributes ``pixel_mpch``, ``depth_mpch`` and ``redshift``, if
         it has them, must be those of the training; a maps file of the pipeline (``.h5``), which
-        holds its parameters; or a file of one array (``.npy``).
+        holds its parameters; a dark-matter-only snapshot (``.hdf5``, one file or any of a family),
+        see :func:`~emulator.sampling.painting.snapshot.project_snapshot`; or a file of one array
+        (``.npy``).
     grid
         Of the model.
     projection
-        Which map of a maps file, by its label; default: the first.
+        Which map of a maps file or snapshot, by its label (``x``, ``y``, ``z``: the axis that is
+        summed); default: the first.
 
     Raises
     ------
@@ -48,19 +51,25 @@ def read_source(
     """
     if isinstance(source, str | Path):
         path = Path(source)
+        if path.suffix == ".hdf5":
+            return Source(project_snapshot(path, grid, projection), None)
         if path.suffix == ".h5":
             return _of_maps(path, grid, projection)
         if path.suffix == ".npy":
             return Source(_load(path), None)
-        raise DataError(path, "a maps file (.h5) or one array (.npy)", path.suffix or "no suffix")
+        raise DataError(
+            path,
+            "a maps file (.h5), a snapshot (.hdf5) or one array (.npy)",
+            path.suffix or "no suffix",
+        )
     if not isinstance(source, np.ndarray):
-        _require_grid(source.attrs, grid, str(source.name or "map"))
+        require_same_grid(source.attrs, grid, str(source.name or "map"))
     return Source(np.asarray(source), None)
 
 
 def _of_maps(path: Path, grid: Grid, projection: str | None) -> Source:
     maps = read_maps(path, lazy=True)
-    _require_grid(maps.attrs, grid, str(path))
+    require_same_grid(maps.attrs, grid, str(path))
     if not maps.periodic:
         raise DataError(path, "maps of a whole box", "ready windows: draw them with sample()")
     label = maps.projections[0] if projection is None else projection
@@ -78,18 +87,3 @@ def _load(path: Path) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise DataError(path, "an array as numpy.save writes it", str(error)) from error
     return values
-
-
-def _require_grid(attrs: Mapping[Any, Any], grid: Grid, where: str) -> None:
-    """What the map says of itself is what the model was trained on."""
-    for name in ("pixel_mpch", "depth_mpch", "redshift"):
-        if name not in attrs:
-            continue
-        wanted, found = float(getattr(grid, name)), float(attrs[name])
-        if abs(found - wanted) > _TOLERANCE * max(1.0, abs(wanted)):
-            raise DataError(
-                f"{where}:{name}",
-                f"{wanted:g} as in training",
-                f"{found:g}",
-                "Project the simulation on the pixel and depth of the model, or train another.",
-            )

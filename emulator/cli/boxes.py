@@ -1,0 +1,154 @@
+"""Commands on whole boxes: paint them, and say what parameters do to them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from emulator.cli.options import AS_PATH
+from emulator.io import EmulatorError
+
+Model = Annotated[
+    Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
+]
+Source = Annotated[
+    Path,
+    typer.Argument(help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy).", **AS_PATH),
+]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Parameter [of the maps file]; repeatable."),
+]
+Projection = Annotated[
+    str | None, typer.Option(help="Which map: the axis that is summed [the first].")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the ensemble.")]
+OutOfRange = Annotated[
+    Literal["raise", "warn"], typer.Option(help="Parameters or densities beyond training.")
+]
+
+
+def paint(
+    model: Annotated[
+        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
+    ],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map as .npy.", **AS_PATH
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Folder of member_NNNNN.nc; those there are kept.", **AS_PATH)
+    ],
+    param: Param = None,
+    projection: Projection = None,
+    members: Annotated[int, typer.Option(min=1, help="How many.")] = 8,
+    first_member: Annotated[int, typer.Option(min=0, help="Number of the first.")] = 0,
+    seed: Seed = 0,
+    overlap: Annotated[
+        float, typer.Option(help="Share of a window that the next one covers again.")
+    ] = 0.5,
+    noise_of: Annotated[
+        str | None, typer.Option(help="Name of the noise, shared by boxes of one name [the map].")
+    ] = None,
+    out_of_range: OutOfRange = "raise",
+    only_summary: Annotated[
+        bool, typer.Option(help="Keep mean and standard deviation alone (summary.nc).")
+    ] = False,
+) -> None:
+    """Paint a whole dark-matter-only box, a file a member.
+
+    Members do not depend on how they are shared among jobs: give each its --first-member.
+    """
+    from emulator.sampling.loading import load
+    from emulator.sampling.painting.folder import paint_folder, paint_summary
+    from emulator.sampling.painting.painter import Painter
+
+    painter = Painter(
+        load(model), source, _parameters(param), projection=projection, seed=seed,
+        overlap=overlap, noise_of=noise_of, out_of_range=out_of_range,
+    )  # fmt: skip
+    numbers = range(first_member, first_member + members)
+    if only_summary:
+        typer.echo(paint_summary(painter, numbers, output))
+        return
+    painted = paint_folder(painter, numbers, output)
+    typer.echo(f"{output}: {painted} members painted, {members - painted} were there")
+
+
+def response(
+    model: Annotated[
+        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
+    ],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map as .npy.", **AS_PATH
+        ),
+    ],
+    vary: Annotated[
+        list[str], typer.Option(metavar="NAME=V1,V2", help="Values of a parameter; repeatable.")
+    ],
+    output: Annotated[Path, typer.Option(help="File of the responses (.nc).", **AS_PATH)],
+    param: Param = None,
+    projection: Projection = None,
+    members: Annotated[int, typer.Option(min=2, help="How many, with common noise.")] = 4,
+    seed: Seed = 0,
+    out_of_range: OutOfRange = "raise",
+) -> None:
+    """Say what parameters do to mass, variance and power of a box, by a model.
+
+    One parameter at a time, everything else held, the noise of every member included.
+    """
+    from emulator.io import write_dataset
+    from emulator.sampling.loading import load
+
+    asked = {name: _numbers(text, name) for name, text in _pairs(vary, "--vary", "A_SN1=0.5,2")}
+    found = load(model).response(
+        source, _parameters(param), vary=asked, projection=projection, n_members=members,
+        seed=seed, out_of_range=out_of_range, progress=True,
+    )  # fmt: skip
+    write_dataset(found, output)
+    typer.echo("change of the logarithm, of the total mass and of the variance of pixels")
+    for point in range(found.sizes["point"]):
+        here = found.isel(point=point)
+        cells = [
+            f"{name} {float(change):+.3f} ± {float(error):.3f}"
+            for what in ("mass", "variance")
+            for name, change, error in zip(
+                here["channel"].values, here[f"{what}_response"], here[f"{what}_error"], strict=True
+            )
+        ]
+        typer.echo(f"{here['parameter'].item()} = {float(here['value']):g}: {', '.join(cells)}")
+    typer.echo(output)
+
+
+def _pairs(given: list[str], option: str, example: str) -> list[tuple[str, str]]:
+    """Names and what is behind the sign of equality, each name once."""
+    pairs = [tuple(text.partition("=")[::2]) for text in given]
+    for text, (name, value) in zip(given, pairs, strict=True):
+        if not name or not value or sum(other == name for other, _ in pairs) > 1:
+            raise EmulatorError(
+                f"{option}: expected NAME=VALUE, each name once, got {text!r}; as in {option} "
+                f"{example}"
+            )
+    return [(name, value) for name, value in pairs]
+
+
+def _numbers(text: str, name: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise EmulatorError(f"{name}: expected numbers, got {text!r}") from error
+
+
+def _parameters(given: list[str] | None) -> dict[str, float] | None:
+    """Values by name; None where none is given."""
+    found = {}
+    for name, text in _pairs(given or [], "--param", "Omega_m=0.3"):
+        values = _numbers(text, f"--param {name}")
+        if len(values) > 1:
+            raise EmulatorError(f"--param {name}: expected one number, got {text!r}")
+        found[name] = values[0]
+    return found or None

@@ -1,0 +1,43 @@
+"""Whether maps are of the kind that a model was trained on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emulator.io import DataError
+from emulator.model.card import Grid
+
+TOLERANCE = 1.0e-6
+_REMEDY = "Project the maps as those of the training were, or train another model."
+
+
+def require_same_grid(attrs: Mapping[Any, Any], grid: Grid, where: str) -> None:
+    """What maps say of themselves is what a model was trained on.
+
+    Parameters
+    ----------
+    attrs
+        Of the maps; what they do not say is not looked at.
+    grid
+        Of the model. Bundles of formats up to 5 do not know the kernel of their maps.
+    where
+        The file, for messages.
+
+    Raises
+    ------
+    DataError
+        Another pixel, depth or redshift, or maps that were deposited by another kernel: one that
+        smooths otherwise looks like other matter to the model.
+    """
+    for name in ("pixel_mpch", "depth_mpch", "redshift"):
+        if name not in attrs:
+            continue
+        wanted, found = float(getattr(grid, name)), float(attrs[name])
+        if abs(found - wanted) > TOLERANCE * max(1.0, abs(wanted)):
+            raise DataError(
+                f"{where}:{name}", f"{wanted:g} as the model was trained", f"{found:g}", _REMEDY
+            )
+    kernel = attrs.get("deposit")
+    if kernel is not None and grid.deposit is not None and str(kernel) != grid.deposit:
+        raise DataError(
+            f"{where}:deposit", f"{grid.deposit} as the model was trained", str(kernel), _REMEDY
+        )
