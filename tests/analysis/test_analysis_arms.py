@@ -217,7 +217,7 @@ def test_the_command_line_refuses_with_a_sentence(tmp_path):
     for words, said in (
         (["--maps", str(tmp_path)], "run `make demo` first"),
         (["--table-only"], "expected an arm that is finished"),
-        (["--arm", "default", "cheaper"], "no such arm: cheaper; there are default, adamw"),
+        (["--arm", "default", "cheaper"], "no such arm: cheaper; there are default, plain"),
     ):
         with pytest.raises(SystemExit, match=f"(?i){said}"):
             main([*given, *words])
