@@ -141,16 +141,17 @@ def test_values_of_maps_are_masses():
     ("dmo", "factors", "fault"),
     [
         (np.ones((8, 8)), (2, 4), False), (np.ones((8, 8)), (3,), True),
-        (np.ones((8, 4)), (2,), True), (np.ones((2, 8, 8)), (2,), True),
-        (-np.ones((8, 8)), (2,), True),
+        (np.ones((4, 8)), (2, 4), False), (np.ones((6, 8)), (2, 4), True),
+        (np.ones((2, 8, 8)), (2,), True), (-np.ones((8, 8)), (2,), True),
     ],
 )  # fmt: skip
-def test_a_map_of_a_user_is_square_and_divides(dmo, factors, fault):
+def test_a_map_of_a_user_divides_along_both_sides(dmo, factors, fault):
     assert refused(Maps.from_dmo, dmo, factors) == fault
     if not fault:
-        maps = Maps.from_dmo(dmo, factors)
-        assert (maps.n_pixels, maps.n_projections, maps.periodic) == (8, 1, True)
-        assert {f: level.shape for f, level in maps.context.items()} == {2: (1, 4, 4), 4: (1, 2, 2)}
+        maps, (height, width) = Maps.from_dmo(dmo, factors), dmo.shape
+        assert (maps.n_pixels, maps.n_projections, maps.periodic) == (width, 1, True)
+        shapes = {f: level.shape for f, level in maps.context.items()}
+        assert shapes == {f: (1, height // f, width // f) for f in factors}
 
 
 def test_mean_densities_of_slabs_agree_to_a_tenth():

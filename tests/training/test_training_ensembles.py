@@ -74,8 +74,9 @@ def test_members_of_a_window_lie_next_to_each_other(batch):
         return torch.zeros_like(z)
 
     masses = draw_ensemble(
-        denoiser(still, parameterization), transform, windows, (4, 16, 16), gamma_max=9.0, seed=5
-    )
+        denoiser(still, parameterization), transform.inverse_transform, windows, (4, 16, 16),
+        gamma_max=9.0, seed=5,
+    )  # fmt: skip
     assert masses.shape == (3, MEMBERS, 3, 16, 16)
     assert (MEMBERS, EVALUATIONS, GAMMA_END) == (4, 10, -8.0)
     assert len(gammas) == EVALUATIONS
@@ -99,7 +100,7 @@ def test_a_prediction_of_the_truth_is_drawn(batch):
     rows = x.repeat_interleave(MEMBERS, 0)
     masses = draw_ensemble(
         lambda z, gamma: Prediction.of_data(rows, z, gamma),
-        transform, windows, (4, 16, 16), gamma_max=13.0, seed=0,
+        transform.inverse_transform, windows, (4, 16, 16), gamma_max=13.0, seed=0,
     )  # fmt: skip
     ratio = masses[:, :, 0] / windows.target[:, None, 0]
     torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=0, atol=2e-3)

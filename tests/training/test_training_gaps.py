@@ -16,6 +16,7 @@ from emulator.model.field_transform import FieldTransform
 from emulator.model.gaps import Gaps
 from emulator.model.normalisation import Normalisation
 from emulator.model.windows import windows_for
+from emulator.training.objectives.diffusion import Task
 from emulator.training.objectives.regression import RegressionModule
 
 FROZEN = Path(__file__).parents[1] / "regression"
@@ -135,13 +136,17 @@ def errors_of(module, x, eps, t):
     return (some_network(alpha * x + sigma * eps, gamma) - (alpha * eps - sigma * x)).square()
 
 
+def task_of(network, left):
+    return Task(network, left, lambda drawn: drawn)
+
+
 def test_a_masked_loss_is_that_of_the_occupied_pixels(fitted, batch):
     """Pixel by pixel: their sum over the number that is expected of them in a window."""
     normalisation = fitted["masked"]
     module = module_of(normalisation)
     left, _ = module.normalise(batch)
     noise, t = draws_of(module.gaps, left)
-    found = module._loss(some_network, left, noise, t)
+    found = module._loss(task_of(some_network, left), batch, noise, t)
     there, share = occupied(batch, normalisation), normalisation.defined_share[3]
     eps, filling = noise[:, :4], noise[:, 4]
     x = left.clone()
@@ -164,13 +169,13 @@ def test_a_masked_loss_asks_nothing_of_empty_pixels(fitted, batch):
     left, _ = module.normalise(batch)
     noise, t = draws_of(module.gaps, left)
     output = torch.zeros_like(left).requires_grad_()
-    module._loss(lambda z, gamma: output, left, noise, t).sum().backward()
+    module._loss(task_of(lambda z, gamma: output, left), batch, noise, t).sum().backward()
     there = occupied(batch, fitted["masked"])
     assert torch.equal(output.grad[:, 3] != 0, there)
     assert torch.isfinite(output.grad).all()
     only = Batch(batch.condition.rows([5]), batch.target[[5]])
     left, _ = module.normalise(only)
-    alone = module._loss(some_network, left, noise[[5]], t[[5]])
+    alone = module._loss(task_of(some_network, left), only, noise[[5]], t[[5]])
     assert torch.isfinite(alone).all()
 
 
@@ -182,7 +187,8 @@ def test_a_filled_loss_is_that_of_all_pixels(fitted, batch):
     x[:, 3] = torch.where(occupied(batch, fitted["noise"]), left[:, 3], noise[:, 4])
     channels = errors_of(module, x, noise[:, :4], t).mean((2, 3))
     expected = channels @ torch.tensor([1.0, 1.0, 3.0, 3.0]) / 8
-    torch.testing.assert_close(module._loss(some_network, left, noise, t), expected)
+    found = module._loss(task_of(some_network, left), batch, noise, t)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("option", FILLED)

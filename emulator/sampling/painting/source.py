@@ -11,7 +11,6 @@ from emulator.fields import CONDITION
 from emulator.io import DataError
 from emulator.model.card import Grid
 from emulator.sampling.grids import require_same_grid
-from emulator.sampling.painting.snapshot import project_snapshot
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,6 +51,9 @@ def read_source(
     if isinstance(source, str | Path):
         path = Path(source)
         if path.suffix == ".hdf5":
+            # projection needs packages that a model alone does not
+            from emulator.sampling.painting.snapshot import project_snapshot
+
             return Source(project_snapshot(path, grid, projection), None)
         if path.suffix == ".h5":
             return _of_maps(path, grid, projection)
