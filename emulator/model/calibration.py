@@ -13,13 +13,13 @@ with a factor ``f`` for each channel of the noise and a shift ``t`` for each cha
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from emulator.config import SamplingConfig
-from emulator.config.documents import shorten_error
-from emulator.io import DataError, is_file, read_json, write_json
+from emulator.io import DataError, write_json
+from emulator.model.beside import read_beside
 
 CALIBRATION_FILE = "calibration.json"
 """Name of the file in the folder of a bundle."""
@@ -172,6 +172,11 @@ class Calibration(BaseModel):
                 _AGAIN,
             )
 
+    @property
+    def correction(self) -> dict[str, tuple[float, ...]]:
+        """What draws are corrected by, as files of members say it."""
+        return {"noise_scale": self.noise_scale, "shift": self.shift}
+
     def write(self, folder: Path) -> None:
         """Write it into the folder of its bundle, atomically and sealed."""
         write_json(Path(folder) / CALIBRATION_FILE, self.model_dump(mode="json"))
@@ -197,20 +202,7 @@ def read_calibration(folder: str | Path, weights_sha256: str) -> Calibration | N
     DataError
         If the file is damaged, no calibration, or one of other weights.
     """
-    path = Path(folder) / CALIBRATION_FILE
-    if not is_file(path):
-        return None
-    value: Any = read_json(path)
-    try:
-        found = Calibration.model_validate(value)
-    except ValidationError as error:
-        raise DataError(path, "a calibration by `emulator calibrate`", f"\n{shorten_error(error)}",
-                        _AGAIN) from error  # fmt: skip
-    if found.weights_sha256 != weights_sha256:
-        raise DataError(
-            path,
-            f"a calibration of the weights beside it (sha256 {weights_sha256[:12]}...)",
-            f"one of others ({found.weights_sha256[:12]}...)",
-            _AGAIN,
-        )
-    return found
+    return read_beside(
+        Path(folder) / CALIBRATION_FILE, Calibration, weights_sha256,
+        made="a calibration by `emulator calibrate`", about="a calibration of", again=_AGAIN,
+    )  # fmt: skip

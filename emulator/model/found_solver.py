@@ -7,7 +7,7 @@ the SHA-256 of the weights that it was measured on, and beside others it is refu
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -17,13 +17,12 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
 from emulator.config import AutoConfig, SamplingConfig, Setting
-from emulator.config.documents import shorten_error
-from emulator.io import DataError, is_file, read_json, write_json
+from emulator.io import write_json
+from emulator.model.beside import read_beside
 
 SOLVER_FILE = "solver.json"
 """Name of the file in the folder of a bundle."""
@@ -178,20 +177,7 @@ def read_found(folder: str | Path, weights_sha256: str) -> FoundSolver | None:
     DataError
         If the file is damaged, no finding, or one about other weights.
     """
-    path = Path(folder) / SOLVER_FILE
-    if not is_file(path):
-        return None
-    value: Any = read_json(path)
-    try:
-        found = FoundSolver.model_validate(value)
-    except ValidationError as error:
-        raise DataError(path, "a solver found by `emulator tune`", f"\n{shorten_error(error)}",
-                        _AGAIN) from error  # fmt: skip
-    if found.weights_sha256 != weights_sha256:
-        raise DataError(
-            path,
-            f"a solver found for the weights beside it (sha256 {weights_sha256[:12]}...)",
-            f"one of others ({found.weights_sha256[:12]}...)",
-            _AGAIN,
-        )
-    return found
+    return read_beside(
+        Path(folder) / SOLVER_FILE, FoundSolver, weights_sha256,
+        made="a solver found by `emulator tune`", about="a solver found for", again=_AGAIN,
+    )  # fmt: skip

@@ -130,17 +130,19 @@ class BoxEmulator(ABC):
         EmulatorError
             For what :meth:`paint` refuses, and for unknown parameters and summaries.
         """
+        options: dict[str, Any] = {
+            "seed": seed, "overlap": overlap, "out_of_range": out_of_range, "sampling": sampling,
+        }  # fmt: skip
+        fiducial = Painter(self, source, params, projection=projection, **options)
 
         def painter(point: Any) -> Painter:
-            return Painter(
-                self, source, point, projection=projection, seed=seed, overlap=overlap,
-                out_of_range=out_of_range, sampling=sampling,
-            )  # fmt: skip
+            # of the map that is read already: a snapshot is not projected for every point
+            return Painter(self, fiducial.field, point, **options)
 
-        fiducial = painter(params).params
         return measure_response(
-            painter, fiducial, vary, n_members=n_members, summaries=summaries, progress=progress
-        )
+            painter, fiducial.params, vary, n_members=n_members, summaries=summaries,
+            progress=progress,
+        )  # fmt: skip
 
     @abstractmethod
     def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:

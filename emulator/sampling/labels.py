@@ -79,8 +79,7 @@ def label_calibration(
     """Say how the draws of a model were corrected: the attribute ``calibration``, by its seed."""
     if calibration is None:
         return ensemble
-    found = {"noise_scale": calibration.noise_scale, "shift": calibration.shift}
-    return ensemble.assign_attrs(calibration=json.dumps({str(model_seed): found}))
+    return ensemble.assign_attrs(calibration=json.dumps({str(model_seed): calibration.correction}))
 
 
 def calibrations_of(ensemble: "xr.Dataset") -> dict[str, Any]:

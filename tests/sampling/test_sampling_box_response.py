@@ -116,3 +116,21 @@ def test_the_command_writes_and_prints_them(folder, tmp_path):
     assert read_dataset(tmp_path / "r.nc").sizes["point"] == 2
     bad = CliRunner().invoke(app, [*words[:4], "A_SN1", *words[5:]])
     assert "--vary: expected NAME=VALUE" in str(bad.exception)
+
+
+def test_a_map_is_read_once_for_all_points(folder, tmp_path, monkeypatch):
+    """A snapshot would be projected as often as it is read."""
+    from emulator.sampling.painting import painter as module
+
+    model, sources, original = build_emulator(folder, zero=True), [], module.read_source
+
+    def counting(source, *rest):
+        sources.append(type(source).__name__)
+        return original(source, *rest)
+
+    monkeypatch.setattr(module, "read_source", counting)
+    model.response(
+        folder / "CV_0.h5", vary={"A_SN1": [0.005, 0.02]}, n_members=2, summaries=["mass"],
+        sampling=FEW,
+    )  # fmt: skip
+    assert [name for name in sources if name != "ndarray"] == ["PosixPath"]

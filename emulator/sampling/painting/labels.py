@@ -102,10 +102,7 @@ def label_box(
 def _calibrations(drawn: Sequence[Drawn]) -> dict[str, str]:
     """How draws were corrected, by the seed of the model, as ensembles say it."""
     found = {
-        str(each.seed): {
-            "noise_scale": each.calibration.noise_scale,
-            "shift": each.calibration.shift,
-        }
+        str(each.seed): each.calibration.correction
         for each in drawn
         if each.calibration is not None
     }

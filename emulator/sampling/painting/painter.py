@@ -80,6 +80,11 @@ class Painter:
         self.options = model.options_for(sampling)
 
     @property
+    def field(self) -> np.ndarray:
+        """The DMO map ``(y, x)`` as it was given [Msun/h per pixel]."""
+        return self.box.as_given(self.box.condition.field[0].numpy())
+
+    @property
     def params(self) -> dict[str, float]:
         """Parameters of the box by name; NaN where unknown."""
         names = self.model.card.normalisation.params
