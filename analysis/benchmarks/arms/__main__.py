@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.benchmarks.arms.command import add_places, answer
 from analysis.benchmarks.arms.expand import (
     ARMS,
     THREADS,
@@ -36,13 +37,7 @@ SEEDS = (0, 1)
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run what is asked for and has not run, then write the page of all that has."""
-    options = _parser().parse_args(words)
-    try:
-        _main(options)
-    except EmulatorError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on")
+    answer(_main, _parser().parse_args(words))
 
 
 def _main(options: argparse.Namespace) -> None:
@@ -101,15 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--arms", type=Path, default=ARMS, help="what the arms are [%(default)s]")
     parser.add_argument("--arm", metavar="NAME", help="which to run [all]", **many)
     parser.add_argument("--seed", metavar="N", type=int, help="of training [0 1]", **many)
-    parser.add_argument("--results", type=Path, default=Path("results/arms"))
-    parser.add_argument("--maps", type=Path, help="[data/processed/NAME/maps]")
-    parser.add_argument("--raw", type=Path, help="folder of the suite [as the config says]")
-    parser.add_argument(
-        "--page", type=Path, default=FOLDER / "arms.md", help="what is written [%(default)s]"
-    )
-    parser.add_argument(
-        "--table-only", action="store_true", help="write the page of what has run; run nothing"
-    )
+    add_places(parser, results=Path("results/arms"), page=FOLDER / "arms.md")
     return parser
 
 

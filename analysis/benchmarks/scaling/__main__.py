@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.benchmarks.arms.command import add_places, answer
 from analysis.benchmarks.arms.stages import (
     Places,
     is_finished,
@@ -27,13 +28,7 @@ SEED = 0
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run what has not run, then write the page of all that has."""
-    options = _parser().parse_args(words)
-    try:
-        _main(options)
-    except EmulatorError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on")
+    answer(_main, _parser().parse_args(words))
 
 
 def _main(options: argparse.Namespace) -> None:
@@ -78,15 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
     parser.add_argument("--study", type=Path, default=AXES, help="what the axes are [%(default)s]")
     parser.add_argument("--axis", nargs="+", metavar="NAME", help="which to run [all]")
-    parser.add_argument("--results", type=Path, default=Path("results/scaling"))
-    parser.add_argument("--maps", type=Path, help="[data/processed/NAME/maps]")
-    parser.add_argument("--raw", type=Path, help="folder of the suite [as the config says]")
-    parser.add_argument(
-        "--page", type=Path, default=FOLDER / "scaling.md", help="what is written [%(default)s]"
-    )
-    parser.add_argument(
-        "--table-only", action="store_true", help="write the page of what has run; run nothing"
-    )
+    add_places(parser, results=Path("results/scaling"), page=FOLDER / "scaling.md")
     return parser
 
 
