@@ -11,6 +11,7 @@ from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.sampling.boxes import BoxEmulator
+from emulator.sampling.cf import describe
 from emulator.sampling.inputs import (
     Observed,
     Policy,
@@ -111,7 +112,8 @@ class BaseEmulator(BoxEmulator):
         if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
             raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
         members = range(first_member, first_member + n_members)
-        return self._ensemble(prepared, known, members, seed, noise_of, sampling, progress)
+        drawn = self._ensemble(prepared, known, members, seed, noise_of, sampling, progress)
+        return describe(drawn)
 
     def log_likelihood(
         self,

@@ -8,6 +8,7 @@ from emulator.config import SamplingConfig
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
+from emulator.sampling.cf import describe
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box, prepare_box
 from emulator.sampling.painting.labels import Drawn, label_box
@@ -107,11 +108,16 @@ class Painter:
         n_channels = len(self.model.card.normalisation.channels)
         return np.zeros((1, n_channels, *self.box.tiles.shape), np.float32)
 
+    def describe(self, members: list[int]) -> "xr.Dataset":
+        """What :meth:`label` says of members, their fields zero; memory does not grow with them."""
+        shape = (len(members), *self.nothing.shape[1:])
+        return self.label(np.broadcast_to(self.nothing, shape), members)
+
     def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
         """Dataset of members ``(member, channel, y, x)``."""
         drawn = [self.model.drawn_by(member, self.options) for member in members]
         card = self.model.card
-        return label_box(values, self.box, members, self.seed, self.options, card, drawn)
+        return describe(label_box(values, self.box, members, self.seed, self.options, card, drawn))
 
 
 def _of_model(own: Any, names: list[str]) -> dict[str, float]:
