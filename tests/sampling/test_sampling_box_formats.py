@@ -166,6 +166,29 @@ def test_another_painting_is_refused_and_nothing_is_touched(
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_jobs_that_run_at_once_share_a_file(folder, bundle, tmp_path, suffix):
+    """Two processes, with members that overlap: all of them are there, each once."""
+    source, path = folder / "CV_0.h5", tmp_path / f"box{suffix}"
+    given = [sys.executable, "-m", "emulator", "paint", bundle, source, "--output", path, *QUICK]
+    jobs = [
+        subprocess.Popen(
+            [*map(str, given), "--members", "3", "--first-member", str(first)],
+            cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True,
+        )
+        for first in (0, 2)
+    ]  # fmt: skip
+    for job in jobs:
+        _, said = job.communicate(timeout=300)
+        assert job.returncode == 0, said
+    found = read(path)
+    assert found["member"].values.tolist() == list(range(5))
+    paint(bundle, source, "--output", tmp_path / "one", "--members", 5)
+    np.testing.assert_array_equal(found["fields"], read(tmp_path / "one")["fields"])
+    assert sorted(each.name for each in tmp_path.iterdir()) == [path.name, "one"]
+
+
 # -------------------------------------------------------------------------------- interruptions
 
 

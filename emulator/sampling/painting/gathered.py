@@ -6,6 +6,7 @@ are removed. Until then nothing finished is lost, and the file is as it was.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -91,6 +92,6 @@ def _gather(painter: Painter, new: list[int], path: Path) -> None:
 
     kind.write(painter.describe(numbers), path, plane)
     for member in new:
-        member_file(parts, member).unlink()
-    if not any(parts.iterdir()):
+        member_file(parts, member).unlink(missing_ok=True)  # another job may have gathered it
+    with suppress(OSError):  # others may have parts there
         parts.rmdir()
