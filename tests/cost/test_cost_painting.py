@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from data_samples import write_tiny_root
 
-from emulator.config import parse_config, read_config
+from emulator.config import DesignConfig, EmbeddedSuite, parse_config, read_config
 from emulator.cost.network import network_cost
-from emulator.cost.painting import paint_request, painting_flop, windows_of_box
+from emulator.cost.painting import paint_request, painting_flop, painting_work, windows_of_box
+from emulator.cost.predict import predict
 from emulator.sampling.painting.tiles import Tiles
+from emulator.suites import suite_of
 
 DEMO = read_config(Path(__file__).parents[2] / "configs/demo.yaml")
 
@@ -41,3 +44,31 @@ def test_more_work_asks_for_more(n_pixels, options):
     before, after = paint_request(DEMO, 4096), paint_request(painted(**options), n_pixels)
     assert after.memory_mb > before.memory_mb or after.minutes > before.minutes
     assert after.gpus == 1
+
+
+def test_work_is_that_of_all_members_of_all_maps():
+    """Four simulations of three maps, five members of each in three jobs."""
+    config = painted(simulations=["CV"], n_members=5, members_per_job=2)
+    work = painting_work(config, suite_of(config))
+    assert work.jobs == 4 * 3 * 3
+    assert work.flop == pytest.approx(4 * 3 * 5 * painting_flop(config, 128))
+    assert work.disk_bytes == 4 * 3 * 5 * 4 * 4 * 128**2  # with the condition
+    assert painting_work(DEMO, suite_of(DEMO)) is None
+
+
+def test_targets_cost_their_projection_and_what_paints_them(tmp_path):
+    """Nothing that learns; and without a model nothing that paints."""
+    made = EmbeddedSuite(n_particles=12, mesh=12, design=DesignConfig(sb_runs=0, cv_runs=1))
+    root = write_tiny_root(tmp_path, made)
+    kinds = ("dmo_snapshot", "dmo_catalogue", "parameters", "ranges")
+    layout = {kind: str(made.path(kind, root, "CV_0")) for kind in kinds}
+    suite = {
+        "kind": "snapshots", "name": "M", "root": str(root), "sets": {"CV": 1},
+        "layout": {**layout, "hydro_snapshot": None},
+    }  # fmt: skip
+    data = {"n_pixels": 32, "window": 8, "block_particles": 500}
+    found = predict(parse_config({"name": "t", "suite": suite, "data": data}), None, gpu_tflops=1.0)
+    (project,) = found.stages
+    assert (project.stage, project.jobs) == ("project", 1)
+    assert project.disk_bytes == 3 * 32**2 * 4 * (1 + 1 / 4 + 1 / 16)
+    assert "painting.model is not given" in found.notes[-1]
