@@ -17,6 +17,7 @@ from untrained import PARAMS, build_emulator
 from emulator.cli import app
 from emulator.config import SamplingConfig
 from emulator.io import DataError, EmulatorError, locked, read_dataset
+from emulator.manifest import check_manifest
 from emulator.model.bundle import write_bundle
 from emulator.sampling.mixture import Mixture
 from emulator.sampling.painting import gathered, outputs, store
@@ -135,9 +136,12 @@ def test_members_of_a_mixture_share_a_file(folder, box, tmp_path, suffix):
 def test_the_command_writes_what_a_folder_holds(folder, bundle, tmp_path, suffix):
     source, path = folder / "CV_0.h5", tmp_path / f"box{suffix}"
     paint(bundle, source, "--output", tmp_path / "folder", "--members", 2)
-    done = paint(bundle, source, "--output", path, "--members", 2)
+    done = paint(
+        bundle, source, "--output", path, "--members", 2, "--manifest", tmp_path / "list.json"
+    )
     assert done.exit_code == 0, done.output
     assert f"{path}: 2 members painted, 0 were there" in done.output
+    check_manifest(tmp_path / "list.json")
     np.testing.assert_array_equal(read(path)["fields"], read(tmp_path / "folder")["fields"])
     again = paint(bundle, source, "--output", path, "--members", 1, "--first-member", 2)
     assert "1 members painted, 0 were there" in again.output
@@ -387,6 +391,8 @@ def test_outputs_that_cannot_be_are_refused_before_anything_is_read(tmp_path):
         result = paint(tmp_path / "no model", "no map", "--output", tmp_path / name)
         assert isinstance(result.exception, EmulatorError)
         assert str(tmp_path / name) in str(result.exception)
+    replace = paint("no model", "no map", "--output", tmp_path / "x.nc", "--replace")
+    assert "--replace: expected a folder as --output" in str(replace.exception)
     outputs.require_output(tmp_path / "run.2")  # a folder that is there may have any name
     outputs.require_output(tmp_path / "new")
 

@@ -85,6 +85,15 @@ def test_maps_of_a_simulation(folder):
     assert np.isfinite(found["power_error"][4]).all()
 
 
+def test_maps_of_dark_matter_alone_have_one_spectrum(folder, tmp_path):
+    """As those of suites without twins."""
+    whole = read_dataset(folder / "CV_0.h5")
+    write_dataset(whole.isel(species=[0]), tmp_path / "dmo.h5")
+    found = measure_power(tmp_path / "dmo.h5")
+    assert found["field"].values.tolist() == ["dmo"]
+    np.testing.assert_array_equal(found["power"][0], measure_power(folder / "CV_0.h5")["power"][4])
+
+
 def test_an_ensemble_is_a_mean_over_windows_in_units_of_the_universe(tmp_path):
     simulation = fabricated.simulations(n_train=0, n_cv=1)[0]
     ensemble = fabricated.make_ensemble(simulation)
