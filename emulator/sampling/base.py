@@ -1,7 +1,8 @@
 """What every trained model can do, one or several: draw, and tell how likely fields are."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.sampling.boxes import BoxEmulator
+from emulator.sampling.given.options import as_sampling, require_numbers
+from emulator.sampling.given.parameters import params_of_maps
+from emulator.sampling.given.request import read_given
 from emulator.sampling.inputs import (
     Observed,
     Policy,
@@ -18,6 +22,7 @@ from emulator.sampling.inputs import (
     check_values,
     prepare_condition,
 )
+from emulator.sampling.painting.source import read_source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,11 +48,13 @@ class BaseEmulator(BoxEmulator):
 
     def sample(
         self,
-        condition: "np.ndarray | xr.Dataset",
-        params: Any,
+        condition: Any,
+        params: Any = None,
         *,
-        large_scale: np.ndarray | None = None,
-        centres: Sequence[tuple[int, int]] | None = None,
+        large_scale: Any = None,
+        centres: Any = None,
+        centres_mpch: Any = None,
+        projection: str | None = None,
         n_members: int = 8,
         first_member: int = 0,
         seed: int = 0,
@@ -55,15 +62,39 @@ class BaseEmulator(BoxEmulator):
         out_of_range: Policy = "raise",
         observed: np.ndarray | None = None,
         observation_noise: float = 0.02,
-        sampling: SamplingConfig | None = None,
+        sampling: SamplingConfig | Mapping[str, Any] | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
         """Draw an ensemble for every window.
 
         Parameters
         ----------
-        condition, params, large_scale, centres, out_of_range
-            See :func:`emulator.sampling.inputs.prepare_condition`.
+        condition
+            DMO mass [Msun/h per pixel]: windows ``(y, x)`` or ``(sample, y, x)`` together with
+            ``large_scale``; a Dataset that holds ``condition`` and ``large_scale``; or a periodic
+            whole-box map ``(y, x)`` together with centres, which is an array, or a file or another
+            source that :func:`~emulator.sampling.painting.source.read_source` reads. The attributes
+            of xarray objects (``units``, ``pixel_mpch``, ``depth_mpch``, ``redshift``), where there
+            are any, must be those of the training. An astropy Quantity is converted, with h where
+            it needs one (:mod:`emulator.sampling.given.quantities`).
+        params
+            Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
+            order, or one mapping for each sample. None or NaN is an unknown value. Default: those
+            of a maps file.
+        large_scale
+            Context windows, ``(level, y, x)`` or ``(sample, level, y, x)``: block means of the DMO
+            mass around the same centre, in the bundle's factors.
+        centres
+            Pixels ``[(row, col), ...]`` of a whole-box map, one for each window; or a Quantity of
+            lengths.
+        centres_mpch
+            The same as positions ``[(y, x), ...]`` [Mpc/h] from the corner of the first pixel; a
+            window is centred on the pixel that holds its position.
+        projection
+            Which map of a file, see :meth:`paint`; default: the first.
+        out_of_range
+            What to do with a parameter outside the trained range, or masses of another mean density
+            than that of the universe: ``raise`` or ``warn``.
         n_members, first_member, seed
             How many members, the number of the first, and the seed of the ensemble: member ``k`` is
             the same whatever is drawn beside it. Of several models, member ``k`` is member
@@ -79,7 +110,8 @@ class BaseEmulator(BoxEmulator):
             Standard deviation of what is known, in units of the normalised fields; not below
             ``exp(gamma_end / 2)``, where the solver ends.
         sampling
-            Solver, number of network evaluations, end points in gamma, batch size, guidance.
+            Solver, number of network evaluations, end points in gamma, batch size, guidance; a
+            mapping is read as the section ``sampling`` of a config.
             Default: those that were found for the model, if its bundle says so (``solver.json``),
             else the defaults of the config.
         progress
@@ -94,33 +126,38 @@ class BaseEmulator(BoxEmulator):
         Raises
         ------
         EmulatorError
-            For inputs that do not fit the model, another number of names than of samples, for
-            guidance by what it was not trained without,
-            and if the network returns NaN or infinity (with evaluation, gamma, sample and member),
-            or a value that no field can have.
+            For inputs that do not fit the model, another number of names than of samples, numbers
+            of members and seeds that are none, guidance by what it was not trained without; and if
+            the network returns NaN or infinity (with evaluation, gamma, sample and member), or a
+            value that no field can have.
         """
-        prepared = self._prepare(condition, params, large_scale, centres, out_of_range)
+        require_numbers(n_members=n_members, first_member=first_member, seed=seed)
+        asked = as_sampling(sampling)
+        prepared = self._prepare(
+            condition, params, large_scale=large_scale, centres=centres, centres_mpch=centres_mpch,
+            projection=projection, out_of_range=out_of_range,
+        )  # fmt: skip
         known = (
             None
             if observed is None
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
-        if n_members < 1:
-            raise ValueError(f"n_members must be at least 1, got {n_members}")
         n_samples = len(prepared.field)
         if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
             raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
         members = range(first_member, first_member + n_members)
-        return self._ensemble(prepared, known, members, seed, noise_of, sampling, progress)
+        return self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
 
     def log_likelihood(
         self,
         fields: np.ndarray,
-        condition: "np.ndarray | xr.Dataset",
-        params: Any,
+        condition: Any,
+        params: Any = None,
         *,
-        large_scale: np.ndarray | None = None,
-        centres: Sequence[tuple[int, int]] | None = None,
+        large_scale: Any = None,
+        centres: Any = None,
+        centres_mpch: Any = None,
+        projection: str | None = None,
         out_of_range: Policy = "raise",
         n_steps: int = 64,
         n_probes: int = 8,
@@ -132,7 +169,7 @@ class BaseEmulator(BoxEmulator):
         ----------
         fields
             ``(sample, channel, y, x)`` in the units of the fields.
-        condition, params, large_scale, centres, out_of_range
+        condition, params, large_scale, centres, centres_mpch, projection, out_of_range
             As in :meth:`sample`.
         n_steps, n_probes, seed
             See :func:`emulator.diffusion.likelihood.log_likelihood`.
@@ -156,23 +193,35 @@ class BaseEmulator(BoxEmulator):
         from ``seed`` and its own density divided out. It is the density of the model as it was
         trained: a calibration (``calibration.json``) changes draws, and no density.
         """
-        prepared = self._prepare(condition, params, large_scale, centres, out_of_range)
+        require_numbers(seed=seed)
+        prepared = self._prepare(
+            condition, params, large_scale=large_scale, centres=centres, centres_mpch=centres_mpch,
+            projection=projection, out_of_range=out_of_range,
+        )  # fmt: skip
         values = check_values(fields, prepared, self.fields, "fields")
         return self._log_density(values, prepared, n_steps, n_probes, seed)
 
     def _prepare(
         self,
-        condition: "np.ndarray | xr.Dataset",
+        condition: Any,
         params: Any,
-        large_scale: np.ndarray | None,
-        centres: Sequence[tuple[int, int]] | None,
+        *,
+        projection: str | None,
         out_of_range: Policy,
+        **places: Any,
     ) -> Condition:
+        card = self.card
+        if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
+            condition, own = read_source(condition, card.grid, projection)
+            params = params_of_maps(own, self.params) if params is None else params
+        elif params is None:
+            params = params_of_maps(None, self.params)
+        given = read_given(condition, params, card, **places)
         prepared = prepare_condition(
-            condition, params, self.card.normalisation, self.card.grid,
-            large_scale=large_scale, centres=centres, out_of_range=out_of_range,
+            given.field, given.params, card.normalisation, card.grid,
+            large_scale=given.large_scale, centres=given.centres, out_of_range=out_of_range,
         )  # fmt: skip
-        self.card.require_trained_without(prepared.params)
+        card.require_trained_without(prepared.params)
         return prepared
 
     @abstractmethod

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.config import SamplingConfig
-from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
+from emulator.sampling.given.options import require_numbers
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box
 from emulator.sampling.painting.labels import Drawn
@@ -40,7 +40,7 @@ class BoxEmulator(ABC):
         origin: tuple[int, int] = (0, 0),
         noise_of: str | None = None,
         out_of_range: Policy = "raise",
-        sampling: SamplingConfig | None = None,
+        sampling: SamplingConfig | Mapping[str, Any] | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
         """Draw the fields of a whole periodic box.
@@ -83,8 +83,7 @@ class BoxEmulator(ABC):
             with what the map says of itself, and its mean with that of the universe), and for all
             that :meth:`sample` refuses.
         """
-        if n_members < 1:
-            raise EmulatorError(f"n_members must be at least 1, got {n_members}")
+        require_numbers(n_members=n_members, first_member=first_member, seed=seed)
         painter = Painter(
             self, source, params, projection=projection, seed=seed, overlap=overlap, origin=origin,
             noise_of=noise_of, out_of_range=out_of_range, sampling=sampling,
@@ -106,7 +105,7 @@ class BoxEmulator(ABC):
         seed: int = 0,
         overlap: float = 0.5,
         out_of_range: Policy = "raise",
-        sampling: SamplingConfig | None = None,
+        sampling: SamplingConfig | Mapping[str, Any] | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
         """What parameters do to summaries of a box, one at a time and with common noise.
@@ -133,6 +132,7 @@ class BoxEmulator(ABC):
         options: dict[str, Any] = {
             "seed": seed, "overlap": overlap, "out_of_range": out_of_range, "sampling": sampling,
         }  # fmt: skip
+        require_numbers(n_members=n_members, seed=seed)
         fiducial = Painter(self, source, params, projection=projection, **options)
 
         def painter(point: Any) -> Painter:

@@ -75,10 +75,23 @@ def test_misspelt_options_are_refused(model, box):
         model.sample(box, PARAMS, centres=CENTRES, n_member=2)
 
 
-@pytest.mark.parametrize("n_members", [0, -1])
-def test_no_members_are_refused(model, box, n_members):
-    with pytest.raises(ValueError, match="at least 1"):
-        model.sample(box, PARAMS, centres=CENTRES, n_members=n_members)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_members": 0}, {"n_members": -1}, {"n_members": 2.5}, {"n_members": True},
+        {"first_member": -1}, {"first_member": "0"}, {"seed": -1}, {"seed": 0.5}, {"seed": None},
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none_are_refused(model, box, wrong):
+    ((name, value),) = wrong.items()
+    said = rf"{name}: expected an integer.*got {value!r}"
+    with pytest.raises(EmulatorError, match=said):
+        model.sample(box, PARAMS, centres=CENTRES, **wrong)
+    with pytest.raises(EmulatorError, match=said):
+        model.paint(box, PARAMS, **wrong)
+    if name == "seed":
+        with pytest.raises(EmulatorError, match=said):
+            model.log_likelihood(np.ones((2, 3, 16, 16)), box, PARAMS, centres=CENTRES, **wrong)
 
 
 def test_fields_of_another_shape_are_refused(model, drawn):

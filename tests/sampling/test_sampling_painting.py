@@ -216,7 +216,7 @@ def test_maps_files_arrays_and_labelled_arrays_are_the_same_box(folder, emulator
         (lambda box: box, {"overlap": 0.0}, r"overlap must lie between 0 and 1, got 0"),
         (lambda box: box, {"overlap": 1.0}, r"overlap must lie between 0 and 1, got 1"),
         (lambda box: box, {"origin": (0.5, 0)}, r"origin must be a row and a column"),
-        (lambda box: box, {"n_members": 0}, r"n_members must be at least 1, got 0"),
+        (lambda box: box, {"n_members": 0}, r"n_members: expected an integer of at least 1"),
         (
             lambda box: xr.DataArray(box, attrs={"pixel_mpch": 0.4}),
             {},
