@@ -3,18 +3,21 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.sampling.boxes import BoxEmulator
+from emulator.sampling.differentiable import detached, with_gradients
 from emulator.sampling.given.options import as_sampling, require_numbers
 from emulator.sampling.given.parameters import params_of_maps
-from emulator.sampling.given.request import read_given
+from emulator.sampling.given.request import Given, read_given
 from emulator.sampling.inputs import (
     Observed,
     Policy,
@@ -46,7 +49,23 @@ class BaseEmulator(BoxEmulator):
         """Names of the conditioning parameters, in the order of arrays."""
         return list(self.card.normalisation.params)
 
+    @overload
     def sample(
+        self, condition: Any, params: Any = ..., *, differentiable: Literal[True], **options: Any
+    ) -> Tensor: ...
+
+    @overload
+    def sample(
+        self,
+        condition: Any,
+        params: Any = ...,
+        *,
+        differentiable: Literal[False] = ...,
+        **options: Any,
+    ) -> "xr.Dataset": ...
+
+    # the overloads say what comes back; which options there are is said here, once
+    def sample(  # type: ignore[misc]
         self,
         condition: Any,
         params: Any = None,
@@ -63,8 +82,9 @@ class BaseEmulator(BoxEmulator):
         observed: np.ndarray | None = None,
         observation_noise: float = 0.02,
         sampling: SamplingConfig | Mapping[str, Any] | None = None,
+        differentiable: bool = False,
         progress: bool = False,
-    ) -> "xr.Dataset":
+    ) -> "xr.Dataset | Tensor":
         """Draw an ensemble for every window.
 
         Parameters
@@ -114,6 +134,9 @@ class BaseEmulator(BoxEmulator):
             mapping is read as the section ``sampling`` of a config.
             Default: those that were found for the model, if its bundle says so (``solver.json``),
             else the defaults of the config.
+        differentiable
+            Return a tensor with gradients with respect to the tensors among ``condition``,
+            ``large_scale`` and ``params`` (:mod:`emulator.sampling.differentiable`).
         progress
             Print a progress line on standard error.
 
@@ -121,7 +144,8 @@ class BaseEmulator(BoxEmulator):
         -------
         Dataset with ``fields (sample, member, channel, y, x)`` in the units of the fields, the
         conditions, parameters, and the seed of the ensemble; ``model_seed`` and ``model_member``
-        say which model drew a member, and as which of its members.
+        say which model drew a member, and as which of its members. If ``differentiable``, a tensor
+        ``(sample, member, channel, y, x)`` in the units of the fields.
 
         Raises
         ------
@@ -133,19 +157,33 @@ class BaseEmulator(BoxEmulator):
         """
         require_numbers(n_members=n_members, first_member=first_member, seed=seed)
         asked = as_sampling(sampling)
-        prepared = self._prepare(
-            condition, params, large_scale=large_scale, centres=centres, centres_mpch=centres_mpch,
-            projection=projection, out_of_range=out_of_range,
+        given = self._read(
+            detached(condition) if differentiable else condition,
+            detached(params) if differentiable else params,
+            large_scale=detached(large_scale) if differentiable else large_scale,
+            centres=centres, centres_mpch=centres_mpch, projection=projection,
         )  # fmt: skip
+        prepared = self._prepare(given, out_of_range)
+        n_samples = len(prepared.field)
+        if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
+            raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
+        members = range(first_member, first_member + n_members)
+        if differentiable:
+            if observed is not None:
+                raise EmulatorError(
+                    "observed: members that are led through known values have no gradients (the "
+                    "correction is computed without): leave out observed=, or differentiable=True"
+                )
+            live = with_gradients(
+                prepared, condition, params, large_scale, centres=given.centres, names=self.params,
+                factors=self.card.normalisation.context_factors, dtype=self.dtype,
+            )  # fmt: skip
+            return self._tensors(prepared, live, members, seed, noise_of, asked)
         known = (
             None
             if observed is None
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
-        n_samples = len(prepared.field)
-        if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
-            raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
-        members = range(first_member, first_member + n_members)
         return self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
 
     def log_likelihood(
@@ -194,35 +232,34 @@ class BaseEmulator(BoxEmulator):
         trained: a calibration (``calibration.json``) changes draws, and no density.
         """
         require_numbers(seed=seed)
-        prepared = self._prepare(
+        given = self._read(
             condition, params, large_scale=large_scale, centres=centres, centres_mpch=centres_mpch,
-            projection=projection, out_of_range=out_of_range,
+            projection=projection,
         )  # fmt: skip
+        prepared = self._prepare(given, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")
         return self._log_density(values, prepared, n_steps, n_probes, seed)
 
-    def _prepare(
-        self,
-        condition: Any,
-        params: Any,
-        *,
-        projection: str | None,
-        out_of_range: Policy,
-        **places: Any,
-    ) -> Condition:
-        card = self.card
+    def _read(self, condition: Any, params: Any, *, projection: str | None, **places: Any) -> Given:
         if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
-            condition, own = read_source(condition, card.grid, projection)
+            condition, own = read_source(condition, self.card.grid, projection)
             params = params_of_maps(own, self.params) if params is None else params
         elif params is None:
             params = params_of_maps(None, self.params)
-        given = read_given(condition, params, card, **places)
+        return read_given(condition, params, self.card, **places)
+
+    def _prepare(self, given: Given, out_of_range: Policy) -> Condition:
         prepared = prepare_condition(
-            given.field, given.params, card.normalisation, card.grid,
+            given.field, given.params, self.card.normalisation, self.card.grid,
             large_scale=given.large_scale, centres=given.centres, out_of_range=out_of_range,
         )  # fmt: skip
-        card.require_trained_without(prepared.params)
+        self.card.require_trained_without(prepared.params)
         return prepared
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
 
     @abstractmethod
     def _ensemble(
@@ -236,6 +273,18 @@ class BaseEmulator(BoxEmulator):
         progress: bool,
     ) -> "xr.Dataset":
         """Draw members of every window; see :meth:`sample`."""
+
+    @abstractmethod
+    def _tensors(
+        self,
+        condition: Condition,
+        live: Condition,
+        members: Sequence[int],
+        seed: int,
+        noise_of: Sequence[str] | None,
+        asked: SamplingConfig | None,
+    ) -> Tensor:
+        """Members ``(sample, member, channel, y, x)`` with gradients with respect to ``live``."""
 
     @abstractmethod
     def _log_density(

@@ -26,6 +26,7 @@ from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.chosen import choose_options, is_found
+from emulator.sampling.differentiable import checkpointed
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
 from emulator.sampling.noise import MemberNoise, member_key
@@ -75,6 +76,11 @@ class Emulator(BaseEmulator):
     def seed(self) -> int:
         """Seed that the model was trained from."""
         return self.card.facts.seed
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return next(self.network.parameters()).dtype
 
     def calibrated_by(
         self, calibration: Calibration, source: str | Path = CALIBRATION_FILE
@@ -225,18 +231,54 @@ class Emulator(BaseEmulator):
         options: SamplingConfig,
     ) -> np.ndarray:
         """Fields ``(batch, field, y, x)`` of pairs (sample, member)."""
-        rows = [i for i, _ in batch]
-        given = condition.rows(rows)
-        here = given.to(self.device)
-        encoded = self.transform.encode(here)
-        names = None if noise_of is None else [noise_of[i] for i in rows]
-        noise = self._noise(given, [k for _, k in batch], seed, names)
+        noise = self._noise(condition, batch, seed, noise_of)
+        given = condition.rows([i for i, _ in batch]).to(self.device)
+        drawn = self._fields(self.sampler, given, observed, batch, noise, seed, options)
+        values: np.ndarray = drawn.cpu().numpy()
+        self._require_possible(values, condition, batch)
+        return values
+
+    def _tensors(
+        self,
+        condition: Condition,
+        live: Condition,
+        members: Sequence[int],
+        seed: int,
+        noise_of: Sequence[str] | None,
+        asked: SamplingConfig | None,
+    ) -> Tensor:
+        options = self.options_for(asked)
+        self.sampler.require(options)
+        sampler = self.sampler.of_network(checkpointed(self._autocast))
+        pairs = [(i, k) for i in range(len(condition.field)) for k in members]
+        parts = []
+        for first in range(0, len(pairs), options.batch_size):
+            batch = pairs[first : first + options.batch_size]
+            noise = self._noise(condition, batch, seed, noise_of)
+            given = live.rows([i for i, _ in batch]).to(self.device)
+            drawn = self._fields(sampler, given, None, batch, noise, seed, options)
+            self._require_possible(drawn.detach().cpu().numpy(), condition, batch)
+            parts.append(drawn)
+        return torch.cat(parts).reshape(len(condition.field), len(members), *parts[0].shape[1:])
+
+    def _fields(
+        self,
+        sampler: Sampler,
+        given: Condition,
+        observed: Observed | None,
+        batch: Sequence[tuple[int, int]],
+        noise: MemberNoise,
+        seed: int,
+        options: SamplingConfig,
+    ) -> Tensor:
+        """Fields ``(batch, field, y, x)`` of the conditions of pairs (sample, member)."""
+        encoded = self.transform.encode(given)
         known = None
         if observed is not None:
-            values = torch.from_numpy(observed.values[rows]).to(self.device)
-            known = Known(*self.transform.observe(values, here), observed.noise)
+            values = torch.from_numpy(observed.values[[i for i, _ in batch]]).to(self.device)
+            known = Known(*self.transform.observe(values, given), observed.noise)
         try:
-            x = self.sampler.draw(encoded, noise, options, known)
+            x = sampler.draw(encoded, lambda: noise().to(given.field), options, known)
         except NonFiniteError as error:
             faulty = ", ".join(f"sample {batch[i][0]} member {batch[i][1]}" for i in error.rows)
             raise EmulatorError(
@@ -244,24 +286,28 @@ class Emulator(BaseEmulator):
                 f"{error.gamma:.4g}) for {faulty} of seed {seed}; weights or inputs are not what "
                 "the model was trained for"
             ) from error
-        drawn: np.ndarray = self.transform.inverse_transform(x, here).cpu().numpy()
-        factors = self.card.normalisation.context_factors
-        require_possible(drawn, given, batch, self.fields, factors)
-        return drawn
+        return self.transform.inverse_transform(x, given)
+
+    def _require_possible(
+        self, drawn: np.ndarray, condition: Condition, batch: Sequence[tuple[int, int]]
+    ) -> None:
+        given = condition.rows([i for i, _ in batch])
+        require_possible(drawn, given, batch, self.fields, self.card.normalisation.context_factors)
 
     def _noise(
-        self, given: Condition, members: Sequence[int], seed: int, names: Sequence[str] | None
+        self,
+        condition: Condition,
+        batch: Sequence[tuple[int, int]],
+        seed: int,
+        names: Sequence[str] | None,
     ) -> MemberNoise:
-        """Noise of each row, a function of its window, the seeds and the member's number."""
-        fields, context = given.field.numpy(), given.context.numpy()
+        """Noise of each pair, a function of its window, the seeds and the member's number."""
+        fields, context = condition.field.numpy(), condition.context.numpy()
         keys = [
             member_key(
-                [fields[row], context[row]] if names is None else names[row],
-                seed,
-                member,
-                self.seed,
+                [fields[i], context[i]] if names is None else names[i], seed, member, self.seed
             )
-            for row, member in enumerate(members)
+            for i, member in batch
         ]
         return MemberNoise(keys, (self.sampler.noise_channels, *fields.shape[1:]), self.device)
 

@@ -86,7 +86,8 @@ def sample(condition: Any, params: Any = None, **options: Any) -> "xr.Dataset":
     folder = Path(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL))
     files = [file for bundle in bundles_in(folder) for file in bundle.iterdir()]
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    return _load_once(folder, stamps).sample(condition, params, **options)
+    drawn: xr.Dataset = _load_once(folder, stamps).sample(condition, params, **options)
+    return drawn
 
 
 @lru_cache(maxsize=1)

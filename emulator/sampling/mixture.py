@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from scipy.special import logsumexp, softmax
+from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
@@ -73,6 +75,31 @@ class Mixture(BaseEmulator):
         joined = join_members(parts)
         numbers = np.concatenate([part["member"].values for part in parts])
         return joined.assign_coords(member=numbers).sortby("member")
+
+    def _tensors(
+        self,
+        condition: Condition,
+        live: Condition,
+        members: Sequence[int],
+        seed: int,
+        noise_of: Sequence[str] | None,
+        asked: SamplingConfig | None,
+    ) -> Tensor:
+        if asked is None and any(model.found is None for model in self.models):
+            asked = SamplingConfig()
+        n_models = len(self.models)
+        parts = [
+            self.models[k % n_models]._tensors(
+                condition, live, [k // n_models], seed, noise_of, asked
+            )
+            for k in members
+        ]
+        return torch.cat(parts, dim=1)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return self.models[0].dtype
 
     def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
         """Options that members of all models are drawn with."""
