@@ -26,6 +26,7 @@ from emulator.sampling.inputs import (
     prepare_condition,
 )
 from emulator.sampling.painting.source import read_source
+from emulator.sampling.sums import check_sums, hold_sums, with_sums
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,6 +82,7 @@ class BaseEmulator(BoxEmulator):
         out_of_range: Policy = "raise",
         observed: np.ndarray | None = None,
         observation_noise: float = 0.02,
+        constraints: Mapping[str, Any] | None = None,
         sampling: SamplingConfig | Mapping[str, Any] | None = None,
         differentiable: bool = False,
         progress: bool = False,
@@ -129,6 +131,10 @@ class BaseEmulator(BoxEmulator):
         observation_noise
             Standard deviation of what is known, in units of the normalised fields; not below
             ``exp(gamma_end / 2)``, where the solver ends.
+        constraints
+            Known masses of each window [Msun/h], ``{"total": value}`` or by the name of a field,
+            one number or one for each sample: members are scaled to hold them
+            (:mod:`emulator.sampling.sums`).
         sampling
             Solver, number of network evaluations, end points in gamma, batch size, guidance; a
             mapping is read as the section ``sampling`` of a config.
@@ -167,6 +173,12 @@ class BaseEmulator(BoxEmulator):
         n_samples = len(prepared.field)
         if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
             raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
+        sums = check_sums(constraints, self.fields, n_samples)
+        if sums and observed is not None:
+            raise EmulatorError(
+                "constraints: members cannot go through observed values and be scaled: give one of "
+                "them"
+            )
         members = range(first_member, first_member + n_members)
         if differentiable:
             if observed is not None:
@@ -178,13 +190,15 @@ class BaseEmulator(BoxEmulator):
                 prepared, condition, params, large_scale, centres=given.centres, names=self.params,
                 factors=self.card.normalisation.context_factors, dtype=self.dtype,
             )  # fmt: skip
-            return self._tensors(prepared, live, members, seed, noise_of, asked)
+            drawn = self._tensors(prepared, live, members, seed, noise_of, asked)
+            return hold_sums(drawn, sums, self.fields, out_of_range)[0] if sums else drawn
         known = (
             None
             if observed is None
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
-        return self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
+        ensemble = self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
+        return with_sums(ensemble, sums, self.fields, out_of_range) if sums else ensemble
 
     def log_likelihood(
         self,

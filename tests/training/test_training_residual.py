@@ -15,6 +15,7 @@ from emulator.model.bundle import read_bundle
 from emulator.model.field_transform import FieldTransform
 from emulator.model.residual import LOG_SCALES, Centre, centre_of, moved_channels, seeing
 from emulator.model.windows import windows_for
+from emulator.sampling.inputs import prepare_condition
 from emulator.training import trainer as trainer_module
 from emulator.training.objectives.base import Part
 from emulator.training.objectives.residual import ResidualModule
