@@ -25,6 +25,7 @@ from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
+from emulator.sampling.batches import Batches
 from emulator.sampling.chosen import choose_options, is_found
 from emulator.sampling.differentiable import checkpointed
 from emulator.sampling.inputs import Observed
@@ -71,6 +72,7 @@ class Emulator(BaseEmulator):
         self.transform = FieldTransform(card.normalisation)
         self.sampler: Sampler = build_sampler(card, self._autocast)
         self.calibration: Calibration | None = None
+        self._found_batches: dict[tuple[int | str, bool], Batches] = {}
 
     @property
     def seed(self) -> int:
@@ -136,18 +138,29 @@ class Emulator(BaseEmulator):
         shape = (len(condition.field), len(members), len(self.fields))
         values = np.empty((*shape, *condition.field.shape[1:]), np.float32)
         line = Progress("sample", len(pairs)) if progress else None
-        for first in range(0, len(pairs), options.batch_size):
-            places = pairs[first : first + options.batch_size]
+        batches = self._batches(options)
+
+        def draw(places: Sequence[tuple[int, int]]) -> np.ndarray:
             batch = [(i, members[k]) for i, k in places]
-            fields = self._draw(condition, observed, batch, seed, noise_of, options)
+            return self._draw(condition, observed, batch, seed, noise_of, options)
+
+        for places, fields in batches.over(pairs, draw):
             for place, field in zip(places, fields, strict=True):
                 values[place] = field
             if line is not None:
-                line.advance(len(batch))
+                line.advance(len(places))
+        options = options.model_copy(update={"batch_size": batches.size})
         labelled = label_ensemble(values, condition, observed, members, seed, options, self.card)
         drawn = labelled.assign_attrs(self.sampler.recipe(options))
         drawn = label_calibration(drawn, self.calibration, self.seed)
         return label_setting(drawn, options) if is_found(asked, self.found) else drawn
+
+    def _batches(self, options: SamplingConfig, *, differentiable: bool = False) -> Batches:
+        """Sizes of batches; what was found to fit is kept."""
+        key = (options.batch_size, differentiable)
+        if key not in self._found_batches:
+            self._found_batches[key] = Batches(options.batch_size, self.network)
+        return self._found_batches[key]
 
     def passes(self, options: SamplingConfig) -> int:
         """Evaluations of the network that a member takes."""
@@ -172,7 +185,7 @@ class Emulator(BaseEmulator):
         here = box.condition.to(self.device)
         network = TiledNetwork(
             self._autocast, box.tiles, self.transform.encode(box.windows.to(self.device)),
-            options.batch_size, progress,
+            self._batches(options), progress,
         )  # fmt: skip
         shape = (self.sampler.noise_channels, *box.condition.field.shape[1:])
         key = member_key(f"box {box.name}", seed, member, self.seed)
@@ -251,14 +264,17 @@ class Emulator(BaseEmulator):
         self.sampler.require(options)
         sampler = self.sampler.of_network(checkpointed(self._autocast))
         pairs = [(i, k) for i in range(len(condition.field)) for k in members]
-        parts = []
-        for first in range(0, len(pairs), options.batch_size):
-            batch = pairs[first : first + options.batch_size]
+
+        def draw(batch: Sequence[tuple[int, int]]) -> Tensor:
             noise = self._noise(condition, batch, seed, noise_of)
             given = live.rows([i for i, _ in batch]).to(self.device)
             drawn = self._fields(sampler, given, None, batch, noise, seed, options)
             self._require_possible(drawn.detach().cpu().numpy(), condition, batch)
-            parts.append(drawn)
+            return drawn
+
+        parts = [
+            drawn for _, drawn in self._batches(options, differentiable=True).over(pairs, draw)
+        ]
         return torch.cat(parts).reshape(len(condition.field), len(members), *parts[0].shape[1:])
 
     def _fields(
