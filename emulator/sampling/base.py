@@ -25,6 +25,7 @@ from emulator.sampling.inputs import (
     check_values,
     prepare_condition,
 )
+from emulator.sampling.labels import label_call
 from emulator.sampling.painting.source import read_source
 from emulator.sampling.sums import check_sums, hold_sums, with_sums
 
@@ -150,8 +151,9 @@ class BaseEmulator(BoxEmulator):
         -------
         Dataset with ``fields (sample, member, channel, y, x)`` in the units of the fields, the
         conditions, parameters, and the seed of the ensemble; ``model_seed`` and ``model_member``
-        say which model drew a member, and as which of its members. If ``differentiable``, a tensor
-        ``(sample, member, channel, y, x)`` in the units of the fields.
+        say which model drew a member, and as which of its members. ``centre (sample, axis)`` and
+        the attributes ``call`` and ``sampling`` say what was asked for, and drawn with. If
+        ``differentiable``, a tensor ``(sample, member, channel, y, x)`` in the units of the fields.
 
         Raises
         ------
@@ -198,7 +200,11 @@ class BaseEmulator(BoxEmulator):
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
         ensemble = self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
-        return with_sums(ensemble, sums, self.fields, out_of_range) if sums else ensemble
+        labelled = label_call(
+            ensemble, n_members=n_members, first_member=first_member, seed=seed, noise_of=noise_of,
+            centres=given.centres,
+        )  # fmt: skip
+        return with_sums(labelled, sums, self.fields, out_of_range) if sums else labelled
 
     def log_likelihood(
         self,

@@ -150,6 +150,7 @@ def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
     fields = xr.concat([part["fields"] for part in parts], "member")
     joined = parts[0].drop_dims("member").assign(fields=fields)
     joined = joined.assign_coords(member=np.arange(fields.sizes["member"]))
+    joined.attrs.pop("call", None)  # of one part
     facts = [json.loads(part.attrs["provenance"]) for part in parts]
     weights = list(dict.fromkeys(sha for fact in facts for sha in fact["weights"]))
     joined.attrs["provenance"] = json.dumps({**facts[0], "weights": weights}, sort_keys=True)

@@ -1,6 +1,7 @@
 """One model and several answer to the same calls."""
 
 import inspect
+import json
 
 import numpy as np
 import pytest
@@ -43,6 +44,28 @@ def test_members_do_not_depend_on_which_others_are_drawn(model, box, drawn):
     )
     assert tail.member.values.tolist() == [1, 2]
     np.testing.assert_allclose(tail.fields, drawn.fields.sel(member=[1, 2]), rtol=1e-5)
+
+
+def test_a_result_says_what_was_asked_for(model, box, drawn):
+    """As it was in this call: not the defaults, and not the share of one model of several."""
+    asked = {"n_members": 3, "first_member": 0, "seed": 1, "noise_of": None}
+    assert json.loads(drawn.attrs["call"]) == asked
+    np.testing.assert_array_equal(drawn["centre"], CENTRES)
+    options = {"n_steps": 2, "solver": "ddim", "batch_size": 1}
+    other = model.sample(
+        box, PARAMS, centres_mpch=[(1.7, 1.7)], n_members=2, first_member=np.int64(4), seed=7,
+        noise_of=["a"], sampling=options,
+    )  # fmt: skip
+    assert json.loads(other.attrs["call"]) == {
+        "n_members": 2, "first_member": 4, "seed": 7, "noise_of": ["a"],
+    }  # fmt: skip
+    assert other["centre"].values.tolist() == [[8, 8]]
+    assert other["member"].values.tolist() == [4, 5]
+    said = json.loads(other.attrs["sampling"])
+    assert (said["n_steps"], said["solver"]["name"], said["batch_size"]) == (2, "ddim", 1)
+    assert (other.attrs["n_steps"], other.attrs["solver"]) == (2, "ddim")
+    again = model.sample(drawn, PARAMS, n_members=1, sampling=FEW)
+    assert "centre" not in again
 
 
 def test_known_values_are_passed_on(model, box, drawn):
