@@ -264,6 +264,8 @@ class BaseEmulator(BoxEmulator):
         if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
             condition, own = read_source(condition, self.card.grid, projection)
             params = params_of_maps(own, self.params) if params is None else params
+        elif projection is not None:
+            raise EmulatorError("projection: names a map of a file, and the condition is an array")
         elif params is None:
             params = params_of_maps(None, self.params)
         return read_given(condition, params, self.card, **places)

@@ -9,7 +9,8 @@ from untrained import FACTORS, PARAMS, WINDOW
 
 from emulator.config import SamplingConfig
 from emulator.config.section import ConfigError
-from emulator.io import EmulatorError
+from emulator.io import EmulatorError, read_json, write_json
+from emulator.model.card import FORMAT_VERSION
 from emulator.sampling.loading import load
 
 FEW = SamplingConfig(n_steps=2)
@@ -185,6 +186,7 @@ def test_a_file_of_maps_brings_its_parameters(emulator, folder, box):
     assert not np.allclose(other, from_file["fields"], rtol=1e-2)
     assert "projection" in refusal(emulator, path, projection="w")
     assert "centres=" in refusal(emulator, path, centres=MISSING)
+    assert "projection: names a map of a file" in refusal(emulator, box, projection="x")
 
 
 def test_a_truncated_bundle_is_refused_by_name(tmp_path, frozen):
@@ -197,6 +199,15 @@ def test_a_truncated_bundle_is_refused_by_name(tmp_path, frozen):
             (folder / file.name).write_bytes(content[:kept])
         with pytest.raises(EmulatorError, match=name):
             load(folder)
+
+
+def test_a_newer_bundle_says_what_to_do(tmp_path, frozen):
+    for file in frozen.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    newer = read_json(frozen / "model.json") | {"format_version": FORMAT_VERSION + 1}
+    write_json(tmp_path / "model.json", newer)
+    with pytest.raises(EmulatorError, match=r"A newer bundle needs a newer version of this pack"):
+        load(tmp_path)
 
 
 @pytest.fixture
