@@ -60,8 +60,7 @@ class Batches:
         self.auto = asked == "auto"
         self.size = MOST if asked == "auto" else asked
         self.refused = 0
-        device = next((p.device for p in network.parameters()), None) if network else None
-        self.unmeasured = self.auto and device is not None and device.type == "cpu"
+        self.unmeasured = self.auto and network is not None and _on_cpu(network)
 
     def over(
         self, items: Sequence[Item], work: Callable[[Sequence[Item]], Result]
@@ -132,6 +131,10 @@ class _Counter:
         if module not in self._counted and isinstance(out, Tensor):
             self._counted.add(module)
             self.bytes += out.numel() * out.element_size()
+
+
+def _on_cpu(network: nn.Module) -> bool:
+    return all(parameter.device.type == "cpu" for parameter in network.parameters())
 
 
 def free_memory() -> int:
