@@ -73,8 +73,6 @@ def read_source(
             "(.npy)",
             path.suffix or "no suffix",
         )
-    if isinstance(source, np.ma.MaskedArray) and source.mask.any():
-        raise DataError("map", "a value in every pixel", f"{int(source.mask.sum())} masked ones")
     if isinstance(source, np.ndarray) or not hasattr(source, "dims"):
         return Source(np.asarray(source), None)
     name = getattr(source, "name", None)
