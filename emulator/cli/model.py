@@ -19,6 +19,7 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     from emulator.data.splits import split_runs
     from emulator.io import write_json
     from emulator.model.fit import fit_normalisation
+    from emulator.model.fit_conditions import fit_conditions
     from emulator.suites import suite_of
 
     experiment = read_config(config)
@@ -28,9 +29,13 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     normalisation = fit_normalisation(
         paths, experiment.channels, experiment.model.params, experiment.data.context_factors
     )
+    conditions = fit_conditions(paths, experiment.data.window)
+    normalisation = normalisation.model_copy(update={"conditions": conditions})
     write_json(output / "splits.json", splits)
     normalisation.write(output / "normalisation.json")
     typer.echo(", ".join(f"{len(names)} {split}" for split, names in splits.items()))
+    if conditions is None:
+        typer.echo("conditions: too few to say later which ones are unusual", err=True)
 
 
 def train(

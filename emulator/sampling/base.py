@@ -11,6 +11,7 @@ from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.sampling.boxes import BoxEmulator
+from emulator.sampling.condition_score import check_conditions, label_scores
 from emulator.sampling.inputs import (
     Observed,
     Policy,
@@ -89,12 +90,15 @@ class BaseEmulator(BoxEmulator):
         -------
         Dataset with ``fields (sample, member, channel, y, x)`` in the units of the fields, the
         conditions, parameters, and the seed of the ensemble; ``model_seed`` and ``model_member``
-        say which model drew a member, and as which of its members.
+        say which model drew a member, and as which of its members. ``condition_score (sample)`` is
+        the share of training windows that are more unusual than a window, 0 beyond all of them, if
+        the bundle knows (format 7): :mod:`emulator.model.seen_conditions`.
 
         Raises
         ------
         EmulatorError
-            For inputs that do not fit the model, another number of names than of samples, for
+            For inputs that do not fit the model, among them eight windows or more of which most
+            look unlike those of the training, another number of names than of samples, for
             guidance by what it was not trained without,
             and if the network returns NaN or infinity (with evaluation, gamma, sample and member),
             or a value that no field can have.
@@ -111,7 +115,8 @@ class BaseEmulator(BoxEmulator):
         if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
             raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
         members = range(first_member, first_member + n_members)
-        return self._ensemble(prepared, known, members, seed, noise_of, sampling, progress)
+        drawn = self._ensemble(prepared, known, members, seed, noise_of, sampling, progress)
+        return label_scores(drawn, prepared, self.card)
 
     def log_likelihood(
         self,
@@ -173,6 +178,7 @@ class BaseEmulator(BoxEmulator):
             large_scale=large_scale, centres=centres, out_of_range=out_of_range,
         )  # fmt: skip
         self.card.require_trained_without(prepared.params)
+        check_conditions(prepared, self.card, out_of_range)
         return prepared
 
     @abstractmethod

@@ -163,7 +163,7 @@ def _evaluate_one(
     forecasts = {} if response_set else forecast_windows(baselines, maps, ensemble, seed=SEED)
     of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
     case = Case(
-        ensemble=ensemble.drop_vars(of_members),
+        ensemble=ensemble.drop_vars([*of_members, "condition_score"], errors="ignore"),
         fields=fields,
         pixel_mpch=float(ensemble.attrs["pixel_mpch"]),
         mean_dmo=mean_dmo,
