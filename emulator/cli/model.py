@@ -205,6 +205,7 @@ def info(
     from emulator.model.bundle import bundles_in, describe, read_bundle
     from emulator.model.calibration import read_calibration
     from emulator.model.found_solver import read_found
+    from emulator.model.validated import read_validated
 
     for path in bundles_in(folder):
         card, network = read_bundle(path)
@@ -213,4 +214,5 @@ def info(
             continue
         found = read_found(path, card.weights_sha256)
         calibration = read_calibration(path, card.weights_sha256)
-        typer.echo(f"{path}\n{describe(card, network, found, calibration)}")
+        validated = read_validated(path, card.weights_sha256)
+        typer.echo(f"{path}\n{describe(card, network, found, calibration, validated)}")

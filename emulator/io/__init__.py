@@ -14,6 +14,7 @@ from emulator.io.netcdf import read_dataset, write_dataset
 from emulator.io.seal import (
     REMAKE,
     append_seal,
+    seal_in,
     seal_of,
     verify,
     verify_if_sealed,
@@ -42,6 +43,7 @@ __all__ = [
     "read_lines",
     "read_text",
     "require_attribute",
+    "seal_in",
     "seal_of",
     "verify",
     "verify_if_sealed",

@@ -81,8 +81,8 @@ class BaseEmulator(BoxEmulator):
             ``exp(gamma_end / 2)``, where the solver ends.
         sampling
             Solver, number of network evaluations, end points in gamma, batch size, guidance.
-            Default: those that were found for the model, if its bundle says so (``solver.json``),
-            else the defaults of the config.
+            Default: those that the model was judged with (``validated.json``), else those that were
+            found for it (``solver.json``), else the defaults of the config.
         progress
             Print a progress line on standard error.
 
