@@ -1,7 +1,7 @@
 """``README.md`` of a bundle: its card for people, in the form that hubs of models read.
 
-Everything on it is in ``model.json`` and in the findings beside it; nothing is measured here, and
-what is not known is said to be unknown. The front matter holds the scores at full precision.
+Everything on it is in the files of the bundle; nothing is measured here, and what is not known is
+said to be unknown. The front matter holds the scores at full precision.
 """
 
 import csv

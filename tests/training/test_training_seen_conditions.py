@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import ValidationError
 from scipy.spatial.distance import mahalanobis
 from scipy.stats import kstest
 from seen import WINDOW, write_runs
+from typer.testing import CliRunner
 
+from emulator.cli import app
 from emulator.data.maps import read_maps
+from emulator.data.splits import read_splits
 from emulator.io import read_dataset, write_dataset
 from emulator.model.condition_summaries import (
     mean_mass,
@@ -16,6 +20,7 @@ from emulator.model.condition_summaries import (
     summary_names,
 )
 from emulator.model.fit_conditions import _fit, fit_conditions
+from emulator.model.normalisation import Normalisation
 from emulator.model.seen_conditions import SHARES, SeenConditions
 
 NAMES = summary_names(WINDOW)
@@ -130,6 +135,31 @@ def test_maps_are_cut_and_those_that_simulations_share_count_once(paths):
     # the mean density of a box is that of the universe
     assert float(maps.maps[0, 0].mean()) == pytest.approx(mean, rel=1e-5)
     assert abs(seen.mean[NAMES.index("density")]) < 0.2
+
+
+def test_the_command_keeps_those_of_the_training_split(tmp_path):
+    write_runs(tmp_path / "maps", n_runs=8)
+    config = {
+        "name": "seen",
+        "suite": {"kind": "embedded", "design": {"sb_runs": 8, "sb_per_run": 2, "cv_runs": 1}},
+        "data": {"n_pixels": 64, "window": 16, "context_factors": [2, 4]},
+        "model": {"params": ["Omega_m", "A_SN1"]},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    where = ["--maps", tmp_path / "maps", "--results", tmp_path]
+    done = CliRunner().invoke(app, list(map(str, ["fit", tmp_path / "config.yaml", *where])))
+    assert done.exit_code == 0, f"{done.output}{done.exception}"
+    train = read_splits(tmp_path / "splits.json")["train"]
+    assert len(train) < 16
+    found = Normalisation.read(tmp_path / "normalisation.json").conditions
+    assert found == fit_conditions([tmp_path / f"maps/{name}.h5" for name in train], 16)
+    assert found.runs == len(train) // 2
+    # whole boxes are too few
+    config["data"] = {"n_pixels": 64, "window": 64, "context_factors": []}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    done = CliRunner().invoke(app, list(map(str, ["fit", tmp_path / "config.yaml", *where])))
+    assert "conditions: too few" in done.output
+    assert Normalisation.read(tmp_path / "normalisation.json").conditions is None
 
 
 def test_ready_windows_are_used_whole(paths, tmp_path):
