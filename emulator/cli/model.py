@@ -22,7 +22,7 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     from emulator.model.fit_conditions import fit_conditions
     from emulator.suites import suite_of
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="fit")
     folder, output = maps_of(experiment, maps), results_of(experiment, results)
     splits = split_runs(suite_of(experiment, raw).runs, experiment.data.split)
     paths = [maps_file(folder, name) for name in splits["train"]]
@@ -55,7 +55,7 @@ def train(
     from emulator.model.normalisation import Normalisation
     from emulator.training.trainer import train as train_model
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="train")
     folder = results_of(experiment, results)
     normalisation = Normalisation.read(folder / "normalisation.json")
     splits = read_splits(folder / "splits.json")
@@ -88,7 +88,7 @@ def regress(
     from emulator.model.normalisation import Normalisation
     from emulator.training.trainer import train as train_model
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="regress")
     folder = results_of(experiment, results)
     train_model(
         experiment,
@@ -125,7 +125,7 @@ def tune(
     from emulator.sampling.ensemble import Emulator
     from emulator.sampling.tuning.stage import tune as tune_model
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="tune")
     folder = results_of(experiment, results)
     simulations = read_splits(folder / "splits.json")["validation"]
     for path in (path for given in model or [folder / "model"] for path in bundles_in(given)):
@@ -168,7 +168,7 @@ def calibrate(
     from emulator.sampling.calibration.stage import calibrate as calibrate_model
     from emulator.sampling.loading import load_bundle
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="calibrate")
     if not experiment.calibration.enabled:
         raise DataError(
             f"{config}:calibration.enabled", "true", "false",
