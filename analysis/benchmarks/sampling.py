@@ -17,7 +17,7 @@ from analysis.benchmarks.runner import FOLDER
 from analysis.benchmarks.solvers import Row, errors
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement, to_markdown
 from analysis.benchmarks.training.network import inputs
-from emulator.config import SamplingConfig, UNetConfig, maps_file, maps_folder
+from emulator.config import UNetConfig, maps_file, maps_folder
 from emulator.data.maps import read_maps
 from emulator.diffusion.solvers import build_solver, build_spacing
 from emulator.io import write_json, write_text
@@ -85,13 +85,15 @@ def _box(model: Emulator) -> Measurement:
     box = maps.select(["dmo"])[0, 0]
     large = np.tile(box, (SIDE // len(box),) * 2)
     painter = Painter(model, large, {name: maps.params[name] for name in model.params})
-    batch = min(painter.options.batch_size, len(painter.box.tiles.corners))
+    batch = 32
+    painter.options = painter.options.model_copy(update={"batch_size": batch})
     alone = _network_alone(model, batch, round(painter.passes / batch))
     member, network = _least(lambda: painter.draw(0), alone)
     return Measurement(
         "A box",
         f"A member of a box of {SIDE} x {SIDE} pixels: {painter.passes} windows in all "
-        f"evaluations, {torch.get_num_threads()} threads. Least of {REPEATS}, in turn with the network alone.",
+        f"evaluations, {torch.get_num_threads()} threads. Least of {REPEATS}, in turn with the "
+        "network alone.",
         [
             Bar(f"a member of {SIDE} x {SIDE} pixels [s]", member, 0.0, 60.0),
             Bar("time over that of the network alone", member / network, -INFINITY, 1.10),
@@ -120,19 +122,20 @@ def _peer() -> Measurement:
     mixed()
     fp32, bf16 = _least(single, mixed)
     exact = build_field()
-    default = SamplingConfig()
+    # the defaults of the section `sampling`
+    solver, evaluations = "unipc3", 20
     settings = [
         (f"ancestral, {PEER_STEPS}, fp32", Row("", build_solver("ancestral")), PEER_STEPS, fp32),
         (
-            f"{default.solver.name}, {default.n_steps}, bf16 (default)",
-            Row("", build_solver(default.solver)), default.n_steps, bf16,
+            f"{solver}, {evaluations}, bf16 (default)",
+            Row("", build_solver(solver)), evaluations, bf16,
         ),
         (
             "abm2 with its logistic grid, 16, bf16",
             Row("", build_solver("abm2"), build_spacing("logistic")), 16, bf16,
         ),
     ]  # fmt: skip
-    costs = [evaluations * seconds for _, _, evaluations, seconds in settings]
+    costs = [n * seconds for _, _, n, seconds in settings]
     wrong = [float(errors(exact, row, (n,))[0]) for _, row, n, _ in settings]
     return Measurement(
         "A network of a peer's cost",
