@@ -9,7 +9,7 @@ from emulator.metrics.base import Case
 from emulator.metrics.jackknife import Jackknife
 
 
-def make_case(ensemble, *, config=None, seed=0):
+def make_case(ensemble, *, config=None, seed=0, **more):
     """The case of an ensemble of masses, whose mean DMO mass is that of its own windows."""
     names = ensemble["channel"].values.tolist()
     mean_dmo = float(ensemble["condition"].mean())
@@ -23,12 +23,14 @@ def make_case(ensemble, *, config=None, seed=0):
         forecasts={},
         config=config or ValidationConfig(),
         generator=np.random.default_rng(seed),
+        **more,
     )
 
 
-def summarised(ensembles, *metrics):
-    """Summary of metrics over ensembles, each a run of its own."""
-    cases = [make_case(ensemble, seed=i) for i, ensemble in enumerate(ensembles)]
+def summarised(ensembles, *metrics, more=None):
+    """Summary of metrics over ensembles, each a run of its own; ``more`` of each case."""
+    more = more or [{}] * len(ensembles)
+    cases = [make_case(e, seed=i, **more[i]) for i, e in enumerate(ensembles)]
     names = [f"CV_{i}" for i in range(len(cases))]
     stats = xr.merge(
         [xr.concat([metric.compute(case) for case in cases], "simulation") for metric in metrics],

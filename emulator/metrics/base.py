@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from emulator.fields import Field
 from emulator.metrics.bars import Bar
+from emulator.metrics.halos import WindowHalos
 from emulator.metrics.jackknife import Jackknife
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Case:
         Place of each parameter of the simulation in its range by name: 0 at the minimum and 1 at
         the maximum, in the logarithm where the table of ranges says so; its value if it has no
         range.
+    halos
+        Halos of the DMO catalogue in the windows; None where none are known.
     response_set
         Name of the set, if the simulation is of one that moves one parameter at a time.
     """
@@ -76,6 +79,7 @@ class Case:
     generator: np.random.Generator
     params: Mapping[str, float] = field(default_factory=dict)
     response_set: str | None = None
+    halos: WindowHalos | None = None
     _shared: dict[Callable[["Case"], Any], Any] = field(default_factory=dict, repr=False)
 
     @property

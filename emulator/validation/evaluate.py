@@ -24,6 +24,7 @@ from emulator.progress import Progress
 from emulator.validation import acceptance
 from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
 from emulator.validation.ensembles import fields_of, read_ensemble
+from emulator.validation.halos import halos_in_windows
 from emulator.validation.response_sets import (
     join_statistics,
     parameter_places,
@@ -175,6 +176,7 @@ def _evaluate_one(
         generator=rng,
         params=parameter_places(maps),
         response_set=response_set,
+        halos=halos_in_windows(maps, ensemble),
     )
     stats = registry.compute(case)
     if response_set:

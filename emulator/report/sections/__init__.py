@@ -18,6 +18,7 @@ from emulator.report.overview import build_provenance
 from emulator.report.page import Section
 from emulator.report.sections.brightness import brightness_section
 from emulator.report.sections.calibration import calibration_section
+from emulator.report.sections.halos import halo_sections
 from emulator.report.sections.maps import maps_section
 from emulator.report.sections.masses import masses_section
 from emulator.report.sections.models import models_sections
@@ -39,6 +40,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
         calibration_section(inputs.metrics, config),
         brightness_section(inputs.metrics, config),
         masses_section(inputs.metrics, config),
+        *halo_sections(inputs.metrics, config),
         scores_section(inputs.metrics, config),
         *models_sections(inputs.metrics),
         *other_sections(inputs.metrics, inputs.acceptance["bars"]),
