@@ -5,12 +5,9 @@ density compare, and the spectrum of the total is the matter power spectrum. Oth
 units of their root mean square over the box.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
 
-from emulator.fields import Field
 from emulator.metrics.base import Case
 from emulator.metrics.calibration import member_pair_power
 from emulator.metrics.channels import add_total, names_with_total
@@ -63,9 +60,8 @@ def mean_spectra(case: Case, *names: str) -> xr.Dataset:
 def _one_window(case: Case, sample: int, shells: Shells) -> dict[str, np.ndarray]:
     """Spectra ``(field, k)``; ``members`` have a leading axis, ``dmo`` has no field."""
     window = case.ensemble.isel(sample=sample)
-    scales = _with_total_scale(case)
-    truth = _modes(window["truth"], case.fields, scales)
-    members = _modes(window["fields"], case.fields, scales)
+    truth = scaled_modes(case, window["truth"])
+    members = scaled_modes(case, window["fields"])
     dmo = fourier_modes(window["condition"].values / case.mean_dmo)
     mean = members.mean(axis=0)
     power = shell_power(members, members, shells)
@@ -81,13 +77,13 @@ def _one_window(case: Case, sample: int, shells: Shells) -> dict[str, np.ndarray
     }
 
 
-def _with_total_scale(case: Case) -> np.ndarray:
-    """``(field,)``: the total is a mass, in units of the mean DMO mass."""
+def scaled_modes(case: Case, values: xr.DataArray) -> np.ndarray:
+    """Modes ``(..., field, n, n // 2 + 1)`` of maps ``(..., channel, y, x)`` and of their total.
+
+    Fields are in units of ``case.scales``, the total in units of the mean DMO mass.
+    """
     more = len(names_with_total(case.fields)) - len(case.fields)
-    return np.append(case.scales.values, [case.mean_dmo] * more)
-
-
-def _modes(values: xr.DataArray, fields: Sequence[Field], scales: np.ndarray) -> np.ndarray:
-    maps = add_total(values, fields).transpose(..., "field", "y", "x").values
+    scales = np.append(case.scales.values, [case.mean_dmo] * more)
+    maps = add_total(values, case.fields).transpose(..., "field", "y", "x").values
     # in the precision of the maps, as a plain number would be
     return fourier_modes(maps / scales[:, None, None].astype(maps.dtype))

@@ -16,6 +16,7 @@ from emulator.io import DataError
 from emulator.report.inputs import Inputs
 from emulator.report.overview import build_provenance
 from emulator.report.page import Section
+from emulator.report.sections.bispectrum import bispectrum_sections
 from emulator.report.sections.brightness import brightness_section
 from emulator.report.sections.calibration import calibration_section
 from emulator.report.sections.halos import halo_sections
@@ -37,6 +38,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
     config = _validation_config(inputs.metrics)
     measured = [
         spectra_section(inputs.metrics, config),
+        *bispectrum_sections(inputs.metrics),
         calibration_section(inputs.metrics, config),
         brightness_section(inputs.metrics, config),
         masses_section(inputs.metrics, config),
