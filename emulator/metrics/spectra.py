@@ -8,9 +8,10 @@ units of their root mean square over the box.
 import numpy as np
 import xarray as xr
 
+from emulator.fields import summands
 from emulator.metrics.base import Case
 from emulator.metrics.calibration import member_pair_power
-from emulator.metrics.channels import add_total, names_with_total
+from emulator.metrics.channels import names_with_total
 from emulator.metrics.power_spectrum import Shells, build_shells, fourier_modes, shell_power
 from emulator.units import Unit
 
@@ -82,8 +83,11 @@ def scaled_modes(case: Case, values: xr.DataArray) -> np.ndarray:
 
     Fields are in units of ``case.scales``, the total in units of the mean DMO mass.
     """
-    more = len(names_with_total(case.fields)) - len(case.fields)
-    scales = np.append(case.scales.values, [case.mean_dmo] * more)
-    maps = add_total(values, case.fields).transpose(..., "field", "y", "x").values
+    maps = values.transpose(..., "channel", "y", "x").values
+    parts = [i for i, field in enumerate(case.fields) if field.name in summands(case.fields)]
+    scales = case.scales.values
+    if parts:
+        maps = np.concatenate([maps, maps[..., parts, :, :].sum(axis=-3, keepdims=True)], axis=-3)
+        scales = np.append(scales, case.mean_dmo)
     # in the precision of the maps, as a plain number would be
     return fourier_modes(maps / scales[:, None, None].astype(maps.dtype))

@@ -6,8 +6,9 @@ With means, variances and covariance of two maps under a Gaussian of 1.5 pixels,
                                {(\mu_a^2 + \mu_b^2 + c_1)(\sigma_a^2 + \sigma_b^2 + c_2)},
           \qquad c_1 = (0.01 R)^2, \quad c_2 = (0.03 R)^2
 
-averaged over the pixels of a window, which is mirrored beyond its rim (as torchmetrics does). The range :math:`R` is fixed, so
-that numbers of different runs compare: it is that of ``ln(x / s)`` from 0.001 to 1000.
+averaged over the pixels of a window, which is mirrored beyond its rim (as torchmetrics does). The
+range :math:`R` is fixed, so that numbers of different runs compare: it is that of ``ln(x / s)``
+from 0.001 to 1000.
 
 Not guaranteed: it is no score of a distribution. A blurred mean is more similar to the truth than
 any draw; of draws of the right law, members are as similar to the truth as to each other.
