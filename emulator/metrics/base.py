@@ -21,6 +21,7 @@ from emulator.fields import Field
 from emulator.metrics.bars import Bar
 from emulator.metrics.halos import WindowHalos
 from emulator.metrics.jackknife import Jackknife
+from emulator.metrics.nearest import Nearest
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -64,6 +65,8 @@ class Case:
         range.
     halos
         Halos of the DMO catalogue in the windows; None where none are known.
+    nearest
+        Distances of some windows to the training; None where it was not searched.
     response_set
         Name of the set, if the simulation is of one that moves one parameter at a time.
     """
@@ -80,6 +83,7 @@ class Case:
     params: Mapping[str, float] = field(default_factory=dict)
     response_set: str | None = None
     halos: WindowHalos | None = None
+    nearest: Nearest | None = None
     _shared: dict[Callable[["Case"], Any], Any] = field(default_factory=dict, repr=False)
 
     @property

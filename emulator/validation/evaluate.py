@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from emulator.config import ValidationConfig, maps_file
-from emulator.data.maps import Maps, read_maps
-from emulator.fields import CONDITION, Field, dump_fields, with_total
+from emulator.data.maps import read_maps
+from emulator.fields import Field, dump_fields, with_total
 from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
 from emulator.metrics import registry
@@ -25,12 +25,14 @@ from emulator.validation import acceptance
 from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
 from emulator.validation.ensembles import fields_of, read_ensemble
 from emulator.validation.halos import halos_in_windows
+from emulator.validation.nearest_training import TrainingMaps, nearest_windows, read_training
 from emulator.validation.response_sets import (
     join_statistics,
     parameter_places,
     require_one_response_set,
     require_same_draws,
 )
+from emulator.validation.scales import mean_dmo_of, scales_of
 from emulator.validation.verdicts import write_verdicts
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
@@ -85,6 +87,7 @@ def evaluate(
         splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED,
         regression=regression,
     )  # fmt: skip
+    training = read_training(splits["train"], Path(maps_dir), fields, first.sizes["x"])
     rows: list[xr.Dataset] = []
     responses: list[xr.Dataset] = []
     firsts: dict[str, xr.Dataset] = {}
@@ -96,7 +99,7 @@ def evaluate(
         require_same_draws(
             ensemble, firsts.setdefault(kind, ensemble.isel(y=[0], x=[0])), path, windows=bool(kind)
         )
-        row = _evaluate_one(ensemble, fields, Path(maps_dir), baselines, config)
+        row = _evaluate_one(ensemble, fields, Path(maps_dir), baselines, training, config)
         (responses if kind else rows).append(row)
         progress.advance()
     require_one_response_set([kind for kind in firsts if kind])
@@ -153,6 +156,7 @@ def _evaluate_one(
     fields: tuple[Field, ...],
     maps_dir: Path,
     baselines: Sequence[Baseline],
+    training: TrainingMaps,
     config: ValidationConfig,
 ) -> xr.Dataset:
     """Everything of one simulation, with the dimension ``simulation``."""
@@ -160,7 +164,8 @@ def _evaluate_one(
     maps = read_maps(maps_file(maps_dir, simulation))
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
-    mean_dmo = float(maps.select([CONDITION.name]).mean(dtype=np.float64))
+    mean_dmo = mean_dmo_of(maps)
+    scales = scales_of(maps, fields, mean_dmo)
     response_set = ensemble.attrs.get("response_set")
     forecasts = {} if response_set else forecast_windows(baselines, maps, ensemble, seed=SEED)
     of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
@@ -169,7 +174,7 @@ def _evaluate_one(
         fields=fields,
         pixel_mpch=float(ensemble.attrs["pixel_mpch"]),
         mean_dmo=mean_dmo,
-        scales=_scales(maps, fields, mean_dmo),
+        scales=scales,
         model_seed=ensemble["model_seed"].values,
         forecasts=forecasts,
         config=config,
@@ -177,6 +182,7 @@ def _evaluate_one(
         params=parameter_places(maps),
         response_set=response_set,
         halos=halos_in_windows(maps, ensemble),
+        nearest=None if response_set else nearest_windows(training, ensemble, scales),
     )
     stats = registry.compute(case)
     if response_set:
@@ -187,17 +193,6 @@ def _evaluate_one(
     return stats.expand_dims(simulation=[simulation]).assign_coords(
         run=("simulation", [str(ensemble.attrs["run"])])
     )
-
-
-def _scales(maps: Maps, fields: Sequence[Field], mean_dmo: float) -> xr.DataArray:
-    """Unit of spectra and variances by channel: mean DMO mass, or the rms of other fields."""
-    names = [field.name for field in fields]
-    values = [mean_dmo if field.adds_up else _rms(maps, field.name) for field in fields]
-    return xr.DataArray(values, dims="channel", coords={"channel": names})
-
-
-def _rms(maps: Maps, name: str) -> float:
-    return float(np.sqrt(np.mean(np.square(maps.select([name]), dtype=np.float64)))) or 1.0
 
 
 def _describe(
