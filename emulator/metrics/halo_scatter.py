@@ -61,7 +61,7 @@ class HaloScatter(Metric):
     place = 73.0
 
     def compute(self, case: Case) -> xr.Dataset:
-        """Moments ``(halo_mass, moment, moment_of)``; empty without halos or without two masses."""
+        """Moments ``(halo_mass, halo_moment, halo_moment_of)``; empty without halos or two masses."""
         around, rows = case.shared(halo_apertures), with_total(case.fields)
         kept = _masses(rows)
         if around is None or len(kept) < 2:
@@ -79,13 +79,13 @@ class HaloScatter(Metric):
             )
             u = np.concatenate([head, y - 12.0], axis=-1)
             sums = by_mass_bin(around, u[..., :, None] * u[..., None, :])
-            dims = ("halo_mass", "member", "moment", "moment_of")
+            dims = ("halo_mass", "member", "halo_moment", "halo_moment_of")
             moments = xr.DataArray(sums, dims=dims, attrs=attrs)
             found[f"halo_moments_{kind}"] = moments.isel(member=0) if kind == "truth" else moments
         names = ["one", "m200c", *kept]
         return xr.Dataset(
             found,
-            coords={"halo_mass": mass_bin_names(), "moment": names, "moment_of": names},
+            coords={"halo_mass": mass_bin_names(), "halo_moment": names, "halo_moment_of": names},
         )
 
     def summarise(
@@ -94,10 +94,10 @@ class HaloScatter(Metric):
         """Scatter ``(estimate, scatter_of, halo_mass)``; gaps where a bin has too few halos."""
         if "halo_moments_truth" not in stats:
             return {}
-        names = stats["moment"].values.astype(str).tolist()[2:]
+        names = stats["halo_moment"].values.astype(str).tolist()[2:]
         truth, members = (
             runs.mean(stats[f"halo_moments_{kind}"])
-            .transpose("replicate", ..., "halo_mass", "moment", "moment_of")
+            .transpose("replicate", ..., "halo_mass", "halo_moment", "halo_moment_of")
             .values
             for kind in KINDS
         )
