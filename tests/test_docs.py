@@ -80,6 +80,7 @@ def test_the_table_of_fields_is_the_codes():
     for name, field in FIELDS.items():
         made = ", ".join(field.particles)
         made += f", mean of {field.mean_of}" if field.mean_of else ""
+        made += f", sum of {field.sum_of}" if field.sum_of else ""
         cells = [f"`{name}`", field.unit, made, field.share or "none", f"`{field.transform}`"]
         numbers = (field.floor, field.loss_weight, field.power_tolerance, field.mass_tolerance)
         cells += ["none" if number is None else f"{number:g}" for number in numbers]

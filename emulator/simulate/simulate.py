@@ -29,6 +29,7 @@ from emulator.simulate.snapshots import (
     write_hydro_snapshot,
 )
 from emulator.simulate.tables import write_tables
+from emulator.simulate.thermodynamics import VERSION, heat
 
 __all__ = ["simulate_run", "write_tables"]
 
@@ -79,6 +80,8 @@ class _Run:
             "omega_b": self.cosmology.omega_b,
             "strengths": asdict(self.strengths),
         }
+        if self.suite.thermodynamics:
+            facts["thermodynamics"] = VERSION
         return _attrs(facts)
 
 
@@ -203,16 +206,20 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
     halos = read_catalogue(job.path("dmo_catalogue", first))
     dark_matter = survey(tree, mass, halos)
     for path, simulation in missing:
+        seeds = (simulation.ic_seed, simulation.baryon_seed)
         particles = baryonify(
             dark_matter,
             simulation.params,
             baryon_fraction=cosmology.baryon_fraction,
             strengths=job.strengths,
-            seeds=(simulation.ic_seed, simulation.baryon_seed),
+            seeds=seeds,
         )
+        is_heated = job.suite.thermodynamics
+        heated = heat(dark_matter, particles, simulation.params, seeds) if is_heated else None
         write_hydro_snapshot(
             path,
             particles,
+            heated,
             box_size_mpch=box,
             cosmology=cosmology,
             attrs=job.hydro_attrs(simulation),

@@ -18,6 +18,7 @@ from emulator.io import open_hdf5, seal_of, verify, write_bytes
 from emulator.simulate.baryons import HydroParticles
 from emulator.simulate.cosmology import Cosmology
 from emulator.simulate.halos import HaloTable
+from emulator.simulate.thermodynamics import Thermodynamics
 from emulator.units import GADGET_MASS_MSUNH, KPCH_PER_MPCH
 
 GAS, DARK_MATTER, STARS = 0, 1, 4
@@ -46,12 +47,13 @@ def write_dmo_snapshot(
 def write_hydro_snapshot(
     path: Path,
     particles: HydroParticles,
+    heated: Thermodynamics | None = None,
     *,
     box_size_mpch: float,
     cosmology: Cosmology,
     attrs: Mapping[str, str],
 ) -> None:
-    """Write gas, dark matter and stars of one hydro outcome at z = 0."""
+    """Write gas, dark matter and stars of one hydro outcome at z = 0; of gas also how hot it is."""
     counts = {
         GAS: len(particles.gas),
         DARK_MATTER: len(particles.dark_matter),
@@ -70,6 +72,12 @@ def write_hydro_snapshot(
                 group = handle.create_group(name)
                 _write(group, "Coordinates", _coordinates(positions, box_size_mpch))
         _write(handle["PartType0"], "Masses", _masses(particles.gas_masses))
+        if heated is not None:
+            for name, values in (
+                ("InternalEnergy", heated.internal_energy),
+                ("ElectronAbundance", heated.electron_abundance),
+            ):
+                _write(handle["PartType0"], name, values.astype(np.float32))
         if len(particles.stars):
             stars = handle["PartType4"]
             _write(stars, "Masses", _masses(particles.star_masses))

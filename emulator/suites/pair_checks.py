@@ -45,18 +45,18 @@ def inspect_pair(
 
 
 def require_properties(hydro: Snapshot, field: Field) -> None:
-    """Check that particles have the property whose mean a field is, on one particle of each part.
+    """Check that particles have the property that a field is made of, on one particle of each part.
 
     Raises
     ------
     DataError
         A property that is missing, or is none.
     """
-    if field.mean_of is None:
+    if field.adds_up:
         return
     for part in parts_for(field, parts_by_kind(hydro, wind="gas", black_holes="ignore")):
         first, _ = part.split_at(1)
-        for _ in read_blocks(first, 1, mean_of=field.mean_of):
+        for _ in read_blocks(first, 1, mean_of=field.mean_of, sum_of=field.sum_of):
             pass
 
 

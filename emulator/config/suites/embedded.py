@@ -18,6 +18,9 @@ from emulator.config.suites.headers import HeaderFacts
 from emulator.config.suites.layout import INPUTS, Layout
 from emulator.fields import Field as FieldRow
 
+THERMAL = ("temperature", "compton_y", "InternalEnergy", "ElectronAbundance")
+"""Properties of gas that fields can be made of, with ``thermodynamics``."""
+
 
 class DesignConfig(Section):
     """How many simulations the embedded suite holds.
@@ -64,6 +67,11 @@ class EmbeddedSuite(Section):
     diffuse_strength: NonNegativeFloat = Field(
         1.0, description="how strongly gas outside halos is stirred; 0 removes it"
     )
+    thermodynamics: bool = Field(
+        False,
+        description="also write internal energy and electrons of gas, a polytropic surrogate, from "
+        "which fields such as gas_temperature and compton_y are made",
+    )
     design: DesignConfig = DesignConfig()
     layout: Layout = Layout()
 
@@ -101,8 +109,8 @@ class EmbeddedSuite(Section):
 
     @property
     def hydro_bytes(self) -> int:
-        """Disk that a hydro outcome takes: 32 bytes a dark-matter particle."""
-        return 32 * self.n_particles**3
+        """Disk that a hydro outcome takes: 32 bytes a dark-matter particle, and 8 of its heat."""
+        return (40 if self.thermodynamics else 32) * self.n_particles**3
 
     @property
     def header(self) -> HeaderFacts:
@@ -163,7 +171,17 @@ class EmbeddedSuite(Section):
         return raw_folder(name)
 
     def lacks(self, field: FieldRow) -> str | None:
-        """Why a field cannot be made from its particles, if it cannot: they have masses only."""
-        if field.adds_up and "black_holes" not in field.particles:
+        """Why a field cannot be made from its particles, if it cannot: most have masses only."""
+        if "black_holes" in field.particles:
+            return "the embedded suite makes dark matter, gas and stars, no black holes"
+        made = field.mean_of or field.sum_of
+        if made is None:
             return None
-        return "the embedded suite makes masses of dark matter, gas and stars, nothing else"
+        if made not in THERMAL or field.particles != ("gas",):
+            return (
+                "the embedded suite makes masses of dark matter, gas and stars and, of gas alone, "
+                f"{', '.join(THERMAL)}; nothing else"
+            )
+        if not self.thermodynamics:
+            return f"{made} of gas is written only with suite.thermodynamics: true"
+        return None
