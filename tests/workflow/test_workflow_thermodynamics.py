@@ -53,7 +53,7 @@ def test_temperature_and_compton_y_from_file_to_report(call, tmp_path):
         # every pixel is inside the histogram: its integral is 1
         assert float(density.sum()) * 0.25 == pytest.approx(1.0, rel=1e-6)
         assert np.isnan(metrics["occupancy_truth"].sel(channel=name)).all()
-        for variable in ("mass_ratio", "power_ratio"):
+        for variable in ("mass_ratio", "power_ratio_summed"):
             assert np.isfinite(metrics[variable].sel(field=name, estimate="value")).all()
     bars = json.dumps(read_json(results / "acceptance.json"))
     for words in ("mean, gas temperature", "mean, Compton y", "total mass, gas"):
