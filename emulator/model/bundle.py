@@ -254,7 +254,7 @@ def describe(
         "channels": channels,
         "window": f"{grid.window} pixels of {grid.pixel_mpch:.4g} Mpc/h, {grid.depth_mpch:g} Mpc/h "
         f"deep, context {', '.join(f'x{f}' for f in normalisation.context_factors) or 'none'}",
-        "redshift": f"{grid.redshift:g}",
+        "redshift": "a parameter" if grid.redshift is None else f"{grid.redshift:g}",
         "diffusion": f"{diffusion.schedule} schedule, {diffusion.prediction}-prediction, "
         f"{diffusion.weight} weight, gamma {diffusion.gamma_min:g} to {diffusion.gamma_max:g}"
         + (" (learned)" if card.schedule else ""),

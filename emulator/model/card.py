@@ -33,7 +33,7 @@ FORMAT_VERSION = 6
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
 * 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
-  distillation.
+  distillation; a redshift that is a parameter.
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
   pixels in which channels are defined; whether each field has a network of its own.
 * 4: channels hold the row of their field, as a config may declare further ones.
@@ -56,7 +56,8 @@ class Grid(BaseModel):
     pixel_mpch: Length
     window: Annotated[int, Field(ge=1, le=8192)]
     depth_mpch: Length
-    redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)]
+    redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)] | None
+    """None: it is a parameter of the model, with its range."""
     deposit: Literal["ngp", "cic", "tsc", "adaptive"] | None = None
     """Kernel that the maps were deposited by; None: it is not known."""
 

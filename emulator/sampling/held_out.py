@@ -11,6 +11,7 @@ from emulator.config import SamplingConfig
 from emulator.data.cutouts import Cutout, extract, window_places
 from emulator.data.maps import Maps, read_maps
 from emulator.io import DataError
+from emulator.model.redshift import require_own_redshift
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.grids import require_same_grid
 from emulator.units import Unit
@@ -86,6 +87,8 @@ def cut_windows(
 
     maps = read_maps(maps_path)
     require_same_grid(maps.attrs, emulator.card.grid, str(maps.path))
+    if emulator.card.grid.redshift is None:
+        require_own_redshift(maps.attrs, maps.params, str(maps.path))
     if response_set is not None and not maps.periodic:
         raise DataError(
             f"{maps_path}",

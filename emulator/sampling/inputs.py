@@ -15,6 +15,7 @@ from emulator.fields import Field
 from emulator.io import DataError, EmulatorError
 from emulator.model.card import Grid
 from emulator.model.normalisation import Normalisation
+from emulator.model.redshift import require_own_redshift
 from emulator.suites.window_checks import require_mean_density
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def prepare_condition(
     window = grid.window
     if not isinstance(condition, np.ndarray) and hasattr(condition, "data_vars"):
         large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale
-        condition = _variable(condition, "condition")
+        stated, condition = condition.attrs, _variable(condition, "condition")
+        told = params if hasattr(params, "keys") else {}
+        require_own_redshift(stated, told, "condition")
     fields = np.asarray(condition, np.float32)
     factors = normalisation.context_factors
     box = None

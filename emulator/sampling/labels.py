@@ -12,6 +12,7 @@ from emulator.fields import dump_fields, shared_unit
 from emulator.metadata import provenance
 from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
+from emulator.model.redshift import common_redshift
 from emulator.model.transforms import TRANSFORMS
 from emulator.sampling.inputs import Observed
 from emulator.units import Unit
@@ -56,6 +57,7 @@ def label_ensemble(
         },
         attrs={
             **card.grid.attributes(),
+            **common_redshift(card.grid, list(card.normalisation.params), condition.params),
             "fields": dump_fields(fields),
             "empty_below": json.dumps(_empty_below(card)),
             "sampling": json.dumps(_as_drawn(options, condition, members, seed)),

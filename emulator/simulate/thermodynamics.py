@@ -103,6 +103,7 @@ def heat(
     scatter = HALO_SCATTER * rng.standard_normal(len(halos.m200c))
     low, high = IGM_DENSITIES
     density = np.clip(relative_density(particles.gas, run.box_size_mpch), low, high)
+    a = 1.0 / (1.0 + run.redshift)
     kelvin = IGM_KELVIN * density**IGM_SLOPE * _product(params, WIND_HEAT)
     strength = _product(params, HALO_HEAT) * np.exp(scatter)
     for halo, (mass, r200c) in enumerate(zip(halos.m200c, halos.r200c, strict=True)):
@@ -111,15 +112,15 @@ def heat(
             continue
         offsets = particles.gas[own] - halos.positions[halo]
         x = np.minimum(np.sqrt(np.einsum("ij,ij->i", offsets, offsets)) / r200c, EDGE)
-        profile = polytrope(x, concentration(mass))
-        kelvin[own] += virial_temperature(mass, r200c) * profile * strength[halo]
+        profile = polytrope(x, concentration(mass, run.redshift))
+        kelvin[own] += virial_temperature(mass, a * r200c) * profile * strength[halo]
     kelvin *= np.exp(grains)
     energy = kelvin / ((GAMMA - 1.0) * MEAN_WEIGHT * PROTON_OVER_BOLTZMANN)
     return Thermodynamics(energy, np.full(len(energy), ELECTRONS))
 
 
 def virial_temperature(mass_msunh: float, radius_mpch: float) -> float:
-    """T_200 [K]; 1/h cancels."""
+    """T_200 [K] for a physical radius; 1/h cancels."""
     return 0.5 * MEAN_WEIGHT * PROTON_OVER_BOLTZMANN * GRAVITY * mass_msunh / radius_mpch
 
 

@@ -122,7 +122,7 @@ def train(
         [read_maps(maps_file(maps_dir, name), lazy=lazy) for name in splits[split]]
         for split in ("train", "validation")
     )
-    grid = common_grid([*training, *validation], config.data.window)
+    grid = common_grid([*training, *validation], config.data.window, config.model.params)
     require_windows(config, training)
 
     torch.manual_seed(seed)

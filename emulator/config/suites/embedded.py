@@ -15,7 +15,14 @@ from pydantic import (
 from emulator.config.places import raw_folder
 from emulator.config.section import Section
 from emulator.config.suites.headers import HeaderFacts
-from emulator.config.suites.layout import INPUTS, Layout
+from emulator.config.suites.layout import INPUTS, SNAPSHOT, Layout
+from emulator.config.suites.redshifts import (
+    at_redshifts,
+    label_of,
+    output_of,
+    require_distinct,
+    require_own_files,
+)
 from emulator.fields import Field as FieldRow
 
 THERMAL = ("temperature", "compton_y", "InternalEnergy", "ElectronAbundance")
@@ -55,6 +62,12 @@ class EmbeddedSuite(Section):
     a_start: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         0.05, description="scale factor of the 2LPT start"
     )
+    redshifts: tuple[NonNegativeFloat, ...] = Field(
+        (0.0,),
+        min_length=1,
+        description="redshifts of which each run has a snapshot; several: simulations have one a "
+        "redshift (CV_0_z0, CV_0_z0p5), and redshift is a parameter",
+    )
     seed: NonNegativeInt = Field(0, description="seed of phases, design and baryons")
     environment_strength: NonNegativeFloat = Field(
         0.2, description="dependence of halo gas on the surroundings; 0 removes it [dex]"
@@ -80,6 +93,18 @@ class EmbeddedSuite(Section):
         if self.mesh < self.n_particles:
             raise ValueError(
                 f"mesh ({self.mesh}) must be at least n_particles ({self.n_particles})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _redshifts_are_reached(self) -> "EmbeddedSuite":
+        require_distinct(self.redshifts)
+        require_own_files(self.layout.of_redshifts(), self.redshifts)
+        first = 1.0 / self.a_start - 1.0
+        early = [z for z in self.redshifts if not z < first]
+        if early:
+            raise ValueError(
+                f"redshifts: expected less than {first:g}, where runs start (a_start), got {early}"
             )
         return self
 
@@ -131,8 +156,27 @@ class EmbeddedSuite(Section):
         """Names of all simulations."""
         return tuple(name for members in self.runs().values() for name in members)
 
+    @property
+    def stated_redshifts(self) -> tuple[float, ...]:
+        """Redshifts of which each simulation has a snapshot."""
+        return self.redshifts
+
+    def output_of(self, simulation: str) -> tuple[str, float | None]:
+        """The simulation that an output is of, and its redshift."""
+        return output_of(simulation, self.redshifts)
+
+    def name_at(self, simulation: str, redshift: float) -> str:
+        """Name of the output of a simulation at a redshift."""
+        names = dict(zip(self.redshifts, at_redshifts((simulation,), self.redshifts), strict=True))
+        return names[redshift]
+
     def runs(self) -> dict[str, tuple[str, ...]]:
-        """Map each N-body run to the simulations that share its phases.
+        """Map each N-body run to the simulations that share its phases, by redshift."""
+        runs = self.designed_runs()
+        return {run: at_redshifts(names, self.redshifts) for run, names in runs.items()}
+
+    def designed_runs(self) -> dict[str, tuple[str, ...]]:
+        """Map each N-body run to its simulations, whatever the redshifts.
 
         SB run ``j`` holds ``SB_{j*p} ... SB_{j*p+p-1}`` with ``p = sb_per_run``; CV run ``j`` holds
         ``CV_j`` and its re-drawn baryons ``BE_{j*d} ... BE_{j*d+d-1}`` with ``d = be_draws``. The
@@ -158,8 +202,15 @@ class EmbeddedSuite(Section):
 
     def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
         """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
+        base, redshift = self.output_of(simulation)
         return self.layout.path(
-            kind, root, suite=self.name, box=self.box, simulation=simulation, redraw=redraw
+            kind,
+            root,
+            suite=self.name,
+            box=self.box,
+            simulation=base,
+            redraw=redraw,
+            snapshot=label_of(redshift) if redshift else SNAPSHOT,
         )
 
     def inputs(self, root: str | Path, simulation: str) -> list[Path]:

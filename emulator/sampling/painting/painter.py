@@ -7,6 +7,7 @@ import numpy as np
 from emulator.config import SamplingConfig
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
+from emulator.model.redshift import with_redshift
 from emulator.progress import Progress
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box, prepare_box
@@ -71,6 +72,7 @@ class Painter:
         field, own = read_source(source, card.grid, projection)
         if params is None:
             params = _of_model(own, list(card.normalisation.params))
+        params = with_redshift(params, own, card.grid, str(getattr(source, "name", "map")))
         self.model, self.seed = model, seed
         self.box = prepare_box(
             field, params, card.normalisation, card.grid,

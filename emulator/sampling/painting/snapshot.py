@@ -17,7 +17,14 @@ _WHOLE = 1.0e-6
 
 
 def project_snapshot(path: Path, grid: Grid, projection: str | None = None) -> np.ndarray:
-    """Map of the dark matter, ``(y, x)`` float32 [Msun/h per pixel].
+    """Map of the dark matter, ``(y, x)``; see :func:`project_snapshot_at`."""
+    return project_snapshot_at(path, grid, projection)[0]
+
+
+def project_snapshot_at(
+    path: Path, grid: Grid, projection: str | None = None
+) -> tuple[np.ndarray, float]:
+    """Map of the dark matter, ``(y, x)`` float32 [Msun/h per pixel], and its redshift.
 
     Parameters
     ----------
@@ -62,7 +69,7 @@ def project_snapshot(path: Path, grid: Grid, projection: str | None = None) -> n
         block_particles=DataConfig().block_particles,
     )  # fmt: skip
     field: np.ndarray = found.maps[labels.index(label)].astype(np.float32)
-    return field
+    return field, header.redshift
 
 
 def _whole(box_mpch: float, part_mpch: float, name: str, where: str) -> int:
