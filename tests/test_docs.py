@@ -33,11 +33,15 @@ def parameters(page):
 
 
 EXAMPLES = parameters(SUITES)
+PHYSICS = [
+    p for name in ("redshift", "thermodynamics") for p in parameters(ROOT / f"docs/{name}.md")
+]
 
 
-@pytest.mark.parametrize("block", EXAMPLES)
+@pytest.mark.parametrize("block", [*EXAMPLES, *PHYSICS])
 def test_every_example_is_a_config(block):
     config = parse_config(yaml.safe_load(block))
+    assert parse_config(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))) == config
     assert build_suite(config.suite, "root").inputs(config.data, config.suite.simulations()[0])
 
 

@@ -86,7 +86,7 @@ def test_two_redshifts_from_file_to_report_and_back(call, tmp_path):
     painted = model.paint(box, projection="z", n_members=1)
     assert painted.attrs["redshift"] == 0.5
     assert float(painted["params"].sel(parameter="redshift")) == 0.5
-    with pytest.raises(DataError, match="0 as the parameter redshift says, got 0.5"):
+    with pytest.raises(DataError, match=r"0 as the parameter redshift says, got 0\.5"):
         model.paint(box, params | {"redshift": 0.0}, projection="z", n_members=1)
 
     # a snapshot says its redshift itself
