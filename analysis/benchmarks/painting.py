@@ -17,9 +17,9 @@ from emulator.config import maps_file, maps_folder
 from emulator.data.maps import Maps, read_maps
 from emulator.io import write_json, write_text
 from emulator.metrics.power_spectrum import power_spectrum
-from emulator.model.field_transform import Encoded
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.loading import load_bundle
+from emulator.sampling.painting.network import windows_at_once
 from emulator.sampling.painting.painter import Painter
 
 MODEL = Path("results/demo/model/seed_0")
@@ -139,8 +139,11 @@ def _times(model: Emulator) -> Measurement:
     painter = Painter(model, maps_file(maps_folder("demo"), RUNS[0]), projection="z")
     painter.draw(0)
     options, tiles = painter.options, painter.box.tiles
-    windows = painter.box.windows.rows(range(min(options.batch_size, len(tiles.corners))))
-    given: Encoded = model.transform.encode(windows)
+    box, at_once = painter.box, windows_at_once(options.batch_size, tiles.window, model.device)
+    n_windows = min(at_once, len(tiles.corners))
+    condition = model.transform.encode(box.condition.repeat(n_windows))
+    fields = model.transform.encode_layers(box.cut(range(n_windows)))
+    given = condition._replace(fields=fields)
     z = torch.randn(len(given.fields), model.sampler.noise_channels, tiles.window, tiles.window)
     gamma = torch.zeros(len(z))
     batches = painter.passes / len(z)

@@ -52,6 +52,12 @@ def paint(
     noise_of: Annotated[
         str | None, typer.Option(help="Name of the noise, shared by boxes of one name [the map].")
     ] = None,
+    open_edges: Annotated[
+        bool, typer.Option(help="The map is a patch: opposite edges do not touch.")
+    ] = False,
+    origin: Annotated[
+        tuple[int, int], typer.Option(help="Row and column of its box that the map begins with.")
+    ] = (0, 0),
     out_of_range: OutOfRange = "raise",
     only_summary: Annotated[
         bool, typer.Option(help="Keep mean and standard deviation alone (summary.nc).")
@@ -67,7 +73,8 @@ def paint(
 
     painter = Painter(
         load(model), source, _parameters(param), projection=projection, seed=seed,
-        overlap=overlap, noise_of=noise_of, out_of_range=out_of_range,
+        overlap=overlap, periodic=False if open_edges else None, origin=origin, noise_of=noise_of,
+        out_of_range=out_of_range,
     )  # fmt: skip
     numbers = range(first_member, first_member + members)
     if only_summary:

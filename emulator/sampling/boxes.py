@@ -12,7 +12,7 @@ from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
 from emulator.sampling.inputs import Policy
-from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.box import Box, Periodic
 from emulator.sampling.painting.labels import Drawn
 from emulator.sampling.painting.painter import Painter
 from emulator.sampling.response import measure_response
@@ -37,13 +37,14 @@ class BoxEmulator(ABC):
         first_member: int = 0,
         seed: int = 0,
         overlap: float = 0.5,
+        periodic: Periodic | None = None,
         origin: tuple[int, int] = (0, 0),
         noise_of: str | None = None,
         out_of_range: Policy = "raise",
         sampling: SamplingConfig | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
-        """Draw the fields of a whole periodic box.
+        """Draw the fields of a whole box, or of a patch of one.
 
         Windows of the trained size predict, their predictions are blended in every evaluation of
         the network, and the noise belongs to the cells of the box: no window shows in what is
@@ -62,9 +63,16 @@ class BoxEmulator(ABC):
             by what the parameters do.
         overlap
             Share of a window that the next one covers again.
+        periodic
+            Whether opposite edges of the map touch; a pair for y and x, if they differ. Where they
+            do not, the part is painted that has its surroundings on the map
+            (:mod:`emulator.sampling.painting.edges`). Default: what the attributes of the source
+            say (``periodic``), else True.
         origin
             Row and column of the box that the array begins with: an array that is rolled by
-            ``(r, c)`` pixels has the origin ``(-r, -c)``, and gives the members rolled.
+            ``(r, c)`` pixels has the origin ``(-r, -c)``, and gives the members rolled. A patch
+            that was cut out of a box at ``(r, c)`` has the origin ``(r, c)``: it gets the noise of
+            its box (of the same ``noise_of``), and windows of the same lattice.
         noise_of
             A name for the noise: boxes of one name have the same, whatever their DMO fields.
             Default: noise is a function of the DMO field.
@@ -74,7 +82,8 @@ class BoxEmulator(ABC):
         Returns
         -------
         Dataset with ``fields (member, channel, y, x)`` in the units of the fields, the condition,
-        the parameters and the seed.
+        the parameters and the seed; ``y`` and ``x`` are places on the map that was given, attribute
+        ``origin`` the pixel of the box that the fields begin with.
 
         Raises
         ------
@@ -86,8 +95,9 @@ class BoxEmulator(ABC):
         if n_members < 1:
             raise EmulatorError(f"n_members must be at least 1, got {n_members}")
         painter = Painter(
-            self, source, params, projection=projection, seed=seed, overlap=overlap, origin=origin,
-            noise_of=noise_of, out_of_range=out_of_range, sampling=sampling,
+            self, source, params, projection=projection, seed=seed, overlap=overlap,
+            periodic=periodic, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
+            sampling=sampling,
         )  # fmt: skip
         numbers = list(range(first_member, first_member + n_members))
         line = Progress("paint", painter.passes * n_members) if progress else None
@@ -105,6 +115,7 @@ class BoxEmulator(ABC):
         n_members: int = 4,
         seed: int = 0,
         overlap: float = 0.5,
+        periodic: Periodic | None = None,
         out_of_range: Policy = "raise",
         sampling: SamplingConfig | None = None,
         progress: bool = False,
@@ -113,7 +124,8 @@ class BoxEmulator(ABC):
 
         Parameters
         ----------
-        source, params, projection, n_members, seed, overlap, out_of_range, sampling, progress
+        source, params, projection, n_members, seed, overlap, periodic, out_of_range, sampling,
+        progress
             See :meth:`paint`; two members or more.
         vary
             Values by the name of a parameter: ``{"A_SN1": [0.5, 2.0]}``.
@@ -133,7 +145,10 @@ class BoxEmulator(ABC):
         options: dict[str, Any] = {
             "seed": seed, "overlap": overlap, "out_of_range": out_of_range, "sampling": sampling,
         }  # fmt: skip
-        fiducial = Painter(self, source, params, projection=projection, **options)
+        fiducial = Painter(
+            self, source, params, projection=projection, periodic=periodic, **options
+        )
+        options["periodic"] = fiducial.box.periodic
 
         def painter(point: Any) -> Painter:
             # of the map that is read already: a snapshot is not projected for every point

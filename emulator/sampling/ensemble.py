@@ -31,7 +31,7 @@ from emulator.sampling.labels import label_calibration, label_ensemble, label_se
 from emulator.sampling.noise import MemberNoise, member_key
 from emulator.sampling.painting.box import Box
 from emulator.sampling.painting.labels import Drawn
-from emulator.sampling.painting.network import TiledNetwork
+from emulator.sampling.painting.network import TiledNetwork, windows_at_once
 from emulator.sampling.painting.noise import BoxNoise
 from emulator.sampling.possible import require_possible
 from emulator.sampling.samplers import CalibratedSampler, Known, Sampler, build_sampler
@@ -164,13 +164,15 @@ class Emulator(BaseEmulator):
                 "context each: set it to [params], or guidance_scale to 1"
             )
         here = box.condition.to(self.device)
-        network = TiledNetwork(
-            self._autocast, box.tiles, self.transform.encode(box.windows.to(self.device)),
-            options.batch_size, progress,
-        )  # fmt: skip
+
+        def given(numbers: Sequence[int]) -> Tensor:
+            return self.transform.encode_layers(box.cut(numbers).to(self.device))
+
+        at_once = windows_at_once(options.batch_size, box.tiles.window, self.device)
+        network = TiledNetwork(self._autocast, box.tiles, given, self.device, at_once, progress)
         shape = (self.sampler.noise_channels, *box.condition.field.shape[1:])
         key = member_key(f"box {box.name}", seed, member, self.seed)
-        noise = BoxNoise([key], shape, self.device)
+        noise = BoxNoise([key], shape, self.device, box.first_cell)
         try:
             x = self.sampler.of_network(network).draw(
                 self.transform.encode(here), noise, options, None

@@ -80,10 +80,11 @@ def _identity(painted: "xr.Dataset") -> dict[str, object]:
     return {
         "weights": json.loads(attrs["provenance"])["weights"],
         "calibration": attrs.get("calibration", ""),
-        "box or noise": attrs["noise_of"],
+        "box or noise": (attrs["noise_of"], int(attrs.get("cells_version", 1))),
         "sampling": sampling,
         "overlap": int(attrs["stride"]),
         "origin": [int(pixel) for pixel in np.atleast_1d(attrs["origin"])],
+        "edges": [int(closed) for closed in np.atleast_1d(attrs.get("periodic", [1, 1]))],
         "params": painted["params"].values.tolist(),
     }
 

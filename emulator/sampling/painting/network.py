@@ -10,14 +10,24 @@ References
 Bar-Tal et al. (2023), arXiv:2302.08113 (MultiDiffusion: windows fused in every step).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from emulator.model.field_transform import Encoded
 from emulator.progress import Progress
 from emulator.sampling.painting.tiles import Tiles
+
+CPU_PIXELS = 2**17
+"""Pixels of windows that a CPU is given at once. More are not faster there, and what a network
+holds of them grows with it: 50 MB for each layer of 96 channels."""
+
+
+def windows_at_once(batch_size: int, window: int, device: torch.device) -> int:
+    """Windows of a batch: as asked, but on a CPU no more than memory is well spent on."""
+    if device.type != "cpu":
+        return batch_size
+    return min(batch_size, max(1, CPU_PIXELS // window**2))
 
 
 class TiledNetwork:
@@ -30,8 +40,10 @@ class TiledNetwork:
     tiles
         Windows of the box.
     given
-        Conditions of all windows as the network sees them, in the order of ``tiles.corners``; the
-        parameters of the call count, not theirs.
+        Fields of windows as the network sees them, ``(tile, layer, y, x)``, by their numbers in
+        ``tiles.corners``: those of a batch at a time, as all windows of a box would fill memory.
+    device
+        Of the network.
     batch_size
         Windows that the network is given at once. It changes results by rounding alone.
     progress
@@ -42,13 +54,13 @@ class TiledNetwork:
         self,
         network: Callable[..., Tensor],
         tiles: Tiles,
-        given: Encoded,
+        given: Callable[[Sequence[int]], Tensor],
+        device: torch.device,
         batch_size: int,
         progress: Progress | None = None,
     ) -> None:
         self.network, self.tiles, self.given, self.batch_size = network, tiles, given, batch_size
         self.progress = progress
-        device = given.fields.device
         self.weight, self.total = tiles.weight().to(device), tiles.total(device)
 
     def __call__(
@@ -63,7 +75,7 @@ class TiledNetwork:
             boxes, numbers = [box for box, _ in chosen], [tile for _, tile in chosen]
             windows = torch.cat([self.tiles.cut(z[box], [corners[tile]]) for box, tile in chosen])
             drawn = self.network(
-                windows, gamma[boxes], self.given.fields[numbers], params[boxes], mask[boxes]
+                windows, gamma[boxes], self.given(numbers), params[boxes], mask[boxes]
             )
             for (box, tile), window in zip(chosen, drawn.float() * self.weight, strict=True):
                 self.tiles.add(out[box], [corners[tile]], window[None])

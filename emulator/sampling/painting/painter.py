@@ -9,7 +9,7 @@ from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
 from emulator.sampling.inputs import Policy
-from emulator.sampling.painting.box import Box, prepare_box
+from emulator.sampling.painting.box import Box, Periodic, prepare_box
 from emulator.sampling.painting.labels import Drawn, label_box
 from emulator.sampling.painting.source import read_source
 
@@ -44,8 +44,13 @@ class Painter:
     ----------
     model
         Trained.
-    source, params, projection, seed, overlap, origin, noise_of, out_of_range, sampling
+    source, params, projection, seed, overlap, periodic, origin, noise_of, out_of_range, sampling
         See :meth:`emulator.sampling.base.BaseEmulator.paint`.
+
+    Attributes
+    ----------
+    field
+        The DMO map ``(y, x)`` as it was given [Msun/h per pixel].
 
     Raises
     ------
@@ -62,6 +67,7 @@ class Painter:
         projection: str | None = None,
         seed: int = 0,
         overlap: float = 0.5,
+        periodic: Periodic | None = None,
         origin: tuple[int, int] = (0, 0),
         noise_of: str | None = None,
         out_of_range: Policy = "raise",
@@ -71,18 +77,16 @@ class Painter:
         field, own = read_source(source, card.grid, projection)
         if params is None:
             params = _of_model(own, list(card.normalisation.params))
-        self.model, self.seed = model, seed
+        if periodic is None:
+            periodic = bool(getattr(source, "attrs", {}).get("periodic", True))
+        self.model, self.seed, self.field = model, seed, field
         self.box = prepare_box(
             field, params, card.normalisation, card.grid,
-            overlap=overlap, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
+            overlap=overlap, periodic=periodic, origin=origin, noise_of=noise_of,
+            out_of_range=out_of_range,
         )  # fmt: skip
         card.require_trained_without(self.box.condition.params)
         self.options = model.options_for(sampling)
-
-    @property
-    def field(self) -> np.ndarray:
-        """The DMO map ``(y, x)`` as it was given [Msun/h per pixel]."""
-        return self.box.as_given(self.box.condition.field[0].numpy())
 
     @property
     def params(self) -> dict[str, float]:
