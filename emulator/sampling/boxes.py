@@ -14,7 +14,9 @@ from emulator.progress import Progress
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box, Periodic
 from emulator.sampling.painting.labels import Drawn
+from emulator.sampling.painting.modes import Mode, build_painter
 from emulator.sampling.painting.painter import Painter
+from emulator.sampling.painting.paste import Halos
 from emulator.sampling.response import measure_response
 
 if TYPE_CHECKING:
@@ -33,6 +35,13 @@ class BoxEmulator(ABC):
         params: Any = None,
         *,
         projection: str | None = None,
+        slabs: bool = False,
+        drop_remainder: bool = False,
+        mode: Mode = "blend",
+        halos: Halos | None = None,
+        mass_threshold: float | None = None,
+        r_in: float | None = None,
+        r_out: float | None = None,
         n_members: int = 1,
         first_member: int = 0,
         seed: int = 0,
@@ -57,6 +66,17 @@ class BoxEmulator(ABC):
             [Msun/h per pixel] of the pixel and depth of the training, or a file of one.
         params
             See :meth:`BaseEmulator.sample`; one set. Default: those of a maps file.
+        slabs, drop_remainder
+            Paint all slabs of the trained depth along the axis ``projection`` at once, each with
+            noise of its own (:mod:`emulator.sampling.painting.slabs`): of an array ``(slab, y,
+            x)``, a maps file or a snapshot; of the last, ``drop_remainder`` leaves out the end of a
+            box that is no multiple of the depth.
+        mode
+            ``blend``; or ``halos``: windows around halos, pasted upon the cosmic shares of the DMO
+            map (:mod:`emulator.sampling.painting.halos`).
+        halos, mass_threshold, r_in, r_out
+            Of mode ``halos``: the halos [default: those of the maps file], the least M200c [1e13
+            Msun/h], and the radii between which a window fades [2.5 and 3 R200c].
         n_members, first_member, seed
             As of :meth:`sample`: member ``k`` is the same whatever is painted beside it. The noise
             does not depend on the parameters: members of one number at two parameter points differ
@@ -81,9 +101,11 @@ class BoxEmulator(ABC):
 
         Returns
         -------
-        Dataset with ``fields (member, channel, y, x)`` in the units of the fields, the condition,
-        the parameters and the seed; ``y`` and ``x`` are places on the map that was given, attribute
-        ``origin`` the pixel of the box that the fields begin with.
+        Dataset with ``fields (member, channel, y, x)`` in the units of the fields (with slabs
+        ``(member, slab, channel, y, x)``, which ``.sum("slab")`` adds up), the condition, the
+        masses of the members (:func:`emulator.sampling.painting.budget.add_budget`), the parameters
+        and the seed; ``y`` and ``x`` are places on the map that was given, attribute ``origin`` the
+        pixel of the box that the fields begin with.
 
         Raises
         ------
@@ -94,8 +116,12 @@ class BoxEmulator(ABC):
         """
         if n_members < 1:
             raise EmulatorError(f"n_members must be at least 1, got {n_members}")
-        painter = Painter(
-            self, source, params, projection=projection, seed=seed, overlap=overlap,
+        painter = build_painter(
+            self, source, params, mode=mode, slabs=slabs, drop_remainder=drop_remainder,
+            of_halos={
+                "halos": halos, "mass_threshold": mass_threshold, "r_in": r_in, "r_out": r_out
+            },
+            projection=projection, seed=seed, overlap=overlap,
             periodic=periodic, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
             sampling=sampling,
         )  # fmt: skip

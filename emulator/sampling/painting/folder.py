@@ -10,6 +10,7 @@ import numpy as np
 from emulator.io import DataError, is_file, read_dataset, write_dataset
 from emulator.progress import Progress
 from emulator.sampling.painting.painter import Painter
+from emulator.sampling.painting.slabs import SlabPainter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +23,7 @@ def member_file(folder: Path, member: int) -> Path:
     return Path(folder) / f"member_{member:05d}.nc"
 
 
-def paint_folder(painter: Painter, members: Iterable[int], folder: Path) -> int:
+def paint_folder(painter: Painter | SlabPainter, members: Iterable[int], folder: Path) -> int:
     """Paint members that the folder does not hold yet.
 
     Parameters
@@ -57,7 +58,7 @@ def paint_folder(painter: Painter, members: Iterable[int], folder: Path) -> int:
     return len(missing)
 
 
-def _require_same(path: Path, painter: Painter, member: int) -> None:
+def _require_same(path: Path, painter: Painter | SlabPainter, member: int) -> None:
     found, wanted = (
         _identity(each) for each in (read_dataset(path), painter.label(painter.nothing, [member]))
     )
@@ -85,6 +86,7 @@ def _identity(painted: "xr.Dataset") -> dict[str, object]:
         "overlap": int(attrs["stride"]),
         "origin": [int(pixel) for pixel in np.atleast_1d(attrs["origin"])],
         "edges": [int(closed) for closed in np.atleast_1d(attrs.get("periodic", [1, 1]))],
+        "mode": [attrs.get(k) for k in ("mode", "n_halos", "mass_threshold", "r_in", "r_out")],
         "params": painted["params"].values.tolist(),
     }
 
@@ -104,7 +106,7 @@ class RunningSummary:
         self.mean = self.mean + change / self.count
         self.square = self.square + change * (values - self.mean)
 
-    def dataset(self, painter: Painter) -> "xr.Dataset":
+    def dataset(self, painter: Painter | SlabPainter) -> "xr.Dataset":
         """``mean`` and ``std (channel, y, x)``; the latter of the members, over ``count - 1``.
 
         Of a single member the standard deviation is not known: NaN.
@@ -120,7 +122,7 @@ class RunningSummary:
         return summary.assign_attrs(n_members=self.count)
 
 
-def paint_summary(painter: Painter, members: Iterable[int], folder: Path) -> Path:
+def paint_summary(painter: Painter | SlabPainter, members: Iterable[int], folder: Path) -> Path:
     """Paint members, keep their mean and standard deviation, and write ``summary.nc``."""
     numbers, running = list(members), RunningSummary()
     line = Progress("paint", painter.passes * len(numbers))

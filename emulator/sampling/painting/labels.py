@@ -12,6 +12,7 @@ from emulator.metadata import provenance
 from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
 from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.budget import add_budget
 from emulator.sampling.painting.noise import CELLS_VERSION
 from emulator.units import Unit
 
@@ -70,7 +71,8 @@ def label_box(
         )
         for name, span in zip(("y", "x"), box.spans, strict=True)
     }
-    return xr.Dataset(
+    fraction = card.normalisation.baryon_fraction(box.condition.params).item()
+    painted = xr.Dataset(
         {
             "fields": (("member", "channel", "y", "x"), values, {"units": unit}),
             "condition": (("y", "x"), box.as_given(box.condition.field[0].numpy()), mass),
@@ -104,6 +106,7 @@ def label_box(
             **{k: v for k, v in card.attributes.items() if k == "notice"},
         },
     )  # fmt: skip
+    return add_budget(painted, fields, fraction)
 
 
 def _calibrations(drawn: Sequence[Drawn]) -> dict[str, str]:
