@@ -75,7 +75,7 @@ bench-ablation: demo  ## what the defaults are chosen by, at equal budget: 45 mi
 bench-arms: demo  ## options of training and channels, each through the demo's judge: ten minutes an arm and seed
 	$(BIN)/python -m analysis.benchmarks.arms
 
-bench-painting: demo  ## seams, power and time of whole boxes: a minute
+bench-painting: demo  ## seams, power, time and memory of whole boxes: minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.painting
 
 bench-scaling: demo  ## scores against steps, parameter points and width: hours
