@@ -283,6 +283,34 @@ def paint(*words):
     return CliRunner().invoke(app, ["paint", *map(str, words)])
 
 
+def test_members_of_another_setting_are_painted_again_if_it_is_said(folder, bundle, tmp_path):
+    """And those that are as asked are kept; the manifest lists all."""
+    asked = (bundle, folder / "CV_0.h5", "--output", tmp_path / "a", "--members")
+    assert paint(*asked, 1, "--seed", 4).exit_code == 0
+    before = member_file(tmp_path / "a", 0).read_bytes()
+    manifest = ("--manifest", tmp_path / "m.json")
+    assert isinstance(paint(*asked, 2, "--seed", 5).exception, DataError)
+    kept = paint(*asked, 2, "--seed", 4, "--replace", *manifest)
+    assert "1 members painted, 1 were there" in kept.output
+    assert member_file(tmp_path / "a", 0).read_bytes() == before
+    done = paint(*asked, 2, "--seed", 5, "--replace", *manifest)
+    assert "2 members painted, 0 were there" in done.output
+    assert paint(*asked, 2, "--seed", 5, "--first-member", 0).exit_code == 0
+    listed = json.loads((tmp_path / "m.json").read_text())["files"]
+    assert list(listed) == [str(member_file(tmp_path / "a", i)) for i in range(2)]
+
+
+def test_a_config_says_how_members_are_drawn(folder, bundle, tmp_path):
+    (tmp_path / "c.yaml").write_text("name: c\nsampling: {n_steps: 3}\n")
+    done = paint(
+        bundle, folder / "CV_0.h5", "--output", tmp_path / "a", "--members", 1,
+        "--config", tmp_path / "c.yaml",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    painted = read_dataset(member_file(tmp_path / "a", 0))
+    assert json.loads(painted.attrs["sampling"])["n_steps"] == 3
+
+
 def test_members_are_files_that_jobs_share(folder, bundle, tmp_path):
     source = folder / "CV_0.h5"
     one, two = tmp_path / "one", tmp_path / "two"
