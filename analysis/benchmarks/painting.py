@@ -25,6 +25,7 @@ from emulator.config import maps_file, maps_folder
 from emulator.data.maps import Maps, read_maps
 from emulator.io import write_json, write_text
 from emulator.metrics.power_spectrum import power_spectrum
+from emulator.sampling.batches import MOST
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.loading import load_bundle
 from emulator.sampling.painting.network import windows_at_once
@@ -146,8 +147,8 @@ def _times(model: Emulator) -> Measurement:
     """A member, and the passes of the network in it by themselves."""
     painter = Painter(model, maps_file(maps_folder("demo"), RUNS[0]), projection="z")
     painter.draw(0)
-    options, tiles = painter.options, painter.box.tiles
-    box, at_once = painter.box, windows_at_once(options.batch_size, tiles.window, model.device)
+    box, tiles = painter.box, painter.box.tiles
+    at_once = windows_at_once(MOST, tiles.window, model.device)
     n_windows = min(at_once, len(tiles.corners))
     condition = model.transform.encode(box.condition.repeat(n_windows))
     fields = model.transform.encode_layers(box.cut(range(n_windows)))

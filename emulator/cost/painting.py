@@ -12,6 +12,7 @@ from emulator.cost.requests import (
     mb,
     minutes_of,
 )
+from emulator.sampling.batches import MOST
 from emulator.sampling.painting.plan import Painting
 from emulator.suites.base import Suite
 
@@ -52,7 +53,8 @@ def box_bytes(config: ExperimentConfig, n_pixels: int) -> float:
 def painting_bytes(config: ExperimentConfig, n_pixels: int) -> float:
     """Memory of one draw: the windows of a batch with their surroundings, and the box."""
     layers = 1 + len(config.data.context_factors)
-    at_once = min(windows_of_box(config, n_pixels), config.sampling.batch_size)
+    asked = config.sampling.batch_size
+    at_once = min(windows_of_box(config, n_pixels), MOST if asked == "auto" else asked)
     windows = at_once * layers * config.data.window**2 * 4.0
     return windows + KEPT * box_bytes(config, n_pixels)
 

@@ -175,3 +175,12 @@ def test_a_painting_says_where_its_mass_is(model, box, mode):
     assert painted.attrs["mass_dmo_msunh"] == pytest.approx(dmo)
     assert painted.attrs["baryon_fraction"] == pytest.approx(FRACTION)
     assert json.loads(painted.attrs["sampling"])["n_members"] == 2
+
+
+def test_masses_are_those_after_sums_are_held(model, box):
+    plain = model.paint(box, PARAMS, sampling=FEW)
+    wanted = 1.1 * float(plain["mass"].sel(channel="gas")[0])
+    held = model.paint(box, PARAMS, sampling=FEW, constraints={"gas": wanted})
+    assert float(held["mass"].sel(channel="gas")[0]) == pytest.approx(wanted, rel=1e-5)
+    with pytest.raises(EmulatorError, match=r"constraints: of one map"):
+        model.paint(np.stack([box]), PARAMS, slabs=True, constraints={"gas": wanted})

@@ -14,6 +14,7 @@ from emulator.cli import app, main
 from emulator.config import DiffusionConfig, SamplingConfig
 from emulator.io import DataError, EmulatorError, read_dataset
 from emulator.model.bundle import write_bundle
+from emulator.sampling.batches import Batches
 from emulator.sampling.mixture import Mixture
 from emulator.sampling.painting.folder import RunningSummary, member_file, paint_folder
 from emulator.sampling.painting.network import TiledNetwork
@@ -66,7 +67,7 @@ def test_a_local_network_does_not_know_of_windows(order, batch_size):
     def network(z, gamma, fields, params, mask):
         return z**2 + fields * params[:, :1, None, None] + gamma[:, None, None, None]
 
-    tiled = TiledNetwork(network, tiles, fields.__getitem__, fields.device, batch_size)
+    tiled = TiledNetwork(network, tiles, fields.__getitem__, fields.device, Batches(batch_size))
     params = torch.tensor([[2.0, 0.0], [3.0, 0.0]])
     gamma = torch.tensor([0.5, -0.5])
     out = tiled(z, gamma, torch.zeros(2, 1, 40, 24), params, torch.ones(2, 2))
@@ -224,7 +225,7 @@ def test_maps_files_arrays_and_labelled_arrays_are_the_same_box(folder, emulator
         (lambda box: box, {"overlap": 0.0}, r"overlap must lie between 0 and 1, got 0"),
         (lambda box: box, {"overlap": 1.0}, r"overlap must lie between 0 and 1, got 1"),
         (lambda box: box, {"origin": (0.5, 0)}, r"origin must be a row and a column"),
-        (lambda box: box, {"n_members": 0}, r"n_members must be at least 1, got 0"),
+        (lambda box: box, {"n_members": 0}, r"n_members: expected an integer of at least 1"),
         (
             lambda box: xr.DataArray(box, attrs={"pixel_mpch": 0.4}),
             {},
