@@ -78,7 +78,7 @@ bench-arms: demo  ## options of training and channels, each through the demo's j
 bench-sampling: demo  ## time of members beside their networks, and a peer's cost: two minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.sampling
 
-bench-painting: demo  ## seams, power and time of whole boxes: a minute
+bench-painting: demo  ## seams, power, time and memory of whole boxes: minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.painting
 
 bench-scaling: demo  ## scores against steps, parameter points and width: hours

@@ -270,7 +270,12 @@ class BaseEmulator(BoxEmulator):
 
     def _read(self, condition: Any, params: Any, *, projection: str | None, **places: Any) -> Given:
         if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
-            condition, own = read_source(condition, self.card.grid, projection)
+            condition, own, periodic = read_source(condition, self.card.grid, projection)
+            if not periodic:
+                raise EmulatorError(
+                    "condition: expected the map of a whole box, whose opposite edges touch, got a "
+                    "patch (attribute periodic): paint it, or pass windows and large_scale="
+                )
             params = params_of_maps(own, self.params) if params is None else params
         elif projection is not None:
             raise EmulatorError("projection: names a map of a file, and the condition is an array")

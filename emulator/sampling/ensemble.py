@@ -211,13 +211,15 @@ class Emulator(BaseEmulator):
                 "context each: set it to [params], or guidance_scale to 1"
             )
         here = box.condition.to(self.device)
-        network = TiledNetwork(
-            self._autocast, box.tiles, self.transform.encode(box.windows.to(self.device)),
-            self._batches(options), progress,
-        )  # fmt: skip
+
+        def given(numbers: Sequence[int]) -> Tensor:
+            return self.transform.encode_layers(box.cut(numbers).to(self.device))
+
+        batches = self._batches(options)
+        network = TiledNetwork(self._autocast, box.tiles, given, self.device, batches, progress)
         shape = (self.sampler.noise_channels, *box.condition.field.shape[1:])
         key = member_key(f"box {box.name}", seed, member, self.seed)
-        noise = BoxNoise([key], shape, self.device)
+        noise = BoxNoise([key], shape, self.device, box.first_cell)
         try:
             x = self.sampler.of_network(network).draw(
                 self.transform.encode(here), noise, options, None
