@@ -12,6 +12,7 @@ import typer
 from emulator.cli.boxes import paint, response
 from emulator.cli.config import cost, schema
 from emulator.cli.ensembles import export, sample
+from emulator.cli.inference import infer
 from emulator.cli.model import calibrate, fit, info, regress, train, tune
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
@@ -35,6 +36,7 @@ app.add_typer(bundle, name="bundle")
 EXTRAS = {
     **dict.fromkeys(("dask", "distributed", "numba", "pytorch_lightning"), "pipeline"),
     "scoringrules": "pipeline",
+    "sbi": "inference",
     **dict.fromkeys(("jinja2", "matplotlib"), "report"),
 }
 """Packages that some commands need, and the extra that brings them."""
@@ -42,7 +44,7 @@ EXTRAS = {
 # in the order of --help
 COMMANDS = (
     simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, paint,
-    response, validate, report, compare, schema,
+    response, infer, validate, report, compare, schema,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from emulator.inference.simulator import Simulator
 from emulator.io import DataError
 from emulator.model.bundle import bundles_in, read_bundle
 from emulator.model.calibration import CALIBRATION_FILE, read_calibration
 from emulator.model.found_solver import read_found
+from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
 
@@ -88,6 +90,11 @@ def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) ->
     files = [file for bundle in bundles_in(folder) for file in bundle.iterdir()]
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     return _load_once(folder, stamps).sample(condition, params, **options)
+
+
+def simulator(model: BaseEmulator, condition: Any, known: Any, **options: Any) -> Simulator:
+    """A model as a simulator of summaries; see :meth:`BaseEmulator.simulator`."""
+    return model.simulator(condition, known, **options)
 
 
 @lru_cache(maxsize=1)
