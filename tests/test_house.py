@@ -33,6 +33,7 @@ def test_environment_is_in_step_with_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["pipeline"], *extras["report"]]
+    wanted += extras["formats"]
     wanted += [entry for entry in extras["workflow"] if not entry.startswith("emulator-pipeline")]
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
@@ -46,7 +47,15 @@ def test_environment_is_in_step_with_pyproject():
 def test_every_line_of_the_cluster_profile_is_explained():
     """And the three lines that a site must change are those that the README shows."""
     lines = (ROOT / "workflow/profiles/slurm/config.yaml").read_text().splitlines()
-    sections = {"set-resources:", "train:", "regress:", "tune:", "calibrate:", "sample:"}
+    sections = {
+        "set-resources:",
+        "train:",
+        "regress:",
+        "tune:",
+        "calibrate:",
+        "sample:",
+        "paint_members:",
+    }
     plain = [line for line in lines if line.strip() and "#" not in line]
     assert {line.strip() for line in plain} <= sections | {"printshellcmds: false"}
     marked = [line for line in lines if "# <-" in line]

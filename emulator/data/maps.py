@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.lazy import LazyField, close
-from emulator.fields import Field, load_fields
+from emulator.fields import CONDITION, Field, load_fields
 from emulator.io import (
     DataError,
     checked_values,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import h5py
 
 _REMAKE = "Remove it and run the workflow (or the stage `project`) again: it is made anew."
+_ALONE = "Maps of dark matter alone are painted (`emulator paint`); nothing is learned from them."
 _HALO_FIELDS = ("halo_position", "halo_m200c", "halo_r200c")
 _NUMBERS = (
     "box_size_mpch",
@@ -127,7 +128,12 @@ class Maps:
     def species_index(self, name: str) -> int:
         """Position of a species; an unknown one is a DataError that lists those there are."""
         if name not in self.species:
-            raise DataError(f"{self.path}:species", repr(name), f"only {', '.join(self.species)}")
+            raise DataError(
+                f"{self.path}:species",
+                repr(name),
+                f"only {', '.join(self.species)}",
+                _ALONE if self.species == (CONDITION.name,) else "",
+            )
         return self.species.index(name)
 
     @classmethod
@@ -161,7 +167,7 @@ class Maps:
         close(self.path)
 
 
-def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
+def read_maps(path: str | Path, *, lazy: bool = False, verified: bool = True) -> Maps:
     """Read a maps file.
 
     Parameters
@@ -170,6 +176,8 @@ def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
         ``maps/{simulation}.h5``.
     lazy
         Keep the fields on disk; their values are then not checked.
+    verified
+        Verify the checksum, for which all of the file is read; a look at its labels need not.
 
     Returns
     -------
@@ -183,7 +191,7 @@ def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
         negative or not finite.
     """
     path = Path(path)
-    if is_file(path):
+    if verified and is_file(path):
         verify(path, hint=_REMAKE)
     with open_hdf5(path, hint=_REMAKE) as handle:
         return _load(handle, path, lazy=lazy)

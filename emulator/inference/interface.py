@@ -1,6 +1,6 @@
 """What inference asks of a model; :class:`emulator.sampling.base.BaseEmulator` does it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -36,7 +36,7 @@ class Model(Protocol):
         seed: int,
         noise_of: Sequence[str],
         out_of_range: Any,
-        sampling: SamplingConfig | None,
+        sampling: SamplingConfig | Mapping[str, Any] | None,
     ) -> "xr.Dataset":
         """Fields ``(sample, member, channel, y, x)``, a row of parameters for every window."""
 

@@ -11,6 +11,7 @@ from emulator.config import SamplingConfig
 from emulator.data.cutouts import Cutout, extract, window_places
 from emulator.data.maps import Maps, read_maps
 from emulator.io import DataError
+from emulator.sampling.cf import describe
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.grids import require_same_grid
 from emulator.units import Unit
@@ -157,7 +158,8 @@ def draw_members(
         sampling=options,
         progress=True,
     )
-    return ensemble.assign(windows.facts).assign_attrs(ensemble.attrs | windows.facts.attrs)
+    labelled = ensemble.assign(windows.facts).assign_attrs(ensemble.attrs | windows.facts.attrs)
+    return describe(labelled)
 
 
 def _cut_all(

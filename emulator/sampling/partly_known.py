@@ -7,6 +7,7 @@ import numpy as np
 
 from emulator.data.condition import Condition
 from emulator.model.card import ModelCard
+from emulator.sampling.given.request import read_given
 from emulator.sampling.inputs import Policy, prepare_condition
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def prepare_known(
         if name in free:
             free[name] = float(np.clip(free[name], low, high))
     whole = [{**row, **free} for row in rows]
-    given = prepare_condition(
-        condition, whole if len(whole) > 1 else whole[0], card.normalisation, card.grid,
-        large_scale=large_scale, centres=centres, out_of_range=out_of_range,
+    given = read_given(condition, whole, card, large_scale=large_scale, centres=centres)
+    prepared = prepare_condition(
+        given.field, given.params, card.normalisation, card.grid, large_scale=given.large_scale,
+        centres=given.centres, out_of_range=out_of_range,
     )  # fmt: skip
-    return PartlyKnown(given, names)
+    return PartlyKnown(prepared, names)

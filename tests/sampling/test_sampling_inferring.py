@@ -38,7 +38,8 @@ def exact(model, fields, drawn, points):
     """``E ln N(x(fields, point) + s eps; 0, 1 + s^2)``, ``(sample, point)``."""
     nats = np.empty((len(fields), len(points)))
     for sample, point in np.ndindex(*nats.shape):
-        own = model._prepare(drawn.isel(sample=[sample]), points[point], None, None, "warn")
+        given = model._read(drawn.isel(sample=[sample]), points[point], projection=None)
+        own = model._prepare(given, "warn")
         x = model.transform.transform(torch.from_numpy(fields[sample : sample + 1]), own).double()
         square = float((x**2).sum())
         variance, dimension = 1 + NOISE**2, x.numel()
