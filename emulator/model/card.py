@@ -28,10 +28,11 @@ from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective
 from emulator.model.normalisation import Normalisation
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
+* 7: which conditions the training saw.
 * 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
   distillation.
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
@@ -106,7 +107,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[6] = 6
+    format_version: Literal[7] = 7
     name: str
     grid: Grid
     network: NetworkConfig

@@ -1,7 +1,8 @@
 """How well a model says that fields go with parameters: log-likelihoods with common noise."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -78,6 +79,20 @@ def compare_points(
         },
         attrs={"noise": noise, "n_noise": n_noise, "seed": seed},
     )
+
+
+def check_points(points: Any, names: Sequence[str], noise: float, n_noise: int) -> np.ndarray:
+    """Parameters ``(point, param)`` as float64, or an error; also of noise that is none."""
+    table = np.asarray(points, np.float64)
+    if table.ndim != 2 or table.shape[1] != len(names) or not np.isfinite(table).all():
+        raise EmulatorError(
+            f"points: expected finite values (point, {len(names)}), got {table.shape}"
+        )
+    if noise <= 0 or n_noise < 2 or n_noise % 2:
+        raise EmulatorError(
+            f"expected noise > 0 and an even n_noise >= 2, got {noise:g} and {n_noise}"
+        )
+    return table
 
 
 def _bound(
