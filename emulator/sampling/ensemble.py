@@ -31,6 +31,7 @@ from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.batches import Batches
 from emulator.sampling.chosen import choose_options, is_found, own_options
+from emulator.sampling.comparison import compare_points
 from emulator.sampling.differentiable import checkpointed
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
@@ -262,6 +263,21 @@ class Emulator(BaseEmulator):
             },
             attrs={"n_steps": n_steps, "n_probes": n_probes, "seed": seed},
         )
+
+    def _compare(
+        self,
+        values: np.ndarray,
+        condition: Condition,
+        points: np.ndarray,
+        noise: float,
+        n_noise: int,
+        seed: int,
+        line: Progress | None,
+    ) -> "xr.Dataset":
+        return compare_points(
+            self.sampler.of_network(self.network), self.transform, values, condition, points,
+            noise=noise, n_noise=n_noise, seed=seed, device=self.device, line=line,
+        )  # fmt: skip
 
     @torch.no_grad()
     def _draw(
