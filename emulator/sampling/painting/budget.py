@@ -57,7 +57,7 @@ def add_masses(
     dmo = painted["condition"].sum(("y", "x"), dtype=np.float64)
     adds_up = np.array([field.adds_up for field in fields])
     mass = mass.where(mass["channel"].copy(data=adds_up))
-    parts = {"mass": mass.assign_attrs(units=str(Unit.MASS))}
+    parts = {"mass": _said(mass, Unit.MASS)}
     if names := summands(fields):
         shares = {field.name: field.share for field in fields}
         baryons = [name for name in names if shares[name] != "dark_matter"]
@@ -66,8 +66,14 @@ def add_masses(
             "baryons_over_cosmic": mass.sel(channel=baryons).sum("channel")
             / (baryon_fraction * dmo),
         }
-        one = {"units": str(Unit.DIMENSIONLESS)}
-        parts |= {name: ratio.assign_attrs(one) for name, ratio in ratios.items()}
+        parts |= {name: _said(ratio, Unit.DIMENSIONLESS) for name, ratio in ratios.items()}
     return painted.assign(parts).assign_attrs(
         mass_dmo_msunh=float(dmo.sum()), baryon_fraction=baryon_fraction
     )
+
+
+def _said(values: "xr.DataArray", unit: Unit) -> "xr.DataArray":
+    """With its unit alone: what it was computed from says other things."""
+    named = values.copy(deep=False)
+    named.attrs = {"units": str(unit)}
+    return named
