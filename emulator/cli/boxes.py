@@ -1,12 +1,16 @@
 """Commands on whole boxes: paint them, and say what parameters do to them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from emulator.cli.options import AS_PATH, Manifest
 from emulator.io import EmulatorError
+
+if TYPE_CHECKING:
+    from emulator.sampling.ensemble import Emulator
+    from emulator.sampling.mixture import Mixture
 
 Model = Annotated[
     Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
@@ -31,16 +35,8 @@ OutOfRange = Annotated[
 
 
 def paint(
-    model: Annotated[
-        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
-    ],
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy, .zarr, .nc).",
-            **AS_PATH,
-        ),
-    ],
+    model: Model,
+    source: Source,
     output: Annotated[
         Path,
         typer.Option(
@@ -91,7 +87,8 @@ def paint(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Draw as its section sampling says [what was found for the model, or defaults].",
+            help="Draw as its sections sampling and calibration say [as the model was judged, or "
+            "defaults].",
             **AS_PATH,
         ),
     ] = None,
@@ -107,7 +104,6 @@ def paint(
     """
     from emulator.config import read_config
     from emulator.manifest import write_manifest
-    from emulator.sampling.loading import load
     from emulator.sampling.painting.modes import build_painter
     from emulator.sampling.painting.outputs import (
         files_of,
@@ -118,7 +114,7 @@ def paint(
 
     require_output(output, only_summary=only_summary, replace=replace, slabs=slabs)
     painter = build_painter(
-        load(model), source, _parameters(param), mode=mode, slabs=slabs,
+        _load(model, config), source, _parameters(param), mode=mode, slabs=slabs,
         drop_remainder=drop_remainder,
         of_halos={"mass_threshold": mass_threshold, "r_in": r_in, "r_out": r_out},
         projection=projection, seed=seed, overlap=overlap,
@@ -136,17 +132,19 @@ def paint(
     typer.echo(f"{output}: {painted} members painted, {members - painted} were there")
 
 
+def _load(path: Path, config: Path | None) -> "Emulator | Mixture":
+    """A model that draws as it was judged, or calibrated or not as a config says."""
+    from emulator.config import read_config
+    from emulator.sampling.loading import load
+
+    return load(
+        path, calibrated=None if config is None else read_config(config).calibration.enabled
+    )
+
+
 def response(
-    model: Annotated[
-        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
-    ],
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy, .zarr, .nc).",
-            **AS_PATH,
-        ),
-    ],
+    model: Model,
+    source: Source,
     vary: Annotated[
         list[str], typer.Option(metavar="NAME=V1,V2", help="Values of a parameter; repeatable.")
     ],
