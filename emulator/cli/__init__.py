@@ -10,9 +10,12 @@ import sys
 import typer
 
 from emulator.cli.boxes import paint, response
+from emulator.cli.bundles import card, show
 from emulator.cli.config import cost, schema
 from emulator.cli.ensembles import export, sample
+from emulator.cli.inference import infer
 from emulator.cli.model import calibrate, fit, info, regress, train, tune
+from emulator.cli.power import power
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
 from emulator.cli.threads import spin_shortly_if_busy
@@ -35,18 +38,21 @@ app.add_typer(bundle, name="bundle")
 EXTRAS = {
     **dict.fromkeys(("dask", "distributed", "numba", "pytorch_lightning"), "pipeline"),
     "scoringrules": "pipeline",
+    "sbi": "inference",
     **dict.fromkeys(("jinja2", "matplotlib"), "report"),
+    **dict.fromkeys(("astropy", "zarr"), "formats"),
 }
 """Packages that some commands need, and the extra that brings them."""
 
 # in the order of --help
 COMMANDS = (
     simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, paint,
-    response, validate, report, compare, schema,
+    response, infer, power, validate, report, compare, schema,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
-bundle.command()(info)
+for look in (info, show, card):
+    bundle.command()(look)
 
 
 def main() -> None:

@@ -1,19 +1,25 @@
 """Commands on whole boxes: paint them, and say what parameters do to them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from emulator.cli.options import AS_PATH, Manifest
 from emulator.io import EmulatorError
 
+if TYPE_CHECKING:
+    from emulator.sampling.ensemble import Emulator
+    from emulator.sampling.mixture import Mixture
+
 Model = Annotated[
     Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
 ]
 Source = Annotated[
     Path,
-    typer.Argument(help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy).", **AS_PATH),
+    typer.Argument(
+        help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy, .zarr, .nc).", **AS_PATH
+    ),
 ]
 Param = Annotated[
     list[str] | None,
@@ -29,17 +35,15 @@ OutOfRange = Annotated[
 
 
 def paint(
-    model: Annotated[
-        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
-    ],
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map as .npy.", **AS_PATH
-        ),
-    ],
+    model: Model,
+    source: Source,
     output: Annotated[
-        Path, typer.Option(help="Folder of member_NNNNN.nc; those there are kept.", **AS_PATH)
+        Path,
+        typer.Option(
+            help="Folder of member_NNNNN.nc, or one file BOX.zarr, BOX.nc or BOX.fits; members "
+            "that are there are kept.",
+            **AS_PATH,
+        ),
     ],
     param: Param = None,
     projection: Projection = None,
@@ -52,57 +56,95 @@ def paint(
     noise_of: Annotated[
         str | None, typer.Option(help="Name of the noise, shared by boxes of one name [the map].")
     ] = None,
+    open_edges: Annotated[
+        bool, typer.Option(help="The map is a patch: opposite edges do not touch.")
+    ] = False,
+    origin: Annotated[
+        tuple[int, int], typer.Option(help="Row and column of its box that the map begins with.")
+    ] = (0, 0),
     out_of_range: OutOfRange = "raise",
+    slabs: Annotated[
+        bool, typer.Option(help="All slabs along the axis --projection, at once.")
+    ] = False,
+    drop_remainder: Annotated[
+        bool, typer.Option(help="Leave out the end of a box that is no whole slab.")
+    ] = False,
+    mode: Annotated[
+        Literal["blend", "halos"], typer.Option(help="Windows of the whole box, or around halos.")
+    ] = "blend",
+    mass_threshold: Annotated[
+        float | None, typer.Option(help="Of mode halos: least M200c [1e13 Msun/h].")
+    ] = None,
+    r_in: Annotated[
+        float | None, typer.Option(help="Of mode halos: where windows begin to fade [2.5 R200c].")
+    ] = None,
+    r_out: Annotated[
+        float | None, typer.Option(help="Of mode halos: where windows end [3 R200c].")
+    ] = None,
     only_summary: Annotated[
-        bool, typer.Option(help="Keep mean and standard deviation alone (summary.nc).")
+        bool, typer.Option(help="Keep mean and standard deviation alone (in a folder: summary.nc).")
     ] = False,
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Draw as its section sampling says [what was found for the model, or defaults].",
+            help="Draw as its sections sampling and calibration say [as the model was judged, or "
+            "defaults].",
             **AS_PATH,
         ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option(help="Paint members of another model or setting again.")
+        bool, typer.Option(help="Paint members of another model or setting again (in a folder).")
     ] = False,
     manifest: Manifest = None,
 ) -> None:
-    """Paint a whole dark-matter-only box, a file a member.
+    """Paint a whole dark-matter-only box; what is finished is kept, member by member.
 
-    Members do not depend on how they are shared among jobs: give each its --first-member.
+    Members do not depend on how they are shared among jobs: give each its --first-member, and one
+    folder or BOX.zarr.
     """
     from emulator.config import read_config
     from emulator.manifest import write_manifest
-    from emulator.sampling.loading import load
-    from emulator.sampling.painting.folder import member_file, paint_folder, paint_summary
-    from emulator.sampling.painting.painter import Painter
+    from emulator.sampling.painting.modes import build_painter
+    from emulator.sampling.painting.outputs import (
+        files_of,
+        paint_into,
+        require_output,
+        summarise_into,
+    )
 
-    painter = Painter(
-        load(model), source, _parameters(param), projection=projection, seed=seed,
-        overlap=overlap, noise_of=noise_of, out_of_range=out_of_range,
+    require_output(output, only_summary=only_summary, replace=replace, slabs=slabs)
+    painter = build_painter(
+        _load(model, config), source, _parameters(param), mode=mode, slabs=slabs,
+        drop_remainder=drop_remainder,
+        of_halos={"mass_threshold": mass_threshold, "r_in": r_in, "r_out": r_out},
+        projection=projection, seed=seed, overlap=overlap,
+        periodic=False if open_edges else None, origin=origin, noise_of=noise_of,
+        out_of_range=out_of_range,
         sampling=None if config is None else read_config(config).sampling,
     )  # fmt: skip
     numbers = range(first_member, first_member + members)
     if only_summary:
-        typer.echo(paint_summary(painter, numbers, output))
+        typer.echo(summarise_into(painter, numbers, output))
         return
-    painted = paint_folder(painter, numbers, output, replace=replace)
+    painted = paint_into(painter, numbers, output, replace=replace)
     if manifest is not None:
-        write_manifest(manifest, [member_file(output, number) for number in numbers])
+        write_manifest(manifest, files_of(output, numbers))
     typer.echo(f"{output}: {painted} members painted, {members - painted} were there")
 
 
+def _load(path: Path, config: Path | None) -> "Emulator | Mixture":
+    """A model that draws as it was judged, or calibrated or not as a config says."""
+    from emulator.config import read_config
+    from emulator.sampling.loading import load
+
+    return load(
+        path, calibrated=None if config is None else read_config(config).calibration.enabled
+    )
+
+
 def response(
-    model: Annotated[
-        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
-    ],
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map as .npy.", **AS_PATH
-        ),
-    ],
+    model: Model,
+    source: Source,
     vary: Annotated[
         list[str], typer.Option(metavar="NAME=V1,V2", help="Values of a parameter; repeatable.")
     ],

@@ -24,16 +24,18 @@ from torch import Tensor
 from emulator.config import ConsistencyConfig, DiffusionConfig, NetworkConfig
 from emulator.config.documents import shorten_error
 from emulator.config.section import Gamma
+from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective
 from emulator.model.normalisation import Normalisation
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
+* 7: which conditions the training saw; a redshift that is a parameter.
 * 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
-  distillation; a redshift that is a parameter.
+  distillation.
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
   pixels in which channels are defined; whether each field has a network of its own.
 * 4: channels hold the row of their field, as a config may declare further ones.
@@ -107,7 +109,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[6] = 6
+    format_version: Literal[7] = 7
     name: str
     grid: Grid
     network: NetworkConfig
@@ -132,6 +134,8 @@ class ModelCard(BaseModel):
             raise ValueError("schedule: gammas must increase, and be two at least")
         if self.grid.window % self.network.factor:
             raise ValueError(f"grid.window must be a multiple of {self.network.factor}")
+        if self.grid.redshift is None and REDSHIFT not in self.normalisation.params:
+            raise ValueError(f"grid.redshift is null, and {REDSHIFT} is no parameter")
         if self.network.ndim != 2:
             raise ValueError("network.ndim must be 2")
         if self.network.needs_context and not self.normalisation.context_factors:

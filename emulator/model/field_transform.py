@@ -171,10 +171,17 @@ class FieldTransform:
         A whole box has no context, and gets none.
         """
         maps = torch.cat([condition.field.unsqueeze(1), condition.context], dim=1)
-        levels = slice(maps.shape[1])
-        mean = torch.tensor(self.normalisation.condition_mean[levels]).to(maps)[:, None, None]
-        std = torch.tensor(self.normalisation.condition_std[levels]).to(maps)[:, None, None]
-        fields = ((maps + self.normalisation.condition_floor_msunh).log() - mean) / std
+        fields = self.encode_layers(maps)
         scaled = self.normalisation.scale_params(condition.params).to(maps)
         known = torch.isfinite(scaled).to(maps)
         return Encoded(fields, torch.nan_to_num(scaled, nan=0.0), known)
+
+    def encode_layers(self, maps: Tensor) -> Tensor:
+        """Log and z-score DMO masses ``(..., layer, y, x)``: the window, and its context.
+
+        What it does to a pixel depends on the layer alone.
+        """
+        layers = slice(maps.shape[-3])
+        mean = torch.tensor(self.normalisation.condition_mean[layers]).to(maps)[:, None, None]
+        std = torch.tensor(self.normalisation.condition_std[layers]).to(maps)[:, None, None]
+        return ((maps + self.normalisation.condition_floor_msunh).log() - mean) / std

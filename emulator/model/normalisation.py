@@ -18,6 +18,7 @@ from emulator.config.documents import shorten_error
 from emulator.config.section import renamed
 from emulator.fields import FIELDS
 from emulator.io import DataError, EmulatorError, read_json, write_json
+from emulator.model.seen_conditions import SeenConditions
 from emulator.model.transforms import TRANSFORMS
 
 _LARGEST = 1.0e4
@@ -90,6 +91,8 @@ class Normalisation(BaseModel):
     defined_share: tuple[Share, ...] | None = None
     """Share of the training pixels in which each channel of the network is defined; None: of a
     bundle that does not say (before format 5)."""
+    conditions: SeenConditions | None = None
+    """Which conditions there were; None: too few to know, or a bundle before format 7."""
 
     @model_validator(mode="before")
     @classmethod
@@ -152,6 +155,13 @@ class Normalisation(BaseModel):
         values = np.array([float(params[name]) for name in self.params])
         self.require_positive(values[None])
         return values
+
+    def omega_m(self, params: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Omega_m ``(row,)`` at physical parameters ``(row, param)``; NaN where unknown."""
+        source = self.cosmic_share.omega_m
+        if isinstance(source, str):
+            return params[:, list(self.params).index(source)]
+        return np.full(len(params), source)
 
     def require_positive(self, table: NDArray[np.float64]) -> None:
         """Refuse values ``(row, param)`` of zero or less where a parameter is scaled by its log."""

@@ -1,9 +1,10 @@
 """Redshift as a parameter: what a map says of its time is what the model is told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from emulator.config.suites.redshifts import PARAMETER
@@ -40,6 +41,31 @@ def require_own_redshift(attrs: Mapping[Any, Any], params: Mapping[str, float], 
             f"{float(found):g}",
             "Give the parameter of the map's own time.",
         )
+
+
+def require_told_redshift(
+    attrs: Mapping[Any, Any], names: Sequence[str], table: NDArray[np.float64], where: str
+) -> None:
+    """:func:`require_own_redshift` for each row of a table ``(sample, param)`` of parameters."""
+    if PARAMETER in names:
+        for told in np.unique(table[:, names.index(PARAMETER)]):
+            require_own_redshift(attrs, {PARAMETER: float(told)}, where)
+
+
+def said_redshift(
+    own: dict[str, float] | None, attrs: Mapping[Any, Any], grid: Grid, where: str
+) -> dict[str, float] | None:
+    """Parameters of a map with its redshift, where the model is told it and the map says it.
+
+    Raises
+    ------
+    DataError
+        Its parameters say another one.
+    """
+    if grid.redshift is not None or "redshift" not in attrs:
+        return own
+    require_own_redshift(attrs, own or {}, where)
+    return {PARAMETER: float(attrs["redshift"]), **(own or {})}
 
 
 def common_redshift(grid: Grid, names: list[str], params: Tensor) -> dict[str, float]:

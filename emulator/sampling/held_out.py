@@ -12,6 +12,7 @@ from emulator.data.cutouts import Cutout, extract, window_places
 from emulator.data.maps import Maps, read_maps
 from emulator.io import DataError
 from emulator.model.redshift import require_own_redshift
+from emulator.sampling.cf import describe
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.grids import require_same_grid
 from emulator.units import Unit
@@ -160,7 +161,8 @@ def draw_members(
         sampling=options,
         progress=True,
     )
-    return ensemble.assign(windows.facts).assign_attrs(ensemble.attrs | windows.facts.attrs)
+    labelled = ensemble.assign(windows.facts).assign_attrs(ensemble.attrs | windows.facts.attrs)
+    return describe(labelled)
 
 
 def _cut_all(

@@ -5,13 +5,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
+from emulator.inference.simulator import Simulator
 from emulator.io import DataError
 from emulator.model.bundle import bundles_in, read_bundle
 from emulator.model.calibration import CALIBRATION_FILE, read_calibration
 from emulator.model.found_solver import read_found
+from emulator.model.validated import read_validated
+from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
 
@@ -23,7 +25,7 @@ DEFAULT_MODEL = "results/demo/model"
 
 
 def load(
-    path: str | Path, *, device: str | torch.device | None = None, calibrated: bool = True
+    path: str | Path, *, device: str | torch.device | None = None, calibrated: bool | None = None
 ) -> Emulator | Mixture:
     """Load a bundle (a folder with ``model.json``), or all those of a training with several seeds.
 
@@ -34,8 +36,9 @@ def load(
     device
         ``"cpu"``, ``"cuda"``, ...; default: a GPU if there is one.
     calibrated
-        Draw with the calibration of each bundle that has one (``calibration.json``); False: as it
-        was trained.
+        True: draw with the calibration of each bundle that has one (``calibration.json``); False:
+        as it was trained. Default: as it was judged, if its bundle says so (``validated.json``),
+        else True.
 
     Returns
     -------
@@ -54,15 +57,15 @@ def load(
 
 
 def load_bundle(
-    folder: str | Path, *, device: str | torch.device | None = None, calibrated: bool = True
+    folder: str | Path, *, device: str | torch.device | None = None, calibrated: bool | None = None
 ) -> Emulator:
     """Load one bundle; arguments as of :func:`load`.
 
     Raises
     ------
     DataError
-        Also if it is that of a regression, which draws nothing, or if its ``solver.json`` or
-        ``calibration.json`` is damaged or of other weights.
+        Also if it is that of a regression, which draws nothing, or if its ``solver.json``,
+        ``calibration.json`` or ``validated.json`` is damaged or of other weights.
     """
     card, network = read_bundle(folder)
     if card.facts.objective == "regression":
@@ -72,14 +75,17 @@ def load_bundle(
             "The model lies in results/NAME/model.",
         )  # fmt: skip
     found = read_found(folder, card.weights_sha256)
-    model = Emulator(card, network, device=device, found=found)
+    validated = read_validated(folder, card.weights_sha256)
+    model = Emulator(card, network, device=device, found=found, validated=validated)
+    if calibrated is None:
+        calibrated = validated is None or validated.calibration is not None
     calibration = read_calibration(folder, card.weights_sha256) if calibrated else None
     if calibration is None:
         return model
     return model.calibrated_by(calibration, Path(folder) / CALIBRATION_FILE)
 
 
-def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) -> "xr.Dataset":
+def sample(condition: Any, params: Any = None, **options: Any) -> "xr.Dataset":
     """Draw from the default model; see :meth:`Emulator.sample` for ``options``.
 
     The model is the folder named by the variable ``EMULATOR_MODEL``, or else that of the demo.
@@ -87,7 +93,13 @@ def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) ->
     folder = Path(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL))
     files = [file for bundle in bundles_in(folder) for file in bundle.iterdir()]
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    return _load_once(folder, stamps).sample(condition, params, **options)
+    drawn: xr.Dataset = _load_once(folder, stamps).sample(condition, params, **options)
+    return drawn
+
+
+def simulator(model: BaseEmulator, condition: Any, known: Any, **options: Any) -> Simulator:
+    """A model as a simulator of summaries; see :meth:`BaseEmulator.simulator`."""
+    return model.simulator(condition, known, **options)
 
 
 @lru_cache(maxsize=1)

@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from scipy.special import logsumexp, softmax
+from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.io import EmulatorError
+from emulator.model.kinds import KINDS
+from emulator.model.lines import facts_of, lines_of
 from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
@@ -52,6 +56,20 @@ class Mixture(BaseEmulator):
         if len(set(seeds)) < len(seeds):
             raise EmulatorError(f"{', '.join(models)}: seeds must differ, got {seeds}")
 
+    def __repr__(self) -> str:
+        seeds = ", ".join(str(model.seed) for model in self.models)
+        kind = KINDS[self.card.facts.objective]
+        facts = facts_of(self.card) | {
+            key: "; ".join(dict.fromkeys(said))
+            for key, said in (
+                ("draws with", [model.draws_with for model in self.models]),
+                ("judged", [m.validated.said for m in self.models if m.validated is not None]),
+            )
+            if said
+        }
+        head = f"Mixture {self.card.name}: {len(self.models)} times a {kind}, seeds {seeds}"
+        return lines_of(head, facts)
+
     def _ensemble(
         self,
         condition: Condition,
@@ -62,7 +80,7 @@ class Mixture(BaseEmulator):
         asked: SamplingConfig | None,
         progress: bool,
     ) -> "xr.Dataset":
-        if asked is None and any(model.found is None for model in self.models):
+        if asked is None and not all(model.names_options for model in self.models):
             asked = SamplingConfig()  # one default for all
         n_models, parts = len(self.models), []
         for place, model in enumerate(self.models):
@@ -74,9 +92,39 @@ class Mixture(BaseEmulator):
         numbers = np.concatenate([part["member"].values for part in parts])
         return joined.assign_coords(member=numbers).sortby("member")
 
+    @property
+    def parts(self) -> list[Emulator]:
+        """The models, each by itself."""
+        return self.models
+
+    def _tensors(
+        self,
+        condition: Condition,
+        live: Condition,
+        members: Sequence[int],
+        seed: int,
+        noise_of: Sequence[str] | None,
+        asked: SamplingConfig | None,
+    ) -> Tensor:
+        if asked is None and not all(model.names_options for model in self.models):
+            asked = SamplingConfig()
+        n_models = len(self.models)
+        parts = [
+            self.models[k % n_models]._tensors(
+                condition, live, [k // n_models], seed, noise_of, asked
+            )
+            for k in members
+        ]
+        return torch.cat(parts, dim=1)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return self.models[0].dtype
+
     def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
         """Options that members of all models are drawn with."""
-        if asked is None and any(model.found is None for model in self.models):
+        if asked is None and not all(model.names_options for model in self.models):
             return SamplingConfig()
         return self.models[0].options_for(asked)
 
@@ -101,12 +149,33 @@ class Mixture(BaseEmulator):
         self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int
     ) -> "xr.Dataset":
         parts = [m._log_density(values, condition, n_steps, n_probes, seed) for m in self.models]
-        nats = np.stack([part["log_likelihood"].values for part in parts])
-        errors = np.stack([part["standard_error"].values for part in parts])
-        weights = softmax(nats, axis=0)
-        mean = logsumexp(nats, axis=0) - np.log(len(parts))
-        error = np.sqrt((weights**2 * errors**2).sum(axis=0))
-        return parts[0].copy(data={"log_likelihood": mean, "standard_error": error})
+        return _mean_density(parts)
+
+    def _compare(
+        self,
+        values: np.ndarray,
+        condition: Condition,
+        points: np.ndarray,
+        noise: float,
+        n_noise: int,
+        seed: int,
+        line: Progress | None,
+    ) -> "xr.Dataset":
+        options = (noise, n_noise, seed)
+        parts = [m._compare(values, condition, points, *options, None) for m in self.models]
+        if line is not None:
+            line.advance(len(values))
+        return _mean_density(parts)
+
+
+def _mean_density(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
+    """Mean of the densities of several models, and its error."""
+    nats = np.stack([part["log_likelihood"].values for part in parts])
+    errors = np.stack([part["standard_error"].values for part in parts])
+    weights = softmax(nats, axis=0)
+    mean = logsumexp(nats, axis=0) - np.log(len(parts))
+    error = np.sqrt((weights**2 * errors**2).sum(axis=0))
+    return parts[0].copy(data={"log_likelihood": mean, "standard_error": error})
 
 
 def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
@@ -123,6 +192,7 @@ def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
     fields = xr.concat([part["fields"] for part in parts], "member")
     joined = parts[0].drop_dims("member").assign(fields=fields)
     joined = joined.assign_coords(member=np.arange(fields.sizes["member"]))
+    joined.attrs.pop("call", None)  # of one part
     facts = [json.loads(part.attrs["provenance"]) for part in parts]
     weights = list(dict.fromkeys(sha for fact in facts for sha in fact["weights"]))
     joined.attrs["provenance"] = json.dumps({**facts[0], "weights": weights}, sort_keys=True)

@@ -1,17 +1,24 @@
 """Paints a box, member by member."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from emulator.config import SamplingConfig
-from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.model.redshift import with_redshift
 from emulator.progress import Progress
+from emulator.sampling.cf import describe
+from emulator.sampling.condition_score import check_conditions
+from emulator.sampling.given.arrays import plain_array
+from emulator.sampling.given.options import as_sampling
+from emulator.sampling.given.parameters import params_of_maps
 from emulator.sampling.inputs import Policy
-from emulator.sampling.painting.box import Box, prepare_box
+from emulator.sampling.painting.box import Box, Periodic, prepare_box
+from emulator.sampling.painting.budget import without_budget
 from emulator.sampling.painting.labels import Drawn, label_box
+from emulator.sampling.painting.scores import label_box_scores
 from emulator.sampling.painting.source import read_source
 
 if TYPE_CHECKING:
@@ -45,8 +52,13 @@ class Painter:
     ----------
     model
         Trained.
-    source, params, projection, seed, overlap, origin, noise_of, out_of_range, sampling
+    source, params, projection, seed, overlap, periodic, origin, noise_of, out_of_range, sampling
         See :meth:`emulator.sampling.base.BaseEmulator.paint`.
+
+    Attributes
+    ----------
+    field
+        The DMO map ``(y, x)`` as it was given [Msun/h per pixel].
 
     Raises
     ------
@@ -63,28 +75,30 @@ class Painter:
         projection: str | None = None,
         seed: int = 0,
         overlap: float = 0.5,
+        periodic: Periodic | None = None,
         origin: tuple[int, int] = (0, 0),
         noise_of: str | None = None,
         out_of_range: Policy = "raise",
-        sampling: SamplingConfig | None = None,
+        sampling: SamplingConfig | Mapping[str, Any] | None = None,
     ) -> None:
         card = model.card
-        field, own = read_source(source, card.grid, projection)
+        if isinstance(source, np.ndarray):
+            source = plain_array(source, "map")
+        field, own, says_periodic = read_source(source, card.grid, projection)
         if params is None:
-            params = _of_model(own, list(card.normalisation.params))
+            params = params_of_maps(own, list(card.normalisation.params))
         params = with_redshift(params, own, card.grid, str(getattr(source, "name", "map")))
-        self.model, self.seed = model, seed
+        if periodic is None:
+            periodic = says_periodic
+        self.model, self.seed, self.field = model, seed, field
         self.box = prepare_box(
             field, params, card.normalisation, card.grid,
-            overlap=overlap, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
+            overlap=overlap, periodic=periodic, origin=origin, noise_of=noise_of,
+            out_of_range=out_of_range,
         )  # fmt: skip
         card.require_trained_without(self.box.condition.params)
-        self.options = model.options_for(sampling)
-
-    @property
-    def field(self) -> np.ndarray:
-        """The DMO map ``(y, x)`` as it was given [Msun/h per pixel]."""
-        return self.box.as_given(self.box.condition.field[0].numpy())
+        self.scores = check_conditions(self.box.windows(), card, out_of_range)
+        self.options = model.options_for(as_sampling(sampling))
 
     @property
     def params(self) -> dict[str, float]:
@@ -109,23 +123,17 @@ class Painter:
         n_channels = len(self.model.card.normalisation.channels)
         return np.zeros((1, n_channels, *self.box.tiles.shape), np.float32)
 
+    def describe(self, members: list[int]) -> "xr.Dataset":
+        """What :meth:`label` says of members whose fields and masses are left open.
+
+        Fields are zero and take no memory; masses are left out.
+        """
+        shape = (len(members), *self.nothing.shape[1:])
+        return without_budget(self.label(np.broadcast_to(self.nothing, shape), members))
+
     def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
         """Dataset of members ``(member, channel, y, x)``."""
         drawn = [self.model.drawn_by(member, self.options) for member in members]
         card = self.model.card
-        return label_box(values, self.box, members, self.seed, self.options, card, drawn)
-
-
-def _of_model(own: Any, names: list[str]) -> dict[str, float]:
-    """Parameters of a maps file that the model is conditioned on."""
-    if own is None:
-        raise EmulatorError(
-            f"params: expected {', '.join(names)}, got none, and the map does not say: pass params="
-        )
-    missing = [name for name in names if name not in own]
-    if missing:
-        raise EmulatorError(
-            f"params: the maps file lacks {', '.join(missing)}, which the model is conditioned on: "
-            "pass params="
-        )
-    return {name: float(own[name]) for name in names}
+        painted = label_box(values, self.box, members, self.seed, self.options, card, drawn)
+        return describe(label_box_scores(painted, self.box, self.scores))
