@@ -13,10 +13,7 @@ from emulator.data.maps import read_maps
 from emulator.diffusion.spectrum import ModeStatistics
 from emulator.io import DataError, EmulatorError
 from emulator.model.build import build_network
-from emulator.model.card import Grid
 from emulator.model.field_transform import FieldTransform
-from emulator.model.redshift import common_redshift, require_own_redshift, with_redshift
-from emulator.sampling.grids import require_same_grid
 from emulator.training.key import state_key
 from emulator.training.loaders import (
     leave_signals_to_the_parent,
@@ -84,47 +81,6 @@ def test_maps_of_one_training_have_one_grid_to_a_millionth(maps):
             common_grid([maps[0], moved(**{name: value + 0.98 * sign})], 16)
             with pytest.raises(DataError, match=f"{name} = .* as in"):
                 common_grid([maps[0], moved(**{name: value + 1.03 * sign})], 16)
-
-
-def test_maps_of_several_redshifts_have_one_grid_if_the_model_is_told(maps):
-    def at(number, redshift, told):
-        each = maps[number]
-        params = dict(each.params) | {"redshift": told}
-        attrs = dict(each.attrs) | {"redshift": redshift}
-        return dataclasses.replace(each, attrs=attrs, params=params)
-
-    both = [at(0, 0.0, 0.0), at(1, 0.5, 0.5)]
-    with pytest.raises(DataError, match=r"redshift = 0.* unless model\.params has it"):
-        common_grid(both, 16, ["Omega_m"])
-    grid = common_grid(both, 16, ["Omega_m", "redshift"])
-    assert grid.redshift is None
-    assert "redshift" not in grid.attributes()
-    require_same_grid({"redshift": 0.3, "pixel_mpch": 0.2}, grid, "maps")
-    with pytest.raises(DataError, match=r"redshift: expected 0 as the parameter .*, got 0\.5"):
-        common_grid([both[0], at(1, 0.5, 0.0)], 16, ["redshift"])
-
-
-def test_what_a_map_says_of_its_redshift_is_what_the_model_is_told():
-    grid = Grid(pixel_mpch=0.2, window=16, depth_mpch=12.8, redshift=None)
-    own = {"redshift": 0.5}
-    assert with_redshift({"a": 1.0}, own, grid, "m") == {"a": 1.0, "redshift": 0.5}
-    given = {"a": 1.0, "redshift": 0.50001}
-    assert with_redshift(given, own, grid, "m") == given
-    with pytest.raises(DataError, match=r"m:redshift: expected 0\.4 as the parameter"):
-        with_redshift({"redshift": 0.4}, own, grid, "m")
-    fixed = grid.model_copy(update={"redshift": 0.5})
-    for params, known, of in (
-        ({"a": 1.0}, own, fixed),
-        ({"a": 1.0}, None, grid),
-        ([1.0], own, grid),
-    ):
-        assert with_redshift(params, known, of, "m") == params
-    table = torch.tensor([[1.0, 0.5], [2.0, 0.5]], dtype=torch.float64)
-    assert common_redshift(grid, ["a", "redshift"], table) == own
-    assert common_redshift(grid, ["redshift", "a"], table) == {}
-    assert common_redshift(fixed, ["a", "redshift"], table) == {}
-    # unknown, of a model that was trained without it at times
-    require_own_redshift({"redshift": 0.5}, {"redshift": float("nan")}, "m")
 
 
 def test_epochs_count_on_from_the_current_step(maps, normalisation):
