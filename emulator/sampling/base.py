@@ -13,7 +13,6 @@ from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
-from emulator.model.redshift import with_redshift
 from emulator.progress import Progress
 from emulator.sampling.boxes import BoxEmulator
 from emulator.sampling.cf import describe
@@ -21,7 +20,7 @@ from emulator.sampling.comparison import check_points
 from emulator.sampling.condition_score import check_conditions, label_scores
 from emulator.sampling.differentiable import detached, with_gradients
 from emulator.sampling.given.options import as_sampling, require_numbers
-from emulator.sampling.given.parameters import params_of_maps
+from emulator.sampling.given.parameters import params_beside
 from emulator.sampling.given.request import Given, read_given
 from emulator.sampling.inferring import InferringEmulator
 from emulator.sampling.inputs import (
@@ -335,12 +334,11 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
                     "condition: expected the map of a whole box, whose opposite edges touch, got a "
                     "patch (attribute periodic): paint it, or pass windows and large_scale="
                 )
-            params = params_of_maps(own, self.params) if params is None else params
-            params = with_redshift(params, own, self.card.grid, "condition")
+            params = params_beside(own, params, self.card, "condition")
         elif projection is not None:
             raise EmulatorError("projection: names a map of a file, and the condition is an array")
         elif params is None:
-            params = params_of_maps(None, self.params)
+            params = params_beside(None, None, self.card, "condition")
         return read_given(condition, params, self.card, **places)
 
     def _prepare(self, given: Given, out_of_range: Policy) -> Condition:
