@@ -49,6 +49,8 @@ from emulator.config.places import (
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import (
+    ArrayParameter,
+    ArraysSuite,
     DesignConfig,
     EmbeddedSuite,
     HeaderFacts,
@@ -64,6 +66,8 @@ from emulator.config.training import RegressionConfig, TrainingConfig
 __all__ = [
     "EVALUATIONS",
     "STAGE_SECTIONS",
+    "ArrayParameter",
+    "ArraysSuite",
     "AutoConfig",
     "BarsConfig",
     "BlocksConfig",

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from emulator.config.arrays import fill_in_arrays, require_arrays
 from emulator.config.auto_solver import AutoConfig
 from emulator.config.blocks import BlocksConfig
 from emulator.config.calibration import CalibrationConfig
@@ -21,7 +22,7 @@ from emulator.config.one_step import OneStepConfig
 from emulator.config.places import results_folder
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
-from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
+from emulator.config.suites import OLD_KINDS, ArraysSuite, EmbeddedSuite, SuiteConfig
 from emulator.config.training import RegressionConfig, TrainingConfig
 from emulator.fields import with_total
 
@@ -54,6 +55,30 @@ class ExperimentConfig(Section):
         if not isinstance(kind, str) or kind not in OLD_KINDS:
             return value
         return {**value, "suite": {**suite, "kind": OLD_KINDS[kind]}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_arrays(cls, value: Any) -> Any:
+        return fill_in_arrays(value)
+
+    @model_validator(mode="after")
+    def _arrays_are_possible(self) -> "ExperimentConfig":
+        suite = self.suite if "suite" in self.model_fields_set else None
+        require_arrays(
+            suite if isinstance(suite, ArraysSuite) else None,
+            data=self.data,
+            params=self.model.params,
+            tilts={
+                "training.mass_tilt": self.training.mass_tilt,
+                "diffusion.mass_tilt": self.diffusion.mass_tilt,
+                "one_step.mass_tilt": self.one_step.mass_tilt,
+            },
+            drop_context=self.diffusion.drop_context,
+            objective=self.training.objective,
+            finds_solver=isinstance(self.sampling.solver, AutoConfig),
+            validation=self.validation,
+        )
+        return self
 
     @model_validator(mode="after")
     def _fields_can_be_made(self) -> "ExperimentConfig":
@@ -159,12 +184,14 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":
-        network, window = self.model.network, self.data.window
+        network, shape = self.model.network, self.data.window_shape
         if network.ndim != 2:
             raise ValueError("model.network.ndim must be 2: maps and windows have two dimensions")
-        if window % network.factor:
+        if any(side % network.factor for side in shape):
+            key = "window" if self.data.shape is None else "shape"
+            given = self.data.window if self.data.shape is None else list(shape)
             raise ValueError(
-                f"data.window ({window}) must be a multiple of {network.factor}, to which "
+                f"data.{key} ({given}) must be a multiple of {network.factor}, to which "
                 "model.network folds and halves it"
             )
         if network.needs_context and not self.data.context_factors:

@@ -100,6 +100,23 @@ def raw_features(
     return torch.stack(values, dim=-3), torch.stack(defined, dim=-3)
 
 
+def condition_features(maps: Tensor, normalisation: Normalisation) -> Tensor:
+    """Conditions ``(batch, layer, y, x)`` as the network sees them, without z-scoring."""
+    if normalisation.conditions is None:
+        return (maps + (normalisation.condition_floor_msunh or 0.0)).log()
+    return transformed_conditions(maps, normalisation.conditions)
+
+
+def transformed_conditions(maps: Tensor, rows: Sequence[Field]) -> Tensor:
+    """Conditions of arrays ``(..., layer, y, x)``, each by the transform of its row."""
+    layers = maps.unbind(dim=-3)
+    features = [
+        TRANSFORMS[row.transform].forward(layer, torch.zeros_like(layer), row.floor)[0].values
+        for layer, row in zip(layers, rows, strict=True)
+    ]
+    return torch.stack(features, dim=-3)
+
+
 class FieldTransform:
     """Forward and inverse transform of all fields, and of conditions, with fitted statistics.
 
@@ -168,13 +185,13 @@ class FieldTransform:
     def encode(self, condition: Condition) -> Encoded:
         """Log and z-score the DMO window and its context; scale the parameters.
 
-        A whole box has no context, and gets none.
+        A whole box has no context, and gets none. Conditions of arrays are seen as their rows say.
         """
         maps = torch.cat([condition.field.unsqueeze(1), condition.context], dim=1)
         levels = slice(maps.shape[1])
         mean = torch.tensor(self.normalisation.condition_mean[levels]).to(maps)[:, None, None]
         std = torch.tensor(self.normalisation.condition_std[levels]).to(maps)[:, None, None]
-        fields = ((maps + self.normalisation.condition_floor_msunh).log() - mean) / std
+        fields = (condition_features(maps, self.normalisation) - mean) / std
         scaled = self.normalisation.scale_params(condition.params).to(maps)
         known = torch.isfinite(scaled).to(maps)
         return Encoded(fields, torch.nan_to_num(scaled, nan=0.0), known)

@@ -10,6 +10,8 @@ from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
+from emulator.model.card import Grid
+from emulator.sampling.array_inputs import prepare_arrays
 from emulator.sampling.boxes import BoxEmulator
 from emulator.sampling.inputs import (
     Observed,
@@ -63,7 +65,8 @@ class BaseEmulator(BoxEmulator):
         Parameters
         ----------
         condition, params, large_scale, centres, out_of_range
-            See :func:`emulator.sampling.inputs.prepare_condition`.
+            See :func:`emulator.sampling.inputs.prepare_condition`, of a model of arrays
+            :func:`emulator.sampling.array_inputs.prepare_arrays`.
         n_members, first_member, seed
             How many members, the number of the first, and the seed of the ensemble: member ``k`` is
             the same whatever is drawn beside it. Of several models, member ``k`` is member
@@ -168,10 +171,19 @@ class BaseEmulator(BoxEmulator):
         centres: Sequence[tuple[int, int]] | None,
         out_of_range: Policy,
     ) -> Condition:
-        prepared = prepare_condition(
-            condition, params, self.card.normalisation, self.card.grid,
-            large_scale=large_scale, centres=centres, out_of_range=out_of_range,
-        )  # fmt: skip
+        grid = self.card.grid
+        if isinstance(grid, Grid):
+            prepared = prepare_condition(
+                condition, params, self.card.normalisation, grid,
+                large_scale=large_scale, centres=centres, out_of_range=out_of_range,
+            )  # fmt: skip
+        elif centres is not None:
+            raise EmulatorError("centres: arrays are drawn whole, and have no places to cut at")
+        else:
+            prepared = prepare_arrays(
+                condition, params, self.card.normalisation, grid,
+                large_scale=large_scale, out_of_range=out_of_range,
+            )  # fmt: skip
         self.card.require_trained_without(prepared.params)
         return prepared
 

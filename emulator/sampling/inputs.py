@@ -99,9 +99,7 @@ def prepare_condition(
     for name, values in (("condition", fields), ("large_scale", context)):
         if not np.isfinite(values).all() or (values < 0).any():
             raise EmulatorError(f"{name}: expected finite masses >= 0, got NaN, inf or negative")
-    table = _parameter_table(params, normalisation, len(fields))
-    _check_range(table, normalisation, out_of_range)
-    normalisation.require_positive(table)
+    table = parameter_table(params, normalisation, len(fields), out_of_range)
     arrays = (fields, context, np.ascontiguousarray(table, np.float64))
     prepared = Condition(*(torch.from_numpy(np.array(array)) for array in arrays))
     _check_density(box, prepared, normalisation, grid, out_of_range)
@@ -116,8 +114,10 @@ def _check_density(
     policy: Policy,
 ) -> None:
     """Masses in another unit show in their mean, which the universe knows."""
-    names = list(normalisation.params)
-    source = normalisation.cosmic_share.omega_m
+    names, share = list(normalisation.params), normalisation.cosmic_share
+    if share is None:
+        return
+    source = share.omega_m
     params = condition.params.numpy()
     omega_m = (
         params[:, names.index(source)] if isinstance(source, str) else np.full(len(params), source)
@@ -195,6 +195,23 @@ def _cut(
         for y, x in centres
     ]
     return np.stack([c.condition for c in cuts]), np.stack([c.large_scale for c in cuts])
+
+
+def parameter_table(
+    params: Any, normalisation: Normalisation, n_samples: int, out_of_range: Policy
+) -> np.ndarray:
+    """Values ``(sample, param)`` in the order of the model, checked against their ranges.
+
+    Raises
+    ------
+    EmulatorError
+        For missing or unknown names, another number of rows, infinite values, or one outside its
+        range.
+    """
+    table = _parameter_table(params, normalisation, n_samples)
+    _check_range(table, normalisation, out_of_range)
+    normalisation.require_positive(table)
+    return table
 
 
 def _parameter_table(params: Any, normalisation: Normalisation, n_samples: int) -> np.ndarray:

@@ -62,7 +62,7 @@ def label_box(
     unit = shared_unit(fields, "of each channel: see attrs['fields']")
     mass, length = {"units": str(Unit.MASS_PER_PIXEL)}, {"units": str(Unit.LENGTH)}
     axes = {
-        name: (name, (np.arange(size) + 0.5) * card.grid.pixel_mpch, {**length, "long_name": name})
+        name: (name, (np.arange(size) + 0.5) * card.grid.pixel, {**length, "long_name": name})
         for name, size in zip(("y", "x"), box.tiles.shape, strict=True)
     }
     return xr.Dataset(

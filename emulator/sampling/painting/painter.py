@@ -68,12 +68,12 @@ class Painter:
         sampling: SamplingConfig | None = None,
     ) -> None:
         card = model.card
-        field, own = read_source(source, card.grid, projection)
+        field, own = read_source(source, card.matter_grid, projection)
         if params is None:
             params = _of_model(own, list(card.normalisation.params))
         self.model, self.seed = model, seed
         self.box = prepare_box(
-            field, params, card.normalisation, card.grid,
+            field, params, card.normalisation, card.matter_grid,
             overlap=overlap, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
         )  # fmt: skip
         card.require_trained_without(self.box.condition.params)
