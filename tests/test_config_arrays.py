@@ -62,6 +62,7 @@ REFUSED = {
     "parameters": ({"model": {"params": ["Omega_m"]}}, "suite.parameters declares none"),
     "objective": ({"training": {"objective": "one_step"}}, "expected diffusion or residual"),
     "solver": ({"sampling": {"solver": "auto", "n_steps": None, "spacing": None}}, "name a solver"),
+    "painting": ({"painting": {"simulations": "all"}}, "arrays are drawn whole by sample"),
     "k in h/Mpc": ({"validation": {"k_min_hmpc": 2.0}}, r"use k_range, in 1/suite.length_unit"),
     "k range": ({"validation": {"k_range": [2.0, 1.0]}}, "k_range must increase"),
     "occupied": ({"validation": {"occupied_msunh": 1.0}}, "arrays have no masses"),

@@ -71,7 +71,7 @@ def test_every_fragment_is_a_part_of_a_config(block):
 
 def test_there_is_an_example_of_every_kind_of_existing_suite():
     kinds = {parse_config(yaml.safe_load(param.values[0])).suite.kind for param in EXAMPLES}
-    assert kinds == {"snapshots", "multifield", "windows"}
+    assert kinds >= {"snapshots", "multifield", "windows"}
 
 
 def test_paths_of_the_snapshot_example():

@@ -18,6 +18,7 @@ from emulator.data.maps import Maps, read_maps
 from emulator.io import write_json, write_text
 from emulator.metrics.power_spectrum import power_spectrum
 from emulator.model.field_transform import Encoded
+from emulator.sampling.batches import MOST
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.loading import load_bundle
 from emulator.sampling.painting.painter import Painter
@@ -138,8 +139,8 @@ def _times(model: Emulator) -> Measurement:
     """A member, and the passes of the network in it by themselves."""
     painter = Painter(model, maps_file(maps_folder("demo"), RUNS[0]), projection="z")
     painter.draw(0)
-    options, tiles = painter.options, painter.box.tiles
-    windows = painter.box.windows.rows(range(min(options.batch_size, len(tiles.corners))))
+    tiles = painter.box.tiles
+    windows = painter.box.windows.rows(range(min(MOST, len(tiles.corners))))
     given: Encoded = model.transform.encode(windows)
     z = torch.randn(len(given.fields), model.sampler.noise_channels, tiles.window, tiles.window)
     gamma = torch.zeros(len(z))

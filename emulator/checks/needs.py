@@ -31,7 +31,7 @@ def needs_of_maps(
     worker (0 for ready maps, which are read whole), and ``training_bytes`` of maps in memory.
     """
     sizes = {f.simulation: suite.maps_bytes(config.data, f.facts) for f in inspections}
-    trained = sum(size for name, size in sizes.items() if name not in held_out)
+    trained = sum(size for name, size in sizes.items() if name not in held_out and suite.has_twins)
     return {
         "maps_bytes_a_simulation": max(sizes.values(), default=0.0),
         "maps_bytes": sum(sizes.values()),

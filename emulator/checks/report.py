@@ -15,13 +15,21 @@ _SHOWN = 4
 _WIDTH = 100
 _SETS_ABREAST = 3
 
+TARGETS_NOTE = """\
+dark matter alone (suite.layout.hydro_snapshot: null): targets to be painted, not pairs
+can be:    projected (`emulator project`) and painted by a trained model (the target `paint` of the
+           workflow with painting.model, or `emulator paint MODEL MAPS`)
+cannot be: trained, sampled or validated on, which needs the hydrodynamic twins"""
+"""Of a suite without twins."""
+
 
 def to_json(check: Check) -> dict[str, Any]:
     """Document of ``--json``.
 
     Returns
     -------
-    ``name, root``; ``errors, warnings`` (counts); ``runs`` (groups of equal phases); ``needs``
+    ``name, root``; ``twins`` (whether there are pairs; else targets to be painted); ``errors,
+    warnings`` (counts); ``runs`` (groups of equal phases); ``needs``
     [bytes, hours]; ``simulations`` (name -> facts: ``dmo, hydro, halos, params, seed, mass_msunh,
     windows`` as far as they were read); ``findings``, each with ``level`` (error, warning),
     ``subject``, ``simulation`` (empty: of the whole suite) and ``message``.
@@ -29,6 +37,7 @@ def to_json(check: Check) -> dict[str, Any]:
     return {
         "name": check.name,
         "root": check.root,
+        "twins": check.has_twins,
         "runs": check.n_runs,
         "errors": check.n_errors,
         "warnings": len(check.findings) - check.n_errors,
@@ -44,8 +53,9 @@ def to_text(check: Check) -> str:
     blocks = [
         f"{check.name}: {len(check.inspections)} simulations of {check.n_runs} runs, "
         f"{check.n_errors} errors, {n_warnings} warnings\nbelow {check.root}",
+        "" if check.has_twins else TARGETS_NOTE,
         *map(_table, _sets(check)),
-        "\n".join(_needs(check.needs)),
+        "\n".join(_needs(check.needs, check.has_twins)),
         "\n".join(_findings(check)),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -126,7 +136,7 @@ def _table(rows: list[list[str]]) -> str:
     )
 
 
-def _needs(needs: dict[str, Any]) -> list[str]:
+def _needs(needs: dict[str, Any], has_twins: bool) -> list[str]:
     maps = (
         f"maps:       {format_size(needs['maps_bytes'])} on disk "
         f"({format_size(needs['maps_bytes_a_simulation'])} a simulation)"
@@ -140,7 +150,8 @@ def _needs(needs: dict[str, Any]) -> list[str]:
     training = (
         f"training:   {format_size(needs['training_bytes'])} of memory for maps (training.cache)"
     )
-    return [maps, projection, training] if needs["projection_bytes"] else [maps, training]
+    lines = [maps, projection] if needs["projection_bytes"] else [maps]
+    return [*lines, training] if has_twins else lines
 
 
 def _findings(check: Check) -> list[str]:

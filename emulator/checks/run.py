@@ -23,6 +23,8 @@ class Check(NamedTuple):
     inspections: list[Inspection]
     needs: dict[str, Any]
     findings: list[Finding]
+    has_twins: bool = True
+    """Whether there are pairs; else targets to be painted."""
     n_runs: int = 0
     """Groups of simulations with phases of their own; a split separates no group."""
 
@@ -60,7 +62,8 @@ def check_suite(
             "",
             f"{root}: expected the folder of the suite (suite.root, or --raw), got no such folder",
         )
-        return Check(config.name, str(root), [], needs_of_maps(config, suite, [], ()), [absent])
+        needs = needs_of_maps(config, suite, [], ())
+        return Check(config.name, str(root), [], needs, [absent], suite.has_twins)
     names = suite.simulations
     firsts = {set_of(name): name for name in reversed(names)}
     deep = {"none": set(), "first": set(firsts.values()), "all": set(names)}[particles]
@@ -72,17 +75,18 @@ def check_suite(
     # without a parameter table that can be read, the simulations have told why
     runs = Inspection("").attempt("phases", lambda: suite.runs)
     split = partial(split_runs, runs or {name: (name,) for name in names}, config.data.split)
-    splits = suite_wide.attempt("split", split)
+    splits = suite_wide.attempt("split", split) if suite.has_twins else None
     needs = needs_of_maps(config, suite, inspections, (splits or {}).get("test", ()))
     total = sum(_particles(found) for found in inspections)
     for found in [found for found in inspections if not _has_errors(found)][:1]:
         work = partial(suite.probe_projection, config.data, found.simulation, total)
         needs |= found.attempt("probe", work) or {}
     for found in inspections:
-        _require_model_params(found, config.model.params)
+        if suite.has_twins:  # those of targets are asked for by the model that paints them
+            _require_model_params(found, config.model.params)
     findings = [finding for found in (suite_wide, *inspections) for finding in found.findings]
     n_runs = len(runs) if runs else len(names)
-    return Check(config.name, str(root), inspections, needs, findings, n_runs)
+    return Check(config.name, str(root), inspections, needs, findings, suite.has_twins, n_runs)
 
 
 def _has_errors(found: Inspection) -> bool:

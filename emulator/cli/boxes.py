@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from emulator.cli.options import AS_PATH
+from emulator.cli.options import AS_PATH, Manifest
 from emulator.io import EmulatorError
 
 Model = Annotated[
@@ -56,24 +56,40 @@ def paint(
     only_summary: Annotated[
         bool, typer.Option(help="Keep mean and standard deviation alone (summary.nc).")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw as its section sampling says [what was found for the model, or defaults].",
+            **AS_PATH,
+        ),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option(help="Paint members of another model or setting again.")
+    ] = False,
+    manifest: Manifest = None,
 ) -> None:
     """Paint a whole dark-matter-only box, a file a member.
 
     Members do not depend on how they are shared among jobs: give each its --first-member.
     """
+    from emulator.config import read_config
+    from emulator.manifest import write_manifest
     from emulator.sampling.loading import load
-    from emulator.sampling.painting.folder import paint_folder, paint_summary
+    from emulator.sampling.painting.folder import member_file, paint_folder, paint_summary
     from emulator.sampling.painting.painter import Painter
 
     painter = Painter(
         load(model), source, _parameters(param), projection=projection, seed=seed,
         overlap=overlap, noise_of=noise_of, out_of_range=out_of_range,
+        sampling=None if config is None else read_config(config).sampling,
     )  # fmt: skip
     numbers = range(first_member, first_member + members)
     if only_summary:
         typer.echo(paint_summary(painter, numbers, output))
         return
-    painted = paint_folder(painter, numbers, output)
+    painted = paint_folder(painter, numbers, output, replace=replace)
+    if manifest is not None:
+        write_manifest(manifest, [member_file(output, number) for number in numbers])
     typer.echo(f"{output}: {painted} members painted, {members - painted} were there")
 
 

@@ -51,7 +51,7 @@ def sample(
     from emulator.sampling.held_out import response_options
     from emulator.suites import suite_of
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="sample")
     folder, maps_dir = results_of(experiment, results), maps_of(experiment, maps)
     members = read_splits(folder / "splits.json")[split]
     suite = suite_of(experiment, raw)

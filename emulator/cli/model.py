@@ -21,7 +21,7 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     from emulator.model.fit import fit_normalisation
     from emulator.suites import suite_of
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="fit")
     folder, output = maps_of(experiment, maps), results_of(experiment, results)
     splits = split_runs(suite_of(experiment, raw).runs, experiment.data.split)
     paths = [maps_file(folder, name) for name in splits["train"]]
@@ -50,7 +50,7 @@ def train(
     from emulator.model.normalisation import Normalisation
     from emulator.training.trainer import train as train_model
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="train")
     folder = results_of(experiment, results)
     normalisation = Normalisation.read(folder / "normalisation.json")
     splits = read_splits(folder / "splits.json")
@@ -83,7 +83,7 @@ def regress(
     from emulator.model.normalisation import Normalisation
     from emulator.training.trainer import train as train_model
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="regress")
     folder = results_of(experiment, results)
     train_model(
         experiment,
@@ -120,7 +120,7 @@ def tune(
     from emulator.sampling.ensemble import Emulator
     from emulator.sampling.tuning.stage import tune as tune_model
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="tune")
     folder = results_of(experiment, results)
     simulations = read_splits(folder / "splits.json")["validation"]
     for path in (path for given in model or [folder / "model"] for path in bundles_in(given)):
@@ -163,7 +163,7 @@ def calibrate(
     from emulator.sampling.calibration.stage import calibrate as calibrate_model
     from emulator.sampling.loading import load_bundle
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="calibrate")
     if not experiment.calibration.enabled:
         raise DataError(
             f"{config}:calibration.enabled", "true", "false",

@@ -20,7 +20,7 @@ def validate(
     from emulator.suites import suite_of
     from emulator.validation.evaluate import validate as validate_ensembles
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="validate")
     folder = results_of(experiment, results)
     splits = read_splits(folder / "splits.json")
     sampled = suite_of(experiment).sampled(splits[split])
@@ -46,7 +46,7 @@ def report(
     """Write the self-contained report page."""
     from emulator.report.build import build_report
 
-    experiment = read_config(config)
+    experiment = read_config(config, twins_for="report")
     folder = results_of(experiment, results)
     page = output or folder / "report.html"
     build_report(folder, page, maps_dir=maps_of(experiment, maps))

@@ -1,10 +1,10 @@
 """Configuration: *what* is run, as frozen models; one place, validated before any job starts.
 
 A config file holds the sections ``suite, data, model, diffusion, one_step, training, regression,
-sampling, calibration, validation`` and ``blocks``. It says nothing about machines or output
-folders: those belong to Snakemake profiles and to the command line. An unknown key is an error that
-names its path. Every stage reads only the sections listed in :data:`STAGE_SECTIONS`, so that
-changing one reruns only what depends on it.
+sampling, calibration, validation, painting`` and ``blocks``. It says nothing about machines or
+output folders: those belong to Snakemake profiles and to the command line. An unknown key is an
+error that names its path. Every stage reads only the sections listed in :data:`STAGE_SECTIONS`, so
+that changing one reruns only what depends on it.
 
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
@@ -25,6 +25,7 @@ from emulator.config.experiment import (
     json_schema,
     parse_config,
     read_config,
+    require_twins,
     stage_yaml,
     teacher_files,
 )
@@ -36,6 +37,7 @@ from emulator.config.model import (
     UNetConfig,
 )
 from emulator.config.one_step import OneStepConfig
+from emulator.config.painting import MAP, PaintedSource, PaintingConfig
 from emulator.config.places import (
     bundle_folder,
     ensemble_file,
@@ -61,10 +63,12 @@ from emulator.config.suites import (
     WindowsSuite,
     set_of,
 )
+from emulator.config.trained import TrainedModel, read_trained
 from emulator.config.training import RegressionConfig, TrainingConfig
 
 __all__ = [
     "EVALUATIONS",
+    "MAP",
     "STAGE_SECTIONS",
     "ArrayParameter",
     "ArraysSuite",
@@ -90,6 +94,8 @@ __all__ = [
     "NetworkConfig",
     "OneStepConfig",
     "Padding",
+    "PaintedSource",
+    "PaintingConfig",
     "RegressionConfig",
     "ResidualConfig",
     "SamplingConfig",
@@ -98,6 +104,7 @@ __all__ = [
     "SnapshotsSuite",
     "SplitConfig",
     "SuiteConfig",
+    "TrainedModel",
     "TrainingConfig",
     "UNetConfig",
     "ValidationConfig",
@@ -113,7 +120,9 @@ __all__ = [
     "raw_folder",
     "read_config",
     "read_document",
+    "read_trained",
     "regression_folder",
+    "require_twins",
     "results_folder",
     "set_of",
     "stage_yaml",

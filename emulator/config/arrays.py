@@ -51,6 +51,7 @@ def require_arrays(
     drop_context: float,
     objective: str,
     finds_solver: bool,
+    paints: bool,
     validation: ValidationConfig,
 ) -> None:
     """Refuse what arrays cannot have, and their own keys where there are none.
@@ -69,6 +70,8 @@ def require_arrays(
         What the model is trained for.
     finds_solver
         Whether a solver is to be found.
+    paints
+        Whether boxes are to be painted.
 
     Raises
     ------
@@ -100,6 +103,11 @@ def require_arrays(
     if finds_solver:
         raise ValueError(
             "sampling.solver: auto is not known for suite.kind arrays yet: name a solver (unipc3)"
+        )
+    if paints:
+        raise ValueError(
+            "painting: whole boxes are of matter, and arrays are drawn whole by sample: leave it "
+            "out"
         )
     _require_units_of_their_own(validation)
     if suite is not None:

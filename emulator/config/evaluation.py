@@ -68,7 +68,11 @@ class SamplingConfig(Section):
     guidance_interval: tuple[float, float] | None = Field(
         None, description="gammas between which guidance acts; null: everywhere"
     )
-    batch_size: PositiveInt = 128
+    batch_size: PositiveInt | Literal["auto"] = Field(
+        128,
+        description="members that the network is given at once; auto: as many as fit into memory. "
+        "Members do not depend on it",
+    )
     seed: NonNegativeInt = 0
 
     @model_validator(mode="before")

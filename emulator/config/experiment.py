@@ -19,6 +19,7 @@ from emulator.config.documents import read_document, shorten_error
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.model import ModelConfig
 from emulator.config.one_step import OneStepConfig
+from emulator.config.painting import PaintingConfig
 from emulator.config.places import results_folder
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
@@ -43,6 +44,7 @@ class ExperimentConfig(Section):
     sampling: SamplingConfig = SamplingConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()
+    painting: PaintingConfig = PaintingConfig()
     blocks: BlocksConfig = BlocksConfig()
 
     @model_validator(mode="before")
@@ -76,6 +78,7 @@ class ExperimentConfig(Section):
             drop_context=self.diffusion.drop_context,
             objective=self.training.objective,
             finds_solver=isinstance(self.sampling.solver, AutoConfig),
+            paints=bool(self.painting.sources or self.painting.simulations),
             validation=self.validation,
         )
         return self
@@ -100,6 +103,18 @@ class ExperimentConfig(Section):
                     raise ValueError(
                         f"validation.bars.{bar} names {unknown}; there are {', '.join(names)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _boxes_can_be_painted(self) -> "ExperimentConfig":
+        self.painting.boxes(self.suite)
+        faults = (
+            self.painting.faults(self.model.params, "model.params")
+            if self.painting.model is None
+            else []
+        )
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     @model_validator(mode="after")
@@ -211,10 +226,12 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "calibrate": ("data", "sampling", "calibration"),
     "sample": ("suite", "data", "sampling", "calibration"),
     "validate": ("suite", "data", "regression", "validation"),
+    "paint": ("sampling",),
 }
 """Sections that each stage reads. A stage is rerun only when one of its sections changes.
 
-The section ``blocks`` is read by the workflow alone: it changes no result.
+The section ``blocks`` is read by the workflow alone: it changes no result; ``painting``, too, which
+tells commands what they need as options.
 """
 
 
@@ -227,9 +244,38 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config") -> Experimen
         raise ConfigError(f"{count}\n{shorten_error(error)}") from error
 
 
-def read_config(path: str | Path) -> ExperimentConfig:
-    """Read and validate a YAML config file."""
-    return parse_config(read_document(path), source=str(path))
+def read_config(path: str | Path, *, twins_for: str | None = None) -> ExperimentConfig:
+    """Read and validate a YAML config file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    twins_for
+        What hydrodynamic twins are needed for, if they are: a suite without is then refused.
+    """
+    config = parse_config(read_document(path), source=str(path))
+    if twins_for is not None:
+        require_twins(config, twins_for, source=str(path))
+    return config
+
+
+def require_twins(config: ExperimentConfig, what: str, *, source: str = "config") -> None:
+    """Refuse what cannot be done with dark-matter-only runs alone.
+
+    Raises
+    ------
+    ConfigError
+        A suite without hydrodynamic twins.
+    """
+    if config.suite.has_twins:
+        return
+    raise ConfigError(
+        f"{source}: suite.layout.hydro_snapshot: expected the hydrodynamic twins that are needed "
+        f"to {what}, got null: these dark-matter-only runs are targets to be painted. Name a "
+        "trained model in painting.model and ask for the target `paint` (or `emulator "
+        f"project`, then `emulator paint MODEL MAPS`); to {what}, give the snapshots of the twins"
+    )
 
 
 def stage_yaml(config: ExperimentConfig, stage: str) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from emulator.config import ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
+from emulator.cost.painting import PaintingWork, painting_work
 from emulator.cost.probe import NetworkSpeed, probe_network
 from emulator.cost.requests import (
     Request,
@@ -19,6 +20,7 @@ from emulator.cost.requests import (
 from emulator.cost.sizes import ensemble_bytes
 from emulator.data.splits import split_runs
 from emulator.suites import suite_of
+from emulator.suites.base import Suite
 
 JOB_SECONDS = 10.0
 """What a job costs on a cluster before it works: two starts of Snakemake and one of srun."""
@@ -90,6 +92,8 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
         If the first simulation of an existing suite is missing or damaged.
     """
     suite = suite_of(config, root)
+    if not suite.has_twins:
+        return _predict_targets(config, suite, gpu_tflops)
     runs, asked = suite.runs, requests(config, suite)
     sampled = suite.sampled(split_runs(runs, config.data.split)["test"])
     n_blocks = len(blocks_of(list(runs), config.blocks.runs))
@@ -131,7 +135,41 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
     for stage in {"tune", "calibrate"} - asked.keys():
         del work[stage]
     stages = [StageCost(stage, jobs, asked[stage], *rest) for stage, (jobs, *rest) in work.items()]
-    return Prediction(config.name, stages, notes + _warnings(config, stages))
+    notes += _warnings(config, stages)
+    painting = painting_work(config, suite)
+    if painting is not None:
+        stages.append(_paint(painting, speed, gpu_tflops, notes))
+    return Prediction(config.name, stages, notes)
+
+
+def _predict_targets(
+    config: ExperimentConfig, suite: Suite, gpu_tflops: float | None
+) -> Prediction:
+    """Of dark-matter-only runs alone, which are projected and painted."""
+    _, project, note = suite.probe(config.data)
+    blocks = blocks_of(list(suite.runs), config.blocks.runs)
+    disk = len(suite.simulations) * suite.maps_bytes(config.data)
+    request = requests(config, suite)["project"]
+    stages, notes = [StageCost("project", len(blocks), request, project, disk)], [note]
+    notes += _warnings(config, stages)
+    painting = painting_work(config, suite)
+    if painting is None:
+        notes.append("paint: painting.model is not given, so nothing is painted")
+    else:
+        stages.append(_paint(painting, probe_network(painting.config), gpu_tflops, notes))
+    return Prediction(config.name, stages, notes)
+
+
+def _paint(
+    work: PaintingWork, speed: NetworkSpeed, gpu_tflops: float | None, notes: list[str]
+) -> StageCost:
+    """Of the target `paint`, which is none of those of `all`."""
+    here = gpu_tflops is None
+    rate = speed.sampling_flop_per_second if gpu_tflops is None else 1e12 * gpu_tflops
+    request = work.request._replace(gpus=0) if here and not speed.gpu else work.request
+    seconds = work.flop / rate * (speed.threads if request.gpus == 0 else 1)
+    notes.append("paint: of the target `paint`, which is asked for by its name")
+    return StageCost("paint", work.jobs, request, seconds, work.disk_bytes)
 
 
 def _network_seconds(

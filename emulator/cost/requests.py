@@ -53,6 +53,8 @@ class Request(NamedTuple):
 def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     """Request of a job of each stage; ``regress``, ``tune``, ``calibrate`` only where asked for.
 
+    That of a job that paints depends on its box: :func:`emulator.cost.painting.paint_request`.
+
     Parameters
     ----------
     config
@@ -75,8 +77,8 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     step_flop = 3 * network.forward_flop * step_passes(config)
     batch = passes(config) / (training.accumulate * training.devices)
     train = Request(
-        _mb(GPU_MB, trained * maps + 20 * network.n_weights + batch * network.activation_bytes),
-        _minutes(training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
+        mb(GPU_MB, trained * maps + 20 * network.n_weights + batch * network.activation_bytes),
+        minutes_of(training.max_steps * step_flop / GPU_FLOP_PER_SECOND, least=60),
         max(training.threads or TRAINING_CORES, training.devices * (training.loader_workers + 1)),
         gpus,
     )
@@ -84,39 +86,39 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
     seconds = config.regression.max_steps * regress_flop / GPU_FLOP_PER_SECOND
     searched = tuning_evaluations(config)
     tune = Request(
-        _mb(GPU_MB, 2 * maps + 4 * tuning_bytes(config) + 4 * network.n_weights),
-        _minutes(searched * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
+        mb(GPU_MB, 2 * maps + 4 * tuning_bytes(config) + 4 * network.n_weights),
+        minutes_of(searched * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
         gpus=1,
     )
     calibrated = calibration_evaluations(config)
     calibrate = Request(
-        _mb(GPU_MB, 2 * maps + 16 * calibration_bytes(config) + 4 * network.n_weights),
-        _minutes(calibrated * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
+        mb(GPU_MB, 2 * maps + 16 * calibration_bytes(config) + 4 * network.n_weights),
+        minutes_of(calibrated * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
         gpus=1,
     )
-    regress = {"regress": train._replace(minutes=_minutes(seconds, least=60))}
+    regress = {"regress": train._replace(minutes=minutes_of(seconds, least=60))}
     return {
         "simulate": _simulate(config, suite),
         "project": Request(
-            _mb(PYTHON_MB, workers * projection_bytes(config.data) + 2 * maps),
-            _minutes(largest * suite.particles() / rate / workers),
+            mb(PYTHON_MB, workers * projection_bytes(config.data) + 2 * maps),
+            minutes_of(largest * suite.particles() / rate / workers),
             workers,
         ),
-        "fit": Request(_mb(TORCH_MB, 4 * maps), _minutes(len(runs) * 3.0)),
+        "fit": Request(mb(TORCH_MB, 4 * maps), minutes_of(len(runs) * 3.0)),
         "train": train,
         **(regress if config.regression.max_steps else {}),
         **({"tune": tune} if searched else {}),
         **({"calibrate": calibrate} if calibrated else {}),
         "sample": Request(
-            _mb(GPU_MB, 2 * maps + 3 * ensemble + 4 * network.n_weights),
-            _minutes(draws * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
+            mb(GPU_MB, 2 * maps + 3 * ensemble + 4 * network.n_weights),
+            minutes_of(draws * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
             gpus=1,
         ),
         "validate": Request(
-            _mb(TORCH_MB if config.regression.max_steps else PYTHON_MB, 2 * maps + 8 * ensemble),
-            _minutes(len(runs) * 30.0),
+            mb(TORCH_MB if config.regression.max_steps else PYTHON_MB, 2 * maps + 8 * ensemble),
+            minutes_of(len(runs) * 30.0),
         ),
-        "report": Request(_mb(PYTHON_MB, 2 * maps + 8 * ensemble), 30),
+        "report": Request(mb(PYTHON_MB, 2 * maps + 8 * ensemble), 30),
     }
 
 
@@ -126,15 +128,15 @@ def _simulate(config: ExperimentConfig, suite: Suite) -> Request:
         return Request(PYTHON_MB, 10)
     seconds = work.steps * (work.cells + work.particles) / CELLS_PER_SECOND
     seconds += work.outcomes * work.particles / OUTCOMES_PER_SECOND
-    memory = _mb(PYTHON_MB, 300 * work.particles + 40 * work.cells)
-    return Request(memory, _minutes(config.blocks.runs * seconds))
+    memory = mb(PYTHON_MB, 300 * work.particles + 40 * work.cells)
+    return Request(memory, minutes_of(config.blocks.runs * seconds))
 
 
 def evaluations(config: ExperimentConfig) -> float:
     """Network evaluations of the ensemble of one simulation; guidance takes two a step."""
     sampling = config.sampling
     members = sampling.n_members * len(config.training.seeds)
-    return sampling.windows_per_simulation * members * _evaluations_of_a_member(config)
+    return sampling.windows_per_simulation * members * evaluations_of_member(config)
 
 
 def passes(config: ExperimentConfig) -> int:
@@ -171,10 +173,11 @@ def calibration_evaluations(config: ExperimentConfig) -> float:
         return 0.0
     factors = 3 if config.training.objective == "one_step" else 1
     draws = 1 + asked.rounds * (factors + 3)
-    return float(asked.windows * asked.members * draws * _evaluations_of_a_member(config))
+    return float(asked.windows * asked.members * draws * evaluations_of_member(config))
 
 
-def _evaluations_of_a_member(config: ExperimentConfig) -> int:
+def evaluations_of_member(config: ExperimentConfig) -> int:
+    """Network evaluations of one member of one window."""
     solved = config.sampling.most_steps * _twice(config)
     match config.training.objective:
         case "one_step":
@@ -192,9 +195,11 @@ def _twice(config: ExperimentConfig) -> int:
     return 1 if config.sampling.guidance_scale == 1.0 else 2
 
 
-def _mb(base: float, bytes_more: float) -> int:
+def mb(base: float, bytes_more: float) -> int:
+    """Memory that is asked for [MB]: libraries, and parts that grow with the config."""
     return round(base + 1.2 * bytes_more / 1e6)
 
 
-def _minutes(seconds: float, least: int = 10) -> int:
+def minutes_of(seconds: float, least: int = 10) -> int:
+    """Time that is asked for [minutes], for so much work on slow hardware."""
     return min(DAY, round(least + SAFETY * seconds / 60.0))

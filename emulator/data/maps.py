@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from emulator.data.lazy import LazyField, close
 from emulator.domain import Domain, domain_of, pixel_of
-from emulator.fields import Field, load_fields
+from emulator.fields import CONDITION, Field, load_fields
 from emulator.io import (
     DataError,
     checked_values,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import h5py
 
 _REMAKE = "Remove it and run the workflow (or the stage `project`) again: it is made anew."
+_ALONE = "Maps of dark matter alone are painted (`emulator paint`); nothing is learned from them."
 _HALO_FIELDS = ("halo_position", "halo_m200c", "halo_r200c")
 _NO_HALOS = dict(zip(_HALO_FIELDS, (np.empty((0, 3)), np.empty(0), np.empty(0)), strict=True))
 _NUMBERS = (
@@ -148,7 +149,12 @@ class Maps:
     def species_index(self, name: str) -> int:
         """Position of a species; an unknown one is a DataError that lists those there are."""
         if name not in self.species:
-            raise DataError(f"{self.path}:species", repr(name), f"only {', '.join(self.species)}")
+            raise DataError(
+                f"{self.path}:species",
+                repr(name),
+                f"only {', '.join(self.species)}",
+                _ALONE if self.species == (CONDITION.name,) else "",
+            )
         return self.species.index(name)
 
     @classmethod
@@ -182,7 +188,7 @@ class Maps:
         close(self.path)
 
 
-def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
+def read_maps(path: str | Path, *, lazy: bool = False, verified: bool = True) -> Maps:
     """Read a maps file.
 
     Parameters
@@ -191,6 +197,8 @@ def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
         ``maps/{simulation}.h5``.
     lazy
         Keep the fields on disk; their values are then not checked.
+    verified
+        Verify the checksum, for which all of the file is read; a look at its labels need not.
 
     Returns
     -------
@@ -204,7 +212,7 @@ def read_maps(path: str | Path, *, lazy: bool = False) -> Maps:
         negative or not finite.
     """
     path = Path(path)
-    if is_file(path):
+    if verified and is_file(path):
         verify(path, hint=_REMAKE)
     with open_hdf5(path, hint=_REMAKE) as handle:
         return _load(handle, path, lazy=lazy)

@@ -24,6 +24,9 @@ from emulator.diffusion.process import alpha_sigma, expand
 LARGEST = 10.0
 """Times that the correction at any pixel may exceed the largest one of a plain covariance."""
 
+WIDEST = 2.0
+"""Times that a corrected field may exceed the estimate, what is known, and the plain correction."""
+
 Measurement = Callable[[Tensor], Tensor]
 """``measure(x)``: from fields ``(batch, channel, ...)`` to what is known, ``(batch, n)``."""
 
@@ -89,9 +92,10 @@ def reconstruction_guided(
     A trained network is no exact denoiser: at high noise its derivative, of which :math:`\Sigma` is
     a multiple of :math:`1/\alpha`, need be neither symmetric nor positive, and the system has no
     sensible solution. So a row stops before the first direction of negative curvature; and where
-    the residual has not fallen, or the correction is larger than :data:`LARGEST` times that of a
-    plain covariance, that one is used: :math:`\Sigma = \sigma^2 I`, the variance of data of unit
-    variance that nothing but ``z`` tells anything of.
+    the residual has not fallen, the correction is larger than :data:`LARGEST` times that of a plain
+    covariance, or the corrected field than :data:`WIDEST` times the estimate, the observation and
+    what the plain one makes of them, the plain one is used: :math:`\Sigma = \sigma^2 I`, the
+    variance of data of unit variance that nothing but ``z`` tells anything of.
 
     Parameters
     ----------
@@ -114,6 +118,9 @@ def reconstruction_guided(
     """
     if noise_std <= 0:
         raise ValueError(f"noise_std must be positive, got {noise_std}")
+
+    def size(values: Tensor) -> Tensor:
+        return values.flatten(1).abs().amax(1)
 
     def guided(z: Tensor, gamma: Tensor) -> Prediction:
         alpha, sigma = alpha_sigma(gamma)
@@ -157,8 +164,9 @@ def reconstruction_guided(
 
         step, sound = correction(spread)
         plain, _ = correction(spread_plainly)
-        largest, usual = (values.flatten(1).abs().amax(1) for values in (step, plain))
-        sound = sound & (largest <= LARGEST * usual)
+        largest, usual = size(step), size(plain)
+        reach = torch.stack([size(x_hat), size(x_hat + plain), size(observation)]).amax(0)
+        sound = sound & (largest <= LARGEST * usual) & (size(x_hat + step) <= WIDEST * reach)
         x = (x_hat + torch.where(expand(sound, z), step, plain)).detach()
         return Prediction.of_data(x, z.detach(), gamma)
 

@@ -17,7 +17,7 @@ from emulator.projection.budget import require_cosmic_shares, require_same_matte
 from emulator.projection.pyramid import block_mean
 from emulator.readers.catalogs import Halos
 from emulator.readers.parameter_table import canonical_name
-from emulator.readers.snapshots import BLACK_HOLES, DARK_MATTER, Snapshot
+from emulator.readers.snapshots import BLACK_HOLES, DARK_MATTER, GAS, Snapshot
 from emulator.units import CRITICAL_DENSITY
 
 _AGREEMENT = 1.0e-4
@@ -56,15 +56,38 @@ def require_pair(dmo: Snapshot, hydro: Snapshot) -> float:
                 f"{got:.8g}",
                 "The two must be twins: same box, phases, cosmology and output time.",
             )
-    omega_b = other.omega_b or one.omega_b
+    return _require_cosmology(dmo, hydro)
+
+
+def require_alone(dmo: Snapshot) -> float:
+    """Check a dark-matter-only snapshot that has no twin, without its particles; return Omega_b.
+
+    Raises
+    ------
+    DataError
+        Gas in it, no Omega_b, or another mass than that of the matter in the box.
+    """
+    if dmo.count(GAS):
+        raise DataError(
+            f"{dmo.paths[0]}:PartType{GAS}",
+            "dark matter alone",
+            f"{dmo.count(GAS)} particles of gas as well",
+            "A hydrodynamic run is no target: give its dark-matter-only twin, or name both.",
+        )
+    return _require_cosmology(dmo, dmo)
+
+
+def _require_cosmology(dmo: Snapshot, last: Snapshot) -> float:
+    """Check the mass that the header of the first announces; return Omega_b of the last, or its."""
+    omega_b = last.header.omega_b or dmo.header.omega_b
     if not omega_b:
         raise DataError(
-            f"{hydro.paths[0]}:Header",
+            f"{last.paths[0]}:Header",
             "attribute 'OmegaBaryon'",
             "none",
             "Give it in the config: suite.header.omega_b.",
         )
-    table = one.mass_table_msunh
+    table = dmo.header.mass_table_msunh
     if len(table) > DARK_MATTER and table[DARK_MATTER] > 0:
         require_mean_density(dmo, dmo.count(DARK_MATTER) * table[DARK_MATTER])
     return omega_b

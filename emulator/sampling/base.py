@@ -1,18 +1,25 @@
 """What every trained model can do, one or several: draw, and tell how likely fields are."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.model.card import Grid
-from emulator.sampling.array_inputs import prepare_arrays
 from emulator.sampling.boxes import BoxEmulator
+from emulator.sampling.differentiable import detached, with_gradients
+from emulator.sampling.given.array_fields import prepare_arrays, read_arrays
+from emulator.sampling.given.options import as_sampling, require_numbers
+from emulator.sampling.given.parameters import params_of_maps
+from emulator.sampling.given.request import Given, read_given
 from emulator.sampling.inputs import (
     Observed,
     Policy,
@@ -20,6 +27,9 @@ from emulator.sampling.inputs import (
     check_values,
     prepare_condition,
 )
+from emulator.sampling.labels import label_call
+from emulator.sampling.painting.source import read_source
+from emulator.sampling.sums import check_sums, hold_sums, with_sums
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,13 +53,31 @@ class BaseEmulator(BoxEmulator):
         """Names of the conditioning parameters, in the order of arrays."""
         return list(self.card.normalisation.params)
 
+    @overload
+    def sample(
+        self, condition: Any, params: Any = ..., *, differentiable: Literal[True], **options: Any
+    ) -> Tensor: ...
+
+    @overload
     def sample(
         self,
-        condition: "np.ndarray | xr.Dataset",
-        params: Any,
+        condition: Any,
+        params: Any = ...,
         *,
-        large_scale: np.ndarray | None = None,
-        centres: Sequence[tuple[int, int]] | None = None,
+        differentiable: Literal[False] = ...,
+        **options: Any,
+    ) -> "xr.Dataset": ...
+
+    # the overloads say what comes back; which options there are is said here, once
+    def sample(  # type: ignore[misc]
+        self,
+        condition: Any,
+        params: Any = None,
+        *,
+        large_scale: Any = None,
+        centres: Any = None,
+        centres_mpch: Any = None,
+        projection: str | None = None,
         n_members: int = 8,
         first_member: int = 0,
         seed: int = 0,
@@ -57,16 +85,42 @@ class BaseEmulator(BoxEmulator):
         out_of_range: Policy = "raise",
         observed: np.ndarray | None = None,
         observation_noise: float = 0.02,
-        sampling: SamplingConfig | None = None,
+        constraints: Mapping[str, Any] | None = None,
+        sampling: SamplingConfig | Mapping[str, Any] | None = None,
+        differentiable: bool = False,
         progress: bool = False,
-    ) -> "xr.Dataset":
+    ) -> "xr.Dataset | Tensor":
         """Draw an ensemble for every window.
 
         Parameters
         ----------
-        condition, params, large_scale, centres, out_of_range
-            See :func:`emulator.sampling.inputs.prepare_condition`, of a model of arrays
-            :func:`emulator.sampling.array_inputs.prepare_arrays`.
+        condition
+            DMO mass [Msun/h per pixel]: windows ``(y, x)`` or ``(sample, y, x)`` together with
+            ``large_scale``; a Dataset that holds ``condition`` and ``large_scale``; or a periodic
+            whole-box map ``(y, x)`` together with centres, which is an array, or a file or another
+            source that :func:`~emulator.sampling.painting.source.read_source` reads. The attributes
+            of xarray objects (``units``, ``pixel_mpch``, ``depth_mpch``, ``redshift``), where there
+            are any, must be those of the training. An astropy Quantity is converted, with h where
+            it needs one (:mod:`emulator.sampling.given.quantities`). Of a model of arrays see
+            :func:`emulator.sampling.given.array_fields.read_arrays`.
+        params
+            Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
+            order, or one mapping for each sample. None or NaN is an unknown value. Default: those
+            of a maps file.
+        large_scale
+            Context windows, ``(level, y, x)`` or ``(sample, level, y, x)``: block means of the DMO
+            mass around the same centre, in the bundle's factors.
+        centres
+            Pixels ``[(row, col), ...]`` of a whole-box map, one for each window; or a Quantity of
+            lengths.
+        centres_mpch
+            The same as positions ``[(y, x), ...]`` [Mpc/h] from the corner of the first pixel; a
+            window is centred on the pixel that holds its position.
+        projection
+            Which map of a file, see :meth:`paint`; default: the first.
+        out_of_range
+            What to do with a parameter outside the trained range, or masses of another mean density
+            than that of the universe: ``raise`` or ``warn``.
         n_members, first_member, seed
             How many members, the number of the first, and the seed of the ensemble: member ``k`` is
             the same whatever is drawn beside it. Of several models, member ``k`` is member
@@ -81,10 +135,18 @@ class BaseEmulator(BoxEmulator):
         observation_noise
             Standard deviation of what is known, in units of the normalised fields; not below
             ``exp(gamma_end / 2)``, where the solver ends.
+        constraints
+            Known masses of each window [Msun/h], ``{"total": value}`` or by the name of a field,
+            one number or one for each sample: members are scaled to hold them
+            (:mod:`emulator.sampling.sums`).
         sampling
-            Solver, number of network evaluations, end points in gamma, batch size, guidance.
+            Solver, number of network evaluations, end points in gamma, batch size, guidance; a
+            mapping is read as the section ``sampling`` of a config.
             Default: those that were found for the model, if its bundle says so (``solver.json``),
             else the defaults of the config.
+        differentiable
+            Return a tensor with gradients with respect to the tensors among ``condition``,
+            ``large_scale`` and ``params`` (:mod:`emulator.sampling.differentiable`).
         progress
             Print a progress line on standard error.
 
@@ -92,38 +154,71 @@ class BaseEmulator(BoxEmulator):
         -------
         Dataset with ``fields (sample, member, channel, y, x)`` in the units of the fields, the
         conditions, parameters, and the seed of the ensemble; ``model_seed`` and ``model_member``
-        say which model drew a member, and as which of its members.
+        say which model drew a member, and as which of its members. ``centre (sample, axis)`` and
+        the attributes ``call`` and ``sampling`` say what was asked for, and drawn with. If
+        ``differentiable``, a tensor ``(sample, member, channel, y, x)`` in the units of the fields.
 
         Raises
         ------
         EmulatorError
-            For inputs that do not fit the model, another number of names than of samples, for
-            guidance by what it was not trained without,
-            and if the network returns NaN or infinity (with evaluation, gamma, sample and member),
-            or a value that no field can have.
+            For inputs that do not fit the model, another number of names than of samples, numbers
+            of members and seeds that are none, guidance by what it was not trained without; and if
+            the network returns NaN or infinity (with evaluation, gamma, sample and member), or a
+            value that no field can have.
         """
-        prepared = self._prepare(condition, params, large_scale, centres, out_of_range)
+        require_numbers(n_members=n_members, first_member=first_member, seed=seed)
+        asked = as_sampling(sampling)
+        given = self._read(
+            detached(condition) if differentiable else condition,
+            detached(params) if differentiable else params,
+            large_scale=detached(large_scale) if differentiable else large_scale,
+            centres=centres, centres_mpch=centres_mpch, projection=projection,
+        )  # fmt: skip
+        prepared = self._prepare(given, out_of_range)
+        n_samples = len(prepared.field)
+        if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
+            raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
+        sums = check_sums(constraints, self.fields, n_samples)
+        if sums and observed is not None:
+            raise EmulatorError(
+                "constraints: members cannot go through observed values and be scaled: give one of "
+                "them"
+            )
+        members = range(first_member, first_member + n_members)
+        if differentiable:
+            if observed is not None:
+                raise EmulatorError(
+                    "observed: members that are led through known values have no gradients (the "
+                    "correction is computed without): leave out observed=, or differentiable=True"
+                )
+            live = with_gradients(
+                prepared, condition, params, large_scale, centres=given.centres, names=self.params,
+                factors=self.card.normalisation.context_factors, dtype=self.dtype,
+            )  # fmt: skip
+            drawn = self._tensors(prepared, live, members, seed, noise_of, asked)
+            return hold_sums(drawn, sums, self.fields, out_of_range)[0] if sums else drawn
         known = (
             None
             if observed is None
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
-        if n_members < 1:
-            raise ValueError(f"n_members must be at least 1, got {n_members}")
-        n_samples = len(prepared.field)
-        if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
-            raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
-        members = range(first_member, first_member + n_members)
-        return self._ensemble(prepared, known, members, seed, noise_of, sampling, progress)
+        ensemble = self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
+        labelled = label_call(
+            ensemble, n_members=n_members, first_member=first_member, seed=seed, noise_of=noise_of,
+            centres=given.centres,
+        )  # fmt: skip
+        return with_sums(labelled, sums, self.fields, out_of_range) if sums else labelled
 
     def log_likelihood(
         self,
         fields: np.ndarray,
-        condition: "np.ndarray | xr.Dataset",
-        params: Any,
+        condition: Any,
+        params: Any = None,
         *,
-        large_scale: np.ndarray | None = None,
-        centres: Sequence[tuple[int, int]] | None = None,
+        large_scale: Any = None,
+        centres: Any = None,
+        centres_mpch: Any = None,
+        projection: str | None = None,
         out_of_range: Policy = "raise",
         n_steps: int = 64,
         n_probes: int = 8,
@@ -135,7 +230,7 @@ class BaseEmulator(BoxEmulator):
         ----------
         fields
             ``(sample, channel, y, x)`` in the units of the fields.
-        condition, params, large_scale, centres, out_of_range
+        condition, params, large_scale, centres, centres_mpch, projection, out_of_range
             As in :meth:`sample`.
         n_steps, n_probes, seed
             See :func:`emulator.diffusion.likelihood.log_likelihood`.
@@ -159,33 +254,43 @@ class BaseEmulator(BoxEmulator):
         from ``seed`` and its own density divided out. It is the density of the model as it was
         trained: a calibration (``calibration.json``) changes draws, and no density.
         """
-        prepared = self._prepare(condition, params, large_scale, centres, out_of_range)
+        require_numbers(seed=seed)
+        given = self._read(
+            condition, params, large_scale=large_scale, centres=centres, centres_mpch=centres_mpch,
+            projection=projection,
+        )  # fmt: skip
+        prepared = self._prepare(given, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")
         return self._log_density(values, prepared, n_steps, n_probes, seed)
 
-    def _prepare(
-        self,
-        condition: "np.ndarray | xr.Dataset",
-        params: Any,
-        large_scale: np.ndarray | None,
-        centres: Sequence[tuple[int, int]] | None,
-        out_of_range: Policy,
-    ) -> Condition:
+    def _read(self, condition: Any, params: Any, *, projection: str | None, **places: Any) -> Given:
+        if not isinstance(self.card.grid, Grid):
+            return read_arrays(condition, params, self.card, projection=projection, **places)
+        if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
+            condition, own = read_source(condition, self.card.grid, projection)
+            params = params_of_maps(own, self.params) if params is None else params
+        elif projection is not None:
+            raise EmulatorError("projection: names a map of a file, and the condition is an array")
+        elif params is None:
+            params = params_of_maps(None, self.params)
+        return read_given(condition, params, self.card, **places)
+
+    def _prepare(self, given: Given, out_of_range: Policy) -> Condition:
         grid = self.card.grid
         if isinstance(grid, Grid):
             prepared = prepare_condition(
-                condition, params, self.card.normalisation, grid,
-                large_scale=large_scale, centres=centres, out_of_range=out_of_range,
+                given.field, given.params, self.card.normalisation, grid,
+                large_scale=given.large_scale, centres=given.centres, out_of_range=out_of_range,
             )  # fmt: skip
-        elif centres is not None:
-            raise EmulatorError("centres: arrays are drawn whole, and have no places to cut at")
         else:
-            prepared = prepare_arrays(
-                condition, params, self.card.normalisation, grid,
-                large_scale=large_scale, out_of_range=out_of_range,
-            )  # fmt: skip
+            prepared = prepare_arrays(given, self.card, out_of_range=out_of_range)
         self.card.require_trained_without(prepared.params)
         return prepared
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
 
     @abstractmethod
     def _ensemble(
@@ -199,6 +304,18 @@ class BaseEmulator(BoxEmulator):
         progress: bool,
     ) -> "xr.Dataset":
         """Draw members of every window; see :meth:`sample`."""
+
+    @abstractmethod
+    def _tensors(
+        self,
+        condition: Condition,
+        live: Condition,
+        members: Sequence[int],
+        seed: int,
+        noise_of: Sequence[str] | None,
+        asked: SamplingConfig | None,
+    ) -> Tensor:
+        """Members ``(sample, member, channel, y, x)`` with gradients with respect to ``live``."""
 
     @abstractmethod
     def _log_density(

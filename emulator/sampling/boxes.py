@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.config import SamplingConfig
-from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
+from emulator.sampling.given.options import require_numbers
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box
 from emulator.sampling.painting.labels import Drawn
 from emulator.sampling.painting.painter import Painter
 from emulator.sampling.response import measure_response
+from emulator.sampling.sums import check_sums, with_sums
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,8 +40,9 @@ class BoxEmulator(ABC):
         overlap: float = 0.5,
         origin: tuple[int, int] = (0, 0),
         noise_of: str | None = None,
+        constraints: Mapping[str, Any] | None = None,
         out_of_range: Policy = "raise",
-        sampling: SamplingConfig | None = None,
+        sampling: SamplingConfig | Mapping[str, Any] | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
         """Draw the fields of a whole periodic box.
@@ -68,6 +70,8 @@ class BoxEmulator(ABC):
         noise_of
             A name for the noise: boxes of one name have the same, whatever their DMO fields.
             Default: noise is a function of the DMO field.
+        constraints
+            Known masses of the box [Msun/h], as of :meth:`sample`.
         out_of_range, sampling, progress
             As of :meth:`sample`.
 
@@ -83,8 +87,9 @@ class BoxEmulator(ABC):
             with what the map says of itself, and its mean with that of the universe), and for all
             that :meth:`sample` refuses.
         """
-        if n_members < 1:
-            raise EmulatorError(f"n_members must be at least 1, got {n_members}")
+        require_numbers(n_members=n_members, first_member=first_member, seed=seed)
+        fields = [channel.field for channel in self.card.normalisation.channels]
+        sums = check_sums(constraints, fields, 1)
         painter = Painter(
             self, source, params, projection=projection, seed=seed, overlap=overlap, origin=origin,
             noise_of=noise_of, out_of_range=out_of_range, sampling=sampling,
@@ -92,7 +97,11 @@ class BoxEmulator(ABC):
         numbers = list(range(first_member, first_member + n_members))
         line = Progress("paint", painter.passes * n_members) if progress else None
         values = np.stack([painter.draw(number, line) for number in numbers])
-        return painter.label(values, numbers)
+        painted = painter.label(values, numbers)
+        if not sums:
+            return painted
+        held = with_sums(painted.expand_dims("sample"), sums, fields, out_of_range)
+        return held.isel(sample=0, drop=True)
 
     def response(
         self,
@@ -106,7 +115,7 @@ class BoxEmulator(ABC):
         seed: int = 0,
         overlap: float = 0.5,
         out_of_range: Policy = "raise",
-        sampling: SamplingConfig | None = None,
+        sampling: SamplingConfig | Mapping[str, Any] | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
         """What parameters do to summaries of a box, one at a time and with common noise.
@@ -133,6 +142,7 @@ class BoxEmulator(ABC):
         options: dict[str, Any] = {
             "seed": seed, "overlap": overlap, "out_of_range": out_of_range, "sampling": sampling,
         }  # fmt: skip
+        require_numbers(n_members=n_members, seed=seed)
         fiducial = Painter(self, source, params, projection=projection, **options)
 
         def painter(point: Any) -> Painter:

@@ -25,7 +25,9 @@ from emulator.model.gaps import Gaps
 from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
+from emulator.sampling.batches import Batches
 from emulator.sampling.chosen import choose_options, is_found
+from emulator.sampling.differentiable import checkpointed
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
 from emulator.sampling.noise import MemberNoise, member_key
@@ -70,11 +72,17 @@ class Emulator(BaseEmulator):
         self.transform = FieldTransform(card.normalisation)
         self.sampler: Sampler = build_sampler(card, self._autocast)
         self.calibration: Calibration | None = None
+        self._found_batches: dict[tuple[int | str, bool], Batches] = {}
 
     @property
     def seed(self) -> int:
         """Seed that the model was trained from."""
         return self.card.facts.seed
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return next(self.network.parameters()).dtype
 
     def calibrated_by(
         self, calibration: Calibration, source: str | Path = CALIBRATION_FILE
@@ -130,18 +138,29 @@ class Emulator(BaseEmulator):
         shape = (len(condition.field), len(members), len(self.fields))
         values = np.empty((*shape, *condition.field.shape[1:]), np.float32)
         line = Progress("sample", len(pairs)) if progress else None
-        for first in range(0, len(pairs), options.batch_size):
-            places = pairs[first : first + options.batch_size]
+        batches = self._batches(options)
+
+        def draw(places: Sequence[tuple[int, int]]) -> np.ndarray:
             batch = [(i, members[k]) for i, k in places]
-            fields = self._draw(condition, observed, batch, seed, noise_of, options)
+            return self._draw(condition, observed, batch, seed, noise_of, options)
+
+        for places, fields in batches.over(pairs, draw):
             for place, field in zip(places, fields, strict=True):
                 values[place] = field
             if line is not None:
-                line.advance(len(batch))
+                line.advance(len(places))
+        options = options.model_copy(update={"batch_size": batches.size})
         labelled = label_ensemble(values, condition, observed, members, seed, options, self.card)
         drawn = labelled.assign_attrs(self.sampler.recipe(options))
         drawn = label_calibration(drawn, self.calibration, self.seed)
         return label_setting(drawn, options) if is_found(asked, self.found) else drawn
+
+    def _batches(self, options: SamplingConfig, *, differentiable: bool = False) -> Batches:
+        """Sizes of batches; what was found to fit is kept."""
+        key = (options.batch_size, differentiable)
+        if key not in self._found_batches:
+            self._found_batches[key] = Batches(options.batch_size, self.network)
+        return self._found_batches[key]
 
     def passes(self, options: SamplingConfig) -> int:
         """Evaluations of the network that a member takes."""
@@ -166,7 +185,7 @@ class Emulator(BaseEmulator):
         here = box.condition.to(self.device)
         network = TiledNetwork(
             self._autocast, box.tiles, self.transform.encode(box.windows.to(self.device)),
-            options.batch_size, progress,
+            self._batches(options), progress,
         )  # fmt: skip
         shape = (self.sampler.noise_channels, *box.condition.field.shape[1:])
         key = member_key(f"box {box.name}", seed, member, self.seed)
@@ -225,18 +244,57 @@ class Emulator(BaseEmulator):
         options: SamplingConfig,
     ) -> np.ndarray:
         """Fields ``(batch, field, y, x)`` of pairs (sample, member)."""
-        rows = [i for i, _ in batch]
-        given = condition.rows(rows)
-        here = given.to(self.device)
-        encoded = self.transform.encode(here)
-        names = None if noise_of is None else [noise_of[i] for i in rows]
-        noise = self._noise(given, [k for _, k in batch], seed, names)
+        noise = self._noise(condition, batch, seed, noise_of)
+        given = condition.rows([i for i, _ in batch]).to(self.device)
+        drawn = self._fields(self.sampler, given, observed, batch, noise, seed, options)
+        values: np.ndarray = drawn.cpu().numpy()
+        self._require_possible(values, condition, batch)
+        return values
+
+    def _tensors(
+        self,
+        condition: Condition,
+        live: Condition,
+        members: Sequence[int],
+        seed: int,
+        noise_of: Sequence[str] | None,
+        asked: SamplingConfig | None,
+    ) -> Tensor:
+        options = self.options_for(asked)
+        self.sampler.require(options)
+        sampler = self.sampler.of_network(checkpointed(self._autocast))
+        pairs = [(i, k) for i in range(len(condition.field)) for k in members]
+
+        def draw(batch: Sequence[tuple[int, int]]) -> Tensor:
+            noise = self._noise(condition, batch, seed, noise_of)
+            given = live.rows([i for i, _ in batch]).to(self.device)
+            drawn = self._fields(sampler, given, None, batch, noise, seed, options)
+            self._require_possible(drawn.detach().cpu().numpy(), condition, batch)
+            return drawn
+
+        parts = [
+            drawn for _, drawn in self._batches(options, differentiable=True).over(pairs, draw)
+        ]
+        return torch.cat(parts).reshape(len(condition.field), len(members), *parts[0].shape[1:])
+
+    def _fields(
+        self,
+        sampler: Sampler,
+        given: Condition,
+        observed: Observed | None,
+        batch: Sequence[tuple[int, int]],
+        noise: MemberNoise,
+        seed: int,
+        options: SamplingConfig,
+    ) -> Tensor:
+        """Fields ``(batch, field, y, x)`` of the conditions of pairs (sample, member)."""
+        encoded = self.transform.encode(given)
         known = None
         if observed is not None:
-            values = torch.from_numpy(observed.values[rows]).to(self.device)
-            known = Known(*self.transform.observe(values, here), observed.noise)
+            values = torch.from_numpy(observed.values[[i for i, _ in batch]]).to(self.device)
+            known = Known(*self.transform.observe(values, given), observed.noise)
         try:
-            x = self.sampler.draw(encoded, noise, options, known)
+            x = sampler.draw(encoded, lambda: noise().to(given.field), options, known)
         except NonFiniteError as error:
             faulty = ", ".join(f"sample {batch[i][0]} member {batch[i][1]}" for i in error.rows)
             raise EmulatorError(
@@ -244,24 +302,28 @@ class Emulator(BaseEmulator):
                 f"{error.gamma:.4g}) for {faulty} of seed {seed}; weights or inputs are not what "
                 "the model was trained for"
             ) from error
-        drawn: np.ndarray = self.transform.inverse_transform(x, here).cpu().numpy()
-        factors = self.card.normalisation.context_factors
-        require_possible(drawn, given, batch, self.fields, factors)
-        return drawn
+        return self.transform.inverse_transform(x, given)
+
+    def _require_possible(
+        self, drawn: np.ndarray, condition: Condition, batch: Sequence[tuple[int, int]]
+    ) -> None:
+        given = condition.rows([i for i, _ in batch])
+        require_possible(drawn, given, batch, self.fields, self.card.normalisation.context_factors)
 
     def _noise(
-        self, given: Condition, members: Sequence[int], seed: int, names: Sequence[str] | None
+        self,
+        condition: Condition,
+        batch: Sequence[tuple[int, int]],
+        seed: int,
+        names: Sequence[str] | None,
     ) -> MemberNoise:
-        """Noise of each row, a function of its window, the seeds and the member's number."""
-        fields, context = given.field.numpy(), given.context.numpy()
+        """Noise of each pair, a function of its window, the seeds and the member's number."""
+        fields, context = condition.field.numpy(), condition.context.numpy()
         keys = [
             member_key(
-                [fields[row], context[row]] if names is None else names[row],
-                seed,
-                member,
-                self.seed,
+                [fields[i], context[i]] if names is None else names[i], seed, member, self.seed
             )
-            for row, member in enumerate(members)
+            for i, member in batch
         ]
         return MemberNoise(keys, (self.sampler.noise_channels, *fields.shape[1:]), self.device)
 

@@ -2,8 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +15,16 @@ from emulator.fields import Field
 from emulator.io import DataError, EmulatorError
 from emulator.model.card import Grid
 from emulator.model.normalisation import Normalisation
+from emulator.sampling.given.arrays import plain_array
+from emulator.sampling.given.parameters import (
+    Policy,
+    check_range,
+    for_samples,
+    parameter_rows,
+)
 from emulator.suites.window_checks import require_mean_density
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-Policy = Literal["raise", "warn"]
+__all__ = ["Observed", "Policy", "check_observed", "check_values", "prepare_condition"]
 
 
 class Observed(NamedTuple):
@@ -31,7 +35,7 @@ class Observed(NamedTuple):
 
 
 def prepare_condition(
-    condition: "np.ndarray | xr.Dataset",
+    condition: np.ndarray,
     params: Any,
     normalisation: Normalisation,
     grid: Grid,
@@ -46,8 +50,7 @@ def prepare_condition(
     ----------
     condition
         DMO mass [Msun/h per pixel]: ``(y, x)`` or ``(sample, y, x)`` windows together with
-        ``large_scale``; a periodic whole-box map ``(y, x)`` together with ``centres``; or a Dataset
-        that holds ``condition`` and ``large_scale``.
+        ``large_scale``; or a periodic whole-box map ``(y, x)`` together with ``centres``.
     params
         Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
         order, or one mapping a sample. None or NaN is an unknown value.
@@ -71,10 +74,7 @@ def prepare_condition(
         a factor of three), infinite parameters.
     """
     window = grid.window
-    if not isinstance(condition, np.ndarray) and hasattr(condition, "data_vars"):
-        large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale
-        condition = _variable(condition, "condition")
-    fields = np.asarray(condition, np.float32)
+    fields = plain_array(condition, "condition").astype(np.float32, copy=False)
     factors = normalisation.context_factors
     box = None
     if centres is not None:
@@ -86,12 +86,15 @@ def prepare_condition(
             f"condition: expected (sample, {window}, {window}) as the model was trained, got "
             f"{fields.shape}; for a whole-box map pass centres="
         )
-    if large_scale is None:
+    if large_scale is None and factors:
         raise EmulatorError(
             f"large_scale: the model needs context windows of factors {list(factors)}; pass "
             "large_scale=, or a whole-box map with centres="
         )
-    context = np.asarray(large_scale, np.float32)
+    if factors or np.size(large_scale if large_scale is not None else ()):
+        context = plain_array(large_scale, "large_scale").astype(np.float32, copy=False)
+    else:
+        context = np.empty((len(fields), 0, window, window), np.float32)
     context = context[None] if context.ndim == 3 else context
     expected = (len(fields), len(factors), window, window)
     if context.shape != expected:
@@ -99,7 +102,9 @@ def prepare_condition(
     for name, values in (("condition", fields), ("large_scale", context)):
         if not np.isfinite(values).all() or (values < 0).any():
             raise EmulatorError(f"{name}: expected finite masses >= 0, got NaN, inf or negative")
-    table = parameter_table(params, normalisation, len(fields), out_of_range)
+    table = for_samples(parameter_rows(params, list(normalisation.params)), len(fields))
+    check_range(table, normalisation, out_of_range)
+    normalisation.require_positive(table)
     arrays = (fields, context, np.ascontiguousarray(table, np.float64))
     prepared = Condition(*(torch.from_numpy(np.array(array)) for array in arrays))
     _check_density(box, prepared, normalisation, grid, out_of_range)
@@ -154,7 +159,7 @@ def check_values(
     unknown: bool = False,
 ) -> np.ndarray:
     """Values ``(sample, channel, y, x)`` as float32, or an error; NaN only where it may be."""
-    checked = np.asarray(values, np.float32)
+    checked = plain_array(values, name).astype(np.float32, copy=False)
     n_samples, *window = condition.field.shape
     expected = (n_samples, len(fields), *window)
     if checked.shape != expected:
@@ -175,15 +180,9 @@ def check_observed(
     observed: np.ndarray, condition: Condition, fields: Sequence[Field], noise: float
 ) -> Observed:
     """What is known of the fields; anything that is not NaN must be a value of its field."""
-    if noise <= 0:
+    if not 0 < noise < math.inf:
         raise EmulatorError(f"observation_noise: expected a positive number, got {noise}")
     return Observed(check_values(observed, condition, fields, "observed", unknown=True), noise)
-
-
-def _variable(dataset: "xr.Dataset", name: str) -> np.ndarray:
-    if name not in dataset:
-        raise EmulatorError(f"condition: the Dataset has no {name!r}, only {list(dataset)}")
-    return dataset[name].to_numpy()
 
 
 def _cut(
@@ -195,67 +194,3 @@ def _cut(
         for y, x in centres
     ]
     return np.stack([c.condition for c in cuts]), np.stack([c.large_scale for c in cuts])
-
-
-def parameter_table(
-    params: Any, normalisation: Normalisation, n_samples: int, out_of_range: Policy
-) -> np.ndarray:
-    """Values ``(sample, param)`` in the order of the model, checked against their ranges.
-
-    Raises
-    ------
-    EmulatorError
-        For missing or unknown names, another number of rows, infinite values, or one outside its
-        range.
-    """
-    table = _parameter_table(params, normalisation, n_samples)
-    _check_range(table, normalisation, out_of_range)
-    normalisation.require_positive(table)
-    return table
-
-
-def _parameter_table(params: Any, normalisation: Normalisation, n_samples: int) -> np.ndarray:
-    names = list(normalisation.params)
-    if hasattr(params, "keys"):
-        table = _row(params, names)[None]
-    elif len(params) and hasattr(params[0], "keys"):
-        table = np.stack([_row(row, names) for row in params])
-    else:
-        table = np.atleast_2d(np.asarray(params, np.float64))
-    if table.shape[1] != len(names):
-        raise EmulatorError(f"params: expected {len(names)} values {names}, got {table.shape[1]}")
-    if len(table) not in (1, n_samples):
-        raise EmulatorError(f"params: expected 1 or {n_samples} rows, got {len(table)}")
-    if np.isinf(table).any():
-        raise EmulatorError("params: expected finite values (or None where unknown), got infinity")
-    return np.broadcast_to(table, (n_samples, len(names)))
-
-
-def _row(row: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
-    missing = [name for name in names if name not in row]
-    unknown = [name for name in row.keys() if name not in names]  # noqa: SIM118 - a table row
-    if missing or unknown:
-        raise EmulatorError(
-            f"params: the model is conditioned on {names}; missing {missing}, unknown {unknown}"
-        )
-    values = [row[name] for name in names]
-    return np.array([np.nan if value is None else float(value) for value in values])
-
-
-def _check_range(table: np.ndarray, normalisation: Normalisation, policy: Policy) -> None:
-    faults = []
-    for index, (name, scale) in enumerate(normalisation.params.items()):
-        known = table[~np.isnan(table[:, index]), index]
-        if not known.size:
-            continue
-        low, high = known.min(), known.max()
-        slack = 1e-6 * (scale.maximum - scale.minimum)
-        if low < scale.minimum - slack or high > scale.maximum + slack:
-            bad = low if low < scale.minimum - slack else high
-            faults.append(f"{name} = {bad:g} outside [{scale.minimum:g}, {scale.maximum:g}]")
-    if not faults:
-        return
-    message = f"params beyond the trained range: {'; '.join(faults)}"
-    if policy == "raise":
-        raise EmulatorError(f"{message}; pass out_of_range='warn' to extrapolate")
-    warnings.warn(message, stacklevel=4)

@@ -69,6 +69,31 @@ def label_ensemble(
     )  # fmt: skip
 
 
+def label_call(
+    ensemble: "xr.Dataset",
+    *,
+    n_members: int,
+    first_member: int,
+    seed: int,
+    noise_of: Sequence[str] | None,
+    centres: Sequence[tuple[int, int]] | None,
+) -> "xr.Dataset":
+    """Say what was asked for in a call: the attribute ``call``, and ``centre (sample, axis)``.
+
+    ``sampling`` is in terms of a config, where members are those of each model.
+    """
+    said = {
+        "n_members": int(n_members),
+        "first_member": int(first_member),
+        "seed": int(seed),
+        "noise_of": None if noise_of is None else [str(name) for name in noise_of],
+    }
+    labelled = ensemble.assign_attrs(call=json.dumps(said))
+    if centres is None:
+        return labelled
+    return labelled.assign(centre=(("sample", "axis"), np.array(centres), {"units": "pixel"}))
+
+
 def label_setting(ensemble: "xr.Dataset", options: SamplingConfig) -> "xr.Dataset":
     """Say of each member which setting was found for its model: the coordinate ``setting``."""
     said = options.model_dump(mode="json", include={"solver", "n_steps", "spacing"})

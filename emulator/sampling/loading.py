@@ -5,7 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from emulator.io import DataError
@@ -79,7 +78,7 @@ def load_bundle(
     return model.calibrated_by(calibration, Path(folder) / CALIBRATION_FILE)
 
 
-def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) -> "xr.Dataset":
+def sample(condition: Any, params: Any = None, **options: Any) -> "xr.Dataset":
     """Draw from the default model; see :meth:`Emulator.sample` for ``options``.
 
     The model is the folder named by the variable ``EMULATOR_MODEL``, or else that of the demo.
@@ -87,7 +86,8 @@ def sample(condition: "np.ndarray | xr.Dataset", params: Any, **options: Any) ->
     folder = Path(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL))
     files = [file for bundle in bundles_in(folder) for file in bundle.iterdir()]
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
-    return _load_once(folder, stamps).sample(condition, params, **options)
+    drawn: xr.Dataset = _load_once(folder, stamps).sample(condition, params, **options)
+    return drawn
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from scipy.special import logsumexp, softmax
+from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
@@ -74,6 +76,31 @@ class Mixture(BaseEmulator):
         numbers = np.concatenate([part["member"].values for part in parts])
         return joined.assign_coords(member=numbers).sortby("member")
 
+    def _tensors(
+        self,
+        condition: Condition,
+        live: Condition,
+        members: Sequence[int],
+        seed: int,
+        noise_of: Sequence[str] | None,
+        asked: SamplingConfig | None,
+    ) -> Tensor:
+        if asked is None and any(model.found is None for model in self.models):
+            asked = SamplingConfig()
+        n_models = len(self.models)
+        parts = [
+            self.models[k % n_models]._tensors(
+                condition, live, [k // n_models], seed, noise_of, asked
+            )
+            for k in members
+        ]
+        return torch.cat(parts, dim=1)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return self.models[0].dtype
+
     def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
         """Options that members of all models are drawn with."""
         if asked is None and any(model.found is None for model in self.models):
@@ -123,6 +150,7 @@ def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
     fields = xr.concat([part["fields"] for part in parts], "member")
     joined = parts[0].drop_dims("member").assign(fields=fields)
     joined = joined.assign_coords(member=np.arange(fields.sizes["member"]))
+    joined.attrs.pop("call", None)  # of one part
     facts = [json.loads(part.attrs["provenance"]) for part in parts]
     weights = list(dict.fromkeys(sha for fact in facts for sha in fact["weights"]))
     joined.attrs["provenance"] = json.dumps({**facts[0], "weights": weights}, sort_keys=True)

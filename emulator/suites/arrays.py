@@ -33,7 +33,7 @@ class Arrays(ExistingSuite):
 
     def inputs(self, data: DataConfig, simulation: str) -> list[Path]:
         """The file of the simulation, or of its set; see :meth:`Suite.inputs`."""
-        return [self.config.path("files", str(self.root), simulation)]
+        return [self.config.path("files", self.root, simulation)]
 
     def sources(self, data: DataConfig, simulation: str) -> list[Path]:
         """See :meth:`Suite.sources`."""

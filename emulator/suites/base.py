@@ -61,6 +61,11 @@ class Suite(ABC):
         """Name of the suite."""
         return str(self.config.name)
 
+    @property
+    def has_twins(self) -> bool:
+        """Whether there are fields to learn; dark-matter-only runs alone are painted."""
+        return bool(self.config.has_twins)
+
     @cached_property
     @abstractmethod
     def runs(self) -> dict[str, tuple[str, ...]]:
@@ -157,10 +162,24 @@ class Suite(ABC):
     def n_projections(self, data: DataConfig) -> int:
         """Maps of each field of one simulation."""
 
+    def box_and_depth_mpch(self, data: DataConfig) -> tuple[float, float]:
+        """Side of the box, and depth of its maps; those of the first simulation are all's.
+
+        Raises
+        ------
+        DataError
+            A snapshot that must say it, and cannot be read.
+        """
+        return float(self.config.box_size_mpch), float(self.config.depth_mpch)
+
+    def projections(self, data: DataConfig) -> tuple[str, ...]:
+        """Labels of the maps of a simulation."""
+        return tuple(str(i) for i in range(self.n_projections(data)))
+
     def maps_bytes(self, data: DataConfig, facts: Mapping[str, Any] | None = None) -> float:
         """Size of the maps file of one simulation; ``facts`` are those of its inspection."""
         context = sum(1.0 / factor**2 for factor in data.context_factors)
-        layers = 1 + len(data.fields) + context
+        layers = 1 + (len(data.fields) if self.has_twins else 0) + context
         return self.n_projections(data) * data.n_pixels**2 * FLOAT_BYTES * layers
 
     def write_tables(self) -> list[Path]:

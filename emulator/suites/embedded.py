@@ -42,6 +42,10 @@ class Embedded(Pairs):
 
         return simulate_run(self.config, run, self.root, n_redraws=n_redraws)
 
+    def box_and_depth_mpch(self, data: DataConfig) -> tuple[float, float]:
+        """As its config says."""
+        return self.config.box_size_mpch, self.config.box_size_mpch / data.slabs
+
     def snapshot_bytes(self) -> float:
         """Disk of all snapshots."""
         outcomes = sum(len(members) for members in self.runs.values())

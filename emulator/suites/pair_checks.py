@@ -1,4 +1,7 @@
-"""Inspection of a pair of snapshots: every file opened, and, if asked, every particle read."""
+"""Inspection of a pair of snapshots, or of a dark-matter-only one: every file opened.
+
+If asked, every particle is read, too.
+"""
 
 import math
 from collections.abc import Mapping
@@ -10,10 +13,16 @@ from emulator.config import DataConfig
 from emulator.fields import Field
 from emulator.projection.blocks import read_blocks
 from emulator.projection.pair import parts_by_kind, parts_for
-from emulator.projection.twins import require_mean_density, require_pair, require_same_matter
-from emulator.readers.catalogs import Halos, read_halos
+from emulator.projection.twins import (
+    require_alone,
+    require_mean_density,
+    require_pair,
+    require_same_matter,
+)
+from emulator.readers.catalogs import Halos
 from emulator.readers.headers import LENGTHS, MASSES, FileUnit, scale
 from emulator.readers.snapshots import DARK_MATTER, Snapshot, open_snapshot
+from emulator.suites.dmo_maps import catalogue_of, halos_of
 from emulator.suites.findings import Inspection
 from emulator.suites.particles import inspect_dmo, inspect_hydro
 from emulator.suites.table_checks import inspect_parameters
@@ -55,7 +64,9 @@ def _inspect_snapshots(
     found: Inspection, config: Any, root: str | Path, *, particles: bool
 ) -> Snapshot | None:
     dmo, hydro = (
-        found.attempt(
+        None
+        if kind in config.layout.absent
+        else found.attempt(
             kind.replace("_", " "),
             partial(open_snapshot, config.path(kind, root, found.simulation), config.header),
         )
@@ -73,13 +84,15 @@ def _inspect_snapshots(
     table = config.path("parameters", root, found.simulation)
     where = f"{table}:{found.simulation}"
     found.attempt("parameters", partial(require_same_matter, params, dmo, where))
-    path = config.path("dmo_catalogue", root, found.simulation)
-    halos = found.attempt("catalogue", partial(read_halos, path, dmo.header))
-    if halos is not None:
+    if not config.has_twins:
+        found.attempt("target", partial(require_alone, dmo))
+    path = catalogue_of(config, Path(root), found.simulation)
+    halos = found.attempt("catalogue", partial(halos_of, path, dmo))
+    if halos is not None and path is not None:
         found.facts["halos"] = _halo_facts(halos)
     are_twins = hydro is not None and _are_twins(found, dmo, hydro)
     if particles:
-        dmo_maps = inspect_dmo(found, dmo, halos, path)
+        dmo_maps = inspect_dmo(found, dmo, halos, str(path))
         if hydro is not None:
             inspect_hydro(found, hydro, dmo_maps if are_twins else None)
     return hydro

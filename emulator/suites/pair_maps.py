@@ -21,18 +21,16 @@ from emulator.projection.pair import (
 )
 from emulator.projection.pyramid import context_pyramid
 from emulator.projection.twins import (
-    require_halos_on_peaks,
     require_hydro_matter,
-    require_mean_density,
     require_pair,
     require_same_matter,
     require_same_parameters,
     require_same_phases,
 )
-from emulator.readers.catalogs import read_halos
 from emulator.readers.parameter_table import read_table
 from emulator.readers.parameters import parameter_attrs, parameters_of
 from emulator.readers.snapshots import DARK_MATTER, Snapshot, open_snapshot
+from emulator.suites.dmo_maps import catalogue_of, facts_of_box, halos_of, require_whole
 from emulator.suites.full_maps import FullMaps, below
 
 PROBE_PARTICLES = 2_000_000
@@ -74,8 +72,8 @@ def project_pair(
     dmo, hydro, _ = pair
     omega_b = require_pair(dmo, hydro)
     attrs: dict[str, Any] = _parameters(config, root, simulation, dmo, hydro)
-    catalogue = config.path("dmo_catalogue", root, simulation)
-    halos = read_halos(catalogue, dmo.header)
+    catalogue = catalogue_of(config, root, simulation)
+    halos = halos_of(catalogue, dmo)
     labels, fields = projection_labels(data.slabs), (CONDITION, *data.targets)
     values = np.empty((len(labels), len(fields), n_pixels, n_pixels), np.float32)
     masses: dict[str, float] = {}
@@ -87,29 +85,15 @@ def project_pair(
             attrs[f"mass_particles_{field.name}"] = result.mass_particles_msunh
             attrs[f"mass_map_{field.name}"] = result.mass_map_msunh
         if field is CONDITION:
-            require_mean_density(dmo, result.mass_particles_msunh)
-            along_z = result.maps.reshape(3, -1, n_pixels, n_pixels)[2].sum(axis=0)
-            pixel = dmo.header.box_size_mpch / n_pixels
-            require_halos_on_peaks(halos, along_z, pixel, str(catalogue))
+            require_whole(dmo, result, halos, str(catalogue))
         elif field.adds_up and field.particles == ("dark_matter",):
             require_same_phases(values[:, 0], result.maps, str(hydro.paths[0]))
     matter = _matter(pair, data.targets, masses)
     require_hydro_matter(hydro, matter, black_holes, omega_b / dmo.header.omega_m)
-    attrs |= {
-        "box_size_mpch": dmo.header.box_size_mpch,
-        "pixel_mpch": dmo.header.box_size_mpch / n_pixels,
-        "depth_mpch": dmo.header.box_size_mpch / data.slabs,
-        "periodic": 1,
-        "redshift": dmo.header.redshift,
-        "hubble_h": dmo.header.hubble_h,
-        "omega_m": dmo.header.omega_m,
-        "omega_b": omega_b,
-        "deposit": data.deposit,
-        # what the config decides about particles, for the record
-        **{
-            name: getattr(config, name) for name in ("black_holes", "wind") if hasattr(config, name)
-        },
-    }
+    attrs |= facts_of_box(dmo, data, omega_b)
+    # what the config decides about particles, for the record
+    choices = ("black_holes", "wind")
+    attrs |= {name: getattr(config, name) for name in choices if hasattr(config, name)}
     notice = hydro.notice or dmo.notice
     return FullMaps(
         values=values,

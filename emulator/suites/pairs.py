@@ -1,4 +1,4 @@
-"""Pairs of snapshots: a simulation and its dark-matter-only twin.
+"""Pairs of snapshots, a simulation and its dark-matter-only twin; or the latter alone.
 
 Code of particles is imported where it is used: the workflow asks suites for names at every call.
 """
@@ -25,10 +25,22 @@ class Pairs(Suite):
         """Three axes, in slabs."""
         return 3 * data.slabs
 
+    def projections(self, data: DataConfig) -> tuple[str, ...]:
+        """Axes, and slabs of them."""
+        from emulator.projection.pair import projection_labels
+
+        return projection_labels(data.slabs)
+
     def read_maps(
         self, data: DataConfig, simulation: str, *, redraw: int = 0, workers: int = 1
     ) -> FullMaps:
-        """Project the pair; see :meth:`Suite.read_maps`."""
+        """Project the pair, or what there is of it; see :meth:`Suite.read_maps`."""
+        if not self.has_twins:
+            from emulator.suites.dmo_maps import project_alone
+
+            return project_alone(
+                self.config, self.root, data, simulation, redraw=redraw, workers=workers
+            )
         from emulator.suites.pair_maps import project_pair
 
         return project_pair(

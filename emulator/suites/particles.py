@@ -4,7 +4,6 @@ Each kind is read whatever became of the others, so that one damaged dataset hid
 """
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ _MAY_BE_NONE = ("stars", "black_holes")
 
 
 def inspect_dmo(
-    found: Inspection, dmo: Snapshot, halos: Halos | None, catalogue: Path
+    found: Inspection, dmo: Snapshot, halos: Halos | None, catalogue: str
 ) -> NDArray[np.float64] | None:
     """Read the dark-matter-only particles: their values, their density, and halos on their peaks.
 
@@ -47,7 +46,7 @@ def inspect_dmo(
         found.attempt("density", partial(require_mean_density, dmo, result.mass_particles_msunh))
     if halos is not None:
         pixel = dmo.header.box_size_mpch / COARSE_PIXELS
-        peaks = partial(require_halos_on_peaks, halos, result.maps[2], pixel, str(catalogue))
+        peaks = partial(require_halos_on_peaks, halos, result.maps[2], pixel, catalogue)
         found.attempt("halos", peaks)
     return result.maps
 

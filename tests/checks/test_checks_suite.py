@@ -326,3 +326,39 @@ def test_an_unknown_choice_of_particles(suite, capsys, monkeypatch):
         main()
     assert stop.value.code not in (0, None)
     assert "'some' is not one of 'none', 'first'" in capsys.readouterr().err
+
+
+def make_targets(root):
+    """Take the twins away, and say so."""
+    path = root.parent / "mine.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["suite"]["layout"]["hydro_snapshot"] = None
+    path.write_text(yaml.safe_dump(config))
+    for hydro in root.glob("*/hydro.hdf5"):
+        hydro.unlink()
+
+
+def test_runs_without_twins_are_targets(suite):
+    """Not split, as nothing is learned from them: one simulation would do."""
+    _, pairs = check(suite)
+    make_targets(suite)
+    code, report = check(suite, "--particles", "all")
+    assert (code, report["twins"], pairs["twins"], report["findings"]) == (0, False, True, [])
+    assert "hydro" not in report["simulations"]["LH_1"]
+    assert report["needs"]["maps_bytes_a_simulation"] == 3 * 64**2 * 4 * (1 + 1 / 4 + 1 / 16)
+    assert report["needs"]["training_bytes"] == 0
+    assert report["needs"]["projection_core_hours"] < pairs["needs"]["projection_core_hours"]
+    said = CliRunner().invoke(app, ["check", str(suite.parent / "mine.yaml")]).output
+    assert "targets to be painted" in said
+    assert "cannot be: trained, sampled or validated on" in said
+    assert "training:" not in said
+
+
+def test_gas_in_a_target_is_a_finding(suite):
+    (suite / "LH_0/hydro.hdf5").rename(suite / "LH_0/dmo.hdf5")
+    make_targets(suite)
+    code, report = check(suite)
+    assert code == 1
+    (found,) = [f for f in report["findings"] if f["subject"] == "target"]
+    assert found["simulation"] == "LH_0"
+    assert "particles of gas as well" in found["message"]

@@ -110,6 +110,27 @@ def test_a_correction_of_more_than_ten_times_the_plain_one_is_not_believed(times
     assert float(guided(z, gamma).x) == pytest.approx(plain * (times if believed else 1.0))
 
 
+@pytest.mark.parametrize(("times", "believed"), [(1.95, True), (2.05, False)])
+def test_a_field_of_more_than_twice_what_is_known_is_not_believed(times, believed):
+    """A pixel that is not known would be led to ``times`` the value of the one that is."""
+    gamma, noise = torch.tensor([0.4]).double(), 0.5
+    alpha, sigma = (float(a) for a in alpha_sigma(gamma))
+    variance, observed = 0.3, 2.0
+    other = times * (variance + noise**2)
+    matrix = torch.tensor([[variance, other], [other, 9.0]]).double() * alpha / sigma**2
+
+    def denoise(z, gamma):
+        return Prediction.of_data((z.flatten(1) @ matrix).reshape(z.shape), z, gamma)
+
+    z, mask = torch.zeros(1, 1, 1, 2).double(), torch.tensor([[[[1.0, 0.0]]]])
+    known = torch.tensor([[observed, 0.0]]).double()
+    read = reconstruction_guided(denoise, observed_pixels(mask), known, noise_std=noise)(z, gamma)
+    plain = [sigma**2 / (sigma**2 + noise**2), 0.0]
+    sound = [variance / (variance + noise**2), times]
+    expected = observed * torch.tensor(sound if believed else plain).double()
+    torch.testing.assert_close(read.x.flatten(), expected)
+
+
 def test_eight_iterations_are_the_default():
     root = draws(12, 12, seed=5)
     matrix = root @ root.T / 12 + 0.5 * torch.eye(12).double()

@@ -1,6 +1,7 @@
 """One model and several answer to the same calls."""
 
 import inspect
+import json
 
 import numpy as np
 import pytest
@@ -45,6 +46,28 @@ def test_members_do_not_depend_on_which_others_are_drawn(model, box, drawn):
     np.testing.assert_allclose(tail.fields, drawn.fields.sel(member=[1, 2]), rtol=1e-5)
 
 
+def test_a_result_says_what_was_asked_for(model, box, drawn):
+    """As it was in this call: not the defaults, and not the share of one model of several."""
+    asked = {"n_members": 3, "first_member": 0, "seed": 1, "noise_of": None}
+    assert json.loads(drawn.attrs["call"]) == asked
+    np.testing.assert_array_equal(drawn["centre"], CENTRES)
+    options = {"n_steps": 2, "solver": "ddim", "batch_size": 1}
+    other = model.sample(
+        box, PARAMS, centres_mpch=[(1.7, 1.7)], n_members=2, first_member=np.int64(4), seed=7,
+        noise_of=["a"], sampling=options,
+    )  # fmt: skip
+    assert json.loads(other.attrs["call"]) == {
+        "n_members": 2, "first_member": 4, "seed": 7, "noise_of": ["a"],
+    }  # fmt: skip
+    assert other["centre"].values.tolist() == [[8, 8]]
+    assert other["member"].values.tolist() == [4, 5]
+    said = json.loads(other.attrs["sampling"])
+    assert (said["n_steps"], said["solver"]["name"], said["batch_size"]) == (2, "ddim", 1)
+    assert (other.attrs["n_steps"], other.attrs["solver"]) == (2, "ddim")
+    again = model.sample(drawn, PARAMS, n_members=1, sampling=FEW)
+    assert "centre" not in again
+
+
 def test_known_values_are_passed_on(model, box, drawn):
     observed = drawn.fields.values[:, 0]
     through = model.sample(
@@ -75,10 +98,23 @@ def test_misspelt_options_are_refused(model, box):
         model.sample(box, PARAMS, centres=CENTRES, n_member=2)
 
 
-@pytest.mark.parametrize("n_members", [0, -1])
-def test_no_members_are_refused(model, box, n_members):
-    with pytest.raises(ValueError, match="at least 1"):
-        model.sample(box, PARAMS, centres=CENTRES, n_members=n_members)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_members": 0}, {"n_members": -1}, {"n_members": 2.5}, {"n_members": True},
+        {"first_member": -1}, {"first_member": "0"}, {"seed": -1}, {"seed": 0.5}, {"seed": None},
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none_are_refused(model, box, wrong):
+    ((name, value),) = wrong.items()
+    said = rf"{name}: expected an integer.*got {value!r}"
+    with pytest.raises(EmulatorError, match=said):
+        model.sample(box, PARAMS, centres=CENTRES, **wrong)
+    with pytest.raises(EmulatorError, match=said):
+        model.paint(box, PARAMS, **wrong)
+    if name == "seed":
+        with pytest.raises(EmulatorError, match=said):
+            model.log_likelihood(np.ones((2, 3, 16, 16)), box, PARAMS, centres=CENTRES, **wrong)
 
 
 def test_fields_of_another_shape_are_refused(model, drawn):

@@ -15,6 +15,7 @@ from emulator.config import DiffusionConfig, SamplingConfig
 from emulator.io import DataError, EmulatorError, read_dataset
 from emulator.model.bundle import write_bundle
 from emulator.model.field_transform import Encoded
+from emulator.sampling.batches import Batches
 from emulator.sampling.mixture import Mixture
 from emulator.sampling.painting.folder import RunningSummary, member_file, paint_folder
 from emulator.sampling.painting.network import TiledNetwork
@@ -68,7 +69,7 @@ def test_a_local_network_does_not_know_of_windows(order, batch_size):
     def network(z, gamma, fields, params, mask):
         return z**2 + fields * params[:, :1, None, None] + gamma[:, None, None, None]
 
-    tiled = TiledNetwork(network, tiles, Encoded(fields, nothing, nothing), batch_size)
+    tiled = TiledNetwork(network, tiles, Encoded(fields, nothing, nothing), Batches(batch_size))
     params = torch.tensor([[2.0, 0.0], [3.0, 0.0]])
     gamma = torch.tensor([0.5, -0.5])
     out = tiled(z, gamma, torch.zeros(2, 1, 40, 24), params, torch.ones(2, 2))
@@ -216,7 +217,7 @@ def test_maps_files_arrays_and_labelled_arrays_are_the_same_box(folder, emulator
         (lambda box: box, {"overlap": 0.0}, r"overlap must lie between 0 and 1, got 0"),
         (lambda box: box, {"overlap": 1.0}, r"overlap must lie between 0 and 1, got 1"),
         (lambda box: box, {"origin": (0.5, 0)}, r"origin must be a row and a column"),
-        (lambda box: box, {"n_members": 0}, r"n_members must be at least 1, got 0"),
+        (lambda box: box, {"n_members": 0}, r"n_members: expected an integer of at least 1"),
         (
             lambda box: xr.DataArray(box, attrs={"pixel_mpch": 0.4}),
             {},
@@ -273,6 +274,34 @@ def bundle(folder, tmp_path_factory):
 
 def paint(*words):
     return CliRunner().invoke(app, ["paint", *map(str, words)])
+
+
+def test_members_of_another_setting_are_painted_again_if_it_is_said(folder, bundle, tmp_path):
+    """And those that are as asked are kept; the manifest lists all."""
+    asked = (bundle, folder / "CV_0.h5", "--output", tmp_path / "a", "--members")
+    assert paint(*asked, 1, "--seed", 4).exit_code == 0
+    before = member_file(tmp_path / "a", 0).read_bytes()
+    manifest = ("--manifest", tmp_path / "m.json")
+    assert isinstance(paint(*asked, 2, "--seed", 5).exception, DataError)
+    kept = paint(*asked, 2, "--seed", 4, "--replace", *manifest)
+    assert "1 members painted, 1 were there" in kept.output
+    assert member_file(tmp_path / "a", 0).read_bytes() == before
+    done = paint(*asked, 2, "--seed", 5, "--replace", *manifest)
+    assert "2 members painted, 0 were there" in done.output
+    assert paint(*asked, 2, "--seed", 5, "--first-member", 0).exit_code == 0
+    listed = json.loads((tmp_path / "m.json").read_text())["files"]
+    assert list(listed) == [str(member_file(tmp_path / "a", i)) for i in range(2)]
+
+
+def test_a_config_says_how_members_are_drawn(folder, bundle, tmp_path):
+    (tmp_path / "c.yaml").write_text("name: c\nsampling: {n_steps: 3}\n")
+    done = paint(
+        bundle, folder / "CV_0.h5", "--output", tmp_path / "a", "--members", 1,
+        "--config", tmp_path / "c.yaml",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    painted = read_dataset(member_file(tmp_path / "a", 0))
+    assert json.loads(painted.attrs["sampling"])["n_steps"] == 3
 
 
 def test_members_are_files_that_jobs_share(folder, bundle, tmp_path):

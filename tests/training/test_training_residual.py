@@ -15,6 +15,7 @@ from emulator.model.bundle import read_bundle
 from emulator.model.field_transform import FieldTransform
 from emulator.model.residual import LOG_SCALES, Centre, centre_of, moved_channels, seeing
 from emulator.model.windows import windows_for
+from emulator.sampling.inputs import prepare_condition
 from emulator.training import trainer as trainer_module
 from emulator.training.objectives.base import Part
 from emulator.training.objectives.residual import ResidualModule
@@ -231,6 +232,11 @@ def set_centre(model, mean, log_scale):
         model.network.out.bias.copy_(torch.tensor([0.0] * 4 + mean + log_scale))
 
 
+def prepared(model, field, params, centres):
+    card = model.card
+    return prepare_condition(field, params, card.normalisation, card.grid, centres=centres)
+
+
 def test_members_are_mean_and_spread_of_what_is_diffused(model, conditions):
     """Twice the spread and another mean: the same residual, moved; stars are as they were."""
     shift, factor = [0.3, -0.2, 5.0, 5.0], [np.log(2.0), np.log(0.5), 1.0, 1.0]
@@ -261,7 +267,7 @@ def test_members_are_mean_and_spread_of_what_is_diffused(model, conditions):
 def _log_reference(model, conditions, channel):
     """``ln`` of what the field would be if it followed the matter, from the inverse of zero."""
     field, centres, params = conditions
-    condition = model._prepare(field, params, None, centres, "raise")
+    condition = prepared(model, field, params, centres)
     normalisation = model.card.normalisation
     zero = torch.zeros(len(centres), 4, 16, 16)
     masses = FieldTransform(normalisation).inverse_transform(zero, condition)[:, channel]
@@ -278,7 +284,7 @@ def test_the_density_is_that_of_the_residual_over_the_volume(model, conditions):
     plain = model.log_likelihood(fields, field, params, **options).log_likelihood.values
     # a network that knows nothing has unit noise for its density: of r = x / 2, in closed form
     x = FieldTransform(model.card.normalisation).transform(
-        torch.from_numpy(fields), model._prepare(field, params, None, centres, "raise")
+        torch.from_numpy(fields), prepared(model, field, params, centres)
     )
     set_centre(model, [0.0] * 4, [np.log(2.0), 0.0, 0.0, 0.0])
     wide = model.log_likelihood(fields, field, params, **options).log_likelihood.values

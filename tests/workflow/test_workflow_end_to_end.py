@@ -145,7 +145,8 @@ def test_the_exports_of_the_docs_run(finished, tmp_path, call):
 def test_the_snippets_of_the_docs_run(finished, tmp_path, monkeypatch):
     """With the bundle of this run where the README has that of the demo, and a map of this run."""
     pages = [
-        (ROOT / page).read_text() for page in ("README.md", "docs/diffusion.md", "docs/painting.md")
+        (ROOT / page).read_text()
+        for page in ("README.md", "docs/diffusion.md", "docs/painting.md", "docs/sampling.md")
     ]
     blocks = re.findall(r"```python\n(.*?)```", "\n".join(pages), re.DOTALL)
     as_the_demo(finished[0], tmp_path)

@@ -2,22 +2,27 @@
 import re
 import shlex
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate as validate_schema
 
 from emulator.config import (
+    MAP,
     blocks_of,
     parse_config,
     read_document,
+    require_twins,
     stage_yaml,
     teacher_files,
 )
+from emulator.cost.painting import of_trained, paint_request
 from emulator.cost.requests import DAY, requests
-from emulator.data.splits import split_runs
+from emulator.data.splits import SPLITS as NAMES_OF_SPLITS, split_runs
 from emulator.io import DataError, EmulatorError
 from emulator.manifest import check_manifest
+from emulator.sampling.painting.plan import Painting
 from emulator.suites import suite_of
 
 try:
@@ -26,7 +31,9 @@ try:
     EXPERIMENT = parse_config(config)
     SUITE = suite_of(EXPERIMENT)
     RAW, RUNS = str(SUITE.root), SUITE.runs
-    SPLITS = split_runs(RUNS, EXPERIMENT.data.split)
+    SPLITS = dict.fromkeys(NAMES_OF_SPLITS, ())  # of targets to be painted nothing is split
+    if SUITE.has_twins:
+        SPLITS = split_runs(RUNS, EXPERIMENT.data.split)
     SAMPLED = SUITE.sampled(SPLITS["test"])
     BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
     ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
@@ -60,6 +67,7 @@ CALIBRATED = [
     for seed in SEEDS
     if EXPERIMENT.calibration.enabled
 ]
+PAGE = "report.html" if SUITE.has_twins else "painted"  # what there is in the end
 REGRESSION = [f"{RESULTS}/regression/{file}" for file in BUNDLE if EXPERIMENT.regression.max_steps]
 EMULATOR = f"{shlex.quote(sys.executable)} -m emulator"
 
@@ -78,6 +86,7 @@ if workflow.is_main_process:  # while jobs run, their manifests come and go
         f"{folder}/manifests/{block}.json" for folder in (RAW, PROCESSED) for block in BLOCKS
     ]
     manifests += [f"{RESULTS}/manifests/{block}.json" for block in ENSEMBLES]
+    manifests += Path(RESULTS).glob("manifests/painted/*/*/*.json")
     for manifest in filter(Path.is_file, map(Path, manifests)):
         try:
             check_manifest(manifest)
@@ -115,13 +124,14 @@ def stage_config(stage):
 
 wildcard_constraints:
     block="|".join(map(re.escape, BLOCKS)),
-    ensembles="|".join(map(re.escape, ENSEMBLES)),
+    ensembles="|".join(map(re.escape, ENSEMBLES)) or "(?!)",  # nothing, where nothing is held out
     seed=r"\d+",
 
 
 localrules:
     stage_config,
     all,
+    paint,
 
 
 rule stage_config:
@@ -143,7 +153,7 @@ rule stage_config:
 
 onstart:
     print(
-        f"{NAME}: {len(RUNS)} runs of {sum(map(len, RUNS.values()))} simulations -> {RESULTS}/report.html\n"
+        f"{NAME}: {len(RUNS)} runs of {sum(map(len, RUNS.values()))} simulations -> {RESULTS}/{PAGE}\n"
         "Every stage prints its progress and the time it still needs; logs are in "
         f"{RESULTS}/logs. Interrupt at any time: the same command goes on.",
         file=sys.stderr,

@@ -1,7 +1,17 @@
 # Statistics of the training split, training, and the baseline that is trained. The resume state is
 # not an output: Snakemake deletes the outputs of a failed job, and the state must outlive it.
+def pairs_to_learn_from(wildcards):
+    """Nothing; dark-matter-only runs alone are refused here, before anything that learns."""
+    try:
+        require_twins(EXPERIMENT, "train, sample or validate")
+    except EmulatorError as error:
+        raise WorkflowError(str(error)) from None
+    return []
+
+
 rule fit:
     input:
+        pairs_to_learn_from,
         expand(f"{PROCESSED}/manifests/{{block}}.json", block=BLOCKS),
         config=stage_config("fit"),
     output:

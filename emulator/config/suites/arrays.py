@@ -196,7 +196,7 @@ class ArraysSuite(ExistingSuite):
             raise ValueError("suite.parameter_names is of tables: name them in suite.parameters")
         return self
 
-    def path(self, kind: str, root: str, simulation: str) -> Any:
+    def path(self, kind: str, root: str | Path, simulation: str) -> Path:
         """Path of the file that holds a simulation (``kind`` is ``files``)."""
         return template_path(getattr(self, kind), root, simulation, suite=self.name)
 

@@ -75,6 +75,20 @@ class EmbeddedSuite(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _makes_all_of_its_files(self) -> "EmbeddedSuite":
+        if self.layout.absent:
+            raise ValueError(
+                f"layout: expected a template, got null for {', '.join(self.layout.absent)}: the "
+                "embedded suite makes pairs and their catalogues; null is of suite.kind snapshots"
+            )
+        return self
+
+    @property
+    def has_twins(self) -> bool:
+        """It makes pairs."""
+        return True
+
     @property
     def box(self) -> str:
         """Name of the box folder, as in CAMELS: ``L25n64``."""

@@ -57,6 +57,11 @@ class ExistingSuite(Section):
             raise ValueError(f"phases and redraw_sets name no set or simulation {unknown}")
         return self
 
+    @property
+    def has_twins(self) -> bool:
+        """Whether there are fields to learn, besides those of dark matter alone."""
+        return True
+
     def simulations(self) -> tuple[str, ...]:
         """Names of all simulations."""
         return tuple(name for members in self._members().values() for name in members)

@@ -37,16 +37,26 @@ class Layout(Section):
     ``emulator simulate --redraw-baryons``. A snapshot or catalogue in several files
     ``name.0.hdf5, name.1.hdf5, ...`` is given as ``name.hdf5``. A template that starts with ``./``
     is relative to the working directory instead: ``./data/parameters/camels_6.csv``.
+
+    ``hydro_snapshot: null`` is a suite of dark-matter-only runs: targets to be painted, from which
+    nothing is learned. ``dmo_catalogue: null``: no halos.
     """
 
     dmo_snapshot: TemplatePath = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_090.hdf5"
-    hydro_snapshot: TemplatePath = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    hydro_snapshot: TemplatePath | None = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
     redrawn_snapshot: TemplatePath = (
         "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_090.hdf5"
     )
-    dmo_catalogue: TemplatePath = "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
+    dmo_catalogue: TemplatePath | None = (
+        "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
+    )
     parameters: TemplatePath = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
     ranges: TemplatePath = "Parameters/{suite}/Info_{suite}_{box}.csv"
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Kinds of files that the suite does not have."""
+        return tuple(kind for kind in INPUTS if getattr(self, kind) is None)
 
     def path(
         self,

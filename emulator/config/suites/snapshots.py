@@ -12,7 +12,7 @@ from emulator.fields import Field as FieldRow
 
 
 class SnapshotsSuite(ExistingSuite):
-    """Snapshots and catalogues of pairs of simulations (CAMELS or the user's own)."""
+    """Snapshots and catalogues of pairs of simulations, or of dark-matter-only runs alone."""
 
     kind: Literal["snapshots"] = "snapshots"
     box: str = Field("", description="name of the box folder, {box} in the layout")
@@ -33,7 +33,13 @@ class SnapshotsSuite(ExistingSuite):
 
     def inputs(self, root: str | Path, simulation: str) -> list[Path]:
         """Files that the projection of one simulation reads."""
-        return [self.path(kind, root, simulation) for kind in INPUTS]
+        kinds = [kind for kind in INPUTS if kind not in self.layout.absent]
+        return [self.path(kind, root, simulation) for kind in kinds]
+
+    @property
+    def has_twins(self) -> bool:
+        """Whether there are hydrodynamic twins; else its runs can be painted, and nothing more."""
+        return self.layout.hydro_snapshot is not None
 
     def lacks(self, field: FieldRow) -> str | None:
         """Why a field cannot be made from these files, if it cannot; files are looked at later."""

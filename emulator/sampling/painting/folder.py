@@ -22,7 +22,9 @@ def member_file(folder: Path, member: int) -> Path:
     return Path(folder) / f"member_{member:05d}.nc"
 
 
-def paint_folder(painter: Painter, members: Iterable[int], folder: Path) -> int:
+def paint_folder(
+    painter: Painter, members: Iterable[int], folder: Path, *, replace: bool = False
+) -> int:
     """Paint members that the folder does not hold yet.
 
     Parameters
@@ -33,6 +35,8 @@ def paint_folder(painter: Painter, members: Iterable[int], folder: Path) -> int:
         Their numbers.
     folder
         Where ``member_NNNNN.nc`` are written, one after the other, each at once.
+    replace
+        Paint a member again whose file is of another model, box, seed or setting, or damaged.
 
     Returns
     -------
@@ -41,15 +45,15 @@ def paint_folder(painter: Painter, members: Iterable[int], folder: Path) -> int:
     Raises
     ------
     DataError
-        If a file is there of another model, box, seed or setting, or a damaged one.
+        Without ``replace``, if such a file is there.
     """
     missing = []
     for member in members:
         path = member_file(folder, member)
-        if is_file(path):
-            _require_same(path, painter, member)
-        else:
+        if not is_file(path) or (replace and not _is_same(path, painter, member)):
             missing.append(member)
+        elif not replace:
+            _require_same(path, painter, member)
     line = Progress("paint", painter.passes * len(missing)) if missing else None
     for member in missing:
         values = painter.draw(member, line)[None]
@@ -69,6 +73,14 @@ def _require_same(path: Path, painter: Painter, member: int) -> None:
             f"one that differs in {', '.join(differing)}",
             "Choose another --output, or remove the folder.",
         )
+
+
+def _is_same(path: Path, painter: Painter, member: int) -> bool:
+    try:
+        _require_same(path, painter, member)
+    except DataError:
+        return False
+    return True
 
 
 def _identity(painted: "xr.Dataset") -> dict[str, object]:

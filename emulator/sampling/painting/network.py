@@ -10,13 +10,14 @@ References
 Bar-Tal et al. (2023), arXiv:2302.08113 (MultiDiffusion: windows fused in every step).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from emulator.model.field_transform import Encoded
 from emulator.progress import Progress
+from emulator.sampling.batches import Batches
 from emulator.sampling.painting.tiles import Tiles
 
 
@@ -32,8 +33,8 @@ class TiledNetwork:
     given
         Conditions of all windows as the network sees them, in the order of ``tiles.corners``; the
         parameters of the call count, not theirs.
-    batch_size
-        Windows that the network is given at once. It changes results by rounding alone.
+    batches
+        How many windows the network is given at once. It changes results by rounding alone.
     progress
         Counts windows.
     """
@@ -43,10 +44,10 @@ class TiledNetwork:
         network: Callable[..., Tensor],
         tiles: Tiles,
         given: Encoded,
-        batch_size: int,
+        batches: Batches,
         progress: Progress | None = None,
     ) -> None:
-        self.network, self.tiles, self.given, self.batch_size = network, tiles, given, batch_size
+        self.network, self.tiles, self.given, self.batches = network, tiles, given, batches
         self.progress = progress
         device = given.fields.device
         self.weight, self.total = tiles.weight().to(device), tiles.total(device)
@@ -58,13 +59,15 @@ class TiledNetwork:
         out = torch.zeros_like(z, dtype=torch.float32)
         corners = self.tiles.corners
         pairs = [(box, tile) for box in range(len(z)) for tile in range(len(corners))]
-        for first in range(0, len(pairs), self.batch_size):
-            chosen = pairs[first : first + self.batch_size]
+
+        def evaluate(chosen: Sequence[tuple[int, int]]) -> Tensor:
             boxes, numbers = [box for box, _ in chosen], [tile for _, tile in chosen]
             windows = torch.cat([self.tiles.cut(z[box], [corners[tile]]) for box, tile in chosen])
-            drawn = self.network(
+            return self.network(
                 windows, gamma[boxes], self.given.fields[numbers], params[boxes], mask[boxes]
             )
+
+        for chosen, drawn in self.batches.over(pairs, evaluate):
             for (box, tile), window in zip(chosen, drawn.float() * self.weight, strict=True):
                 self.tiles.add(out[box], [corners[tile]], window[None])
             if self.progress is not None:

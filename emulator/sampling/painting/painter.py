@@ -1,13 +1,16 @@
 """Paints a box, member by member."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from emulator.config import SamplingConfig
-from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
+from emulator.sampling.given.arrays import plain_array
+from emulator.sampling.given.options import as_sampling
+from emulator.sampling.given.parameters import params_of_maps
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box, prepare_box
 from emulator.sampling.painting.labels import Drawn, label_box
@@ -65,19 +68,21 @@ class Painter:
         origin: tuple[int, int] = (0, 0),
         noise_of: str | None = None,
         out_of_range: Policy = "raise",
-        sampling: SamplingConfig | None = None,
+        sampling: SamplingConfig | Mapping[str, Any] | None = None,
     ) -> None:
         card = model.card
+        if isinstance(source, np.ndarray):
+            source = plain_array(source, "map")
         field, own = read_source(source, card.matter_grid, projection)
         if params is None:
-            params = _of_model(own, list(card.normalisation.params))
+            params = params_of_maps(own, list(card.normalisation.params))
         self.model, self.seed = model, seed
         self.box = prepare_box(
             field, params, card.normalisation, card.matter_grid,
             overlap=overlap, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
         )  # fmt: skip
         card.require_trained_without(self.box.condition.params)
-        self.options = model.options_for(sampling)
+        self.options = model.options_for(as_sampling(sampling))
 
     @property
     def field(self) -> np.ndarray:
@@ -112,18 +117,3 @@ class Painter:
         drawn = [self.model.drawn_by(member, self.options) for member in members]
         card = self.model.card
         return label_box(values, self.box, members, self.seed, self.options, card, drawn)
-
-
-def _of_model(own: Any, names: list[str]) -> dict[str, float]:
-    """Parameters of a maps file that the model is conditioned on."""
-    if own is None:
-        raise EmulatorError(
-            f"params: expected {', '.join(names)}, got none, and the map does not say: pass params="
-        )
-    missing = [name for name in names if name not in own]
-    if missing:
-        raise EmulatorError(
-            f"params: the maps file lacks {', '.join(missing)}, which the model is conditioned on: "
-            "pass params="
-        )
-    return {name: float(own[name]) for name in names}

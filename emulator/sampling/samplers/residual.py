@@ -63,7 +63,7 @@ class ResidualSampler(DiffusionSampler):
         generator: torch.Generator,
     ) -> LogLikelihood:
         """That of the residual, less the logarithm of the volume by which it is stretched."""
-        centre = self._centre(given)
+        centre = self._centre(given).detach()
         network = seeing(self.network, centre)
         found = self.flow(network, given, centre.remove(x), n_steps, n_probes, generator)
         return found._replace(nats=found.nats - centre.log_volume().to(found.nats))
@@ -71,4 +71,4 @@ class ResidualSampler(DiffusionSampler):
     def _centre(self, given: Encoded) -> Centre:
         window = given.fields[:, :1].expand(-1, self.n_channels, -1, -1)
         once = bind_condition(self.network, given, NO_DIFFUSION)
-        return centre_of(once, window, self.moved).detach()
+        return centre_of(once, window, self.moved)
