@@ -33,6 +33,7 @@ def test_environment_is_in_step_with_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["pipeline"], *extras["report"]]
+    wanted += extras["formats"]
     wanted += [entry for entry in extras["workflow"] if not entry.startswith("emulator-pipeline")]
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))

@@ -13,6 +13,7 @@ from emulator.cli.boxes import paint, response
 from emulator.cli.config import cost, schema
 from emulator.cli.ensembles import export, sample
 from emulator.cli.model import calibrate, fit, info, regress, train, tune
+from emulator.cli.power import power
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
 from emulator.cli.threads import spin_shortly_if_busy
@@ -36,13 +37,14 @@ EXTRAS = {
     **dict.fromkeys(("dask", "distributed", "numba", "pytorch_lightning"), "pipeline"),
     "scoringrules": "pipeline",
     **dict.fromkeys(("jinja2", "matplotlib"), "report"),
+    **dict.fromkeys(("astropy", "zarr"), "formats"),
 }
 """Packages that some commands need, and the extra that brings them."""
 
 # in the order of --help
 COMMANDS = (
     simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, paint,
-    response, validate, report, compare, schema,
+    response, power, validate, report, compare, schema,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

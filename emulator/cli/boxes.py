@@ -13,7 +13,9 @@ Model = Annotated[
 ]
 Source = Annotated[
     Path,
-    typer.Argument(help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy).", **AS_PATH),
+    typer.Argument(
+        help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy, .zarr, .nc).", **AS_PATH
+    ),
 ]
 Param = Annotated[
     list[str] | None,
@@ -35,11 +37,17 @@ def paint(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map as .npy.", **AS_PATH
+            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy, .zarr, .nc).",
+            **AS_PATH,
         ),
     ],
     output: Annotated[
-        Path, typer.Option(help="Folder of member_NNNNN.nc; those there are kept.", **AS_PATH)
+        Path,
+        typer.Option(
+            help="Folder of member_NNNNN.nc, or one file BOX.zarr, BOX.nc or BOX.fits; members "
+            "that are there are kept.",
+            **AS_PATH,
+        ),
     ],
     param: Param = None,
     projection: Projection = None,
@@ -54,7 +62,7 @@ def paint(
     ] = None,
     out_of_range: OutOfRange = "raise",
     only_summary: Annotated[
-        bool, typer.Option(help="Keep mean and standard deviation alone (summary.nc).")
+        bool, typer.Option(help="Keep mean and standard deviation alone (in a folder: summary.nc).")
     ] = False,
     config: Annotated[
         Path | None,
@@ -64,20 +72,27 @@ def paint(
         ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option(help="Paint members of another model or setting again.")
+        bool, typer.Option(help="Paint members of another model or setting again (in a folder).")
     ] = False,
     manifest: Manifest = None,
 ) -> None:
-    """Paint a whole dark-matter-only box, a file a member.
+    """Paint a whole dark-matter-only box; what is finished is kept, member by member.
 
-    Members do not depend on how they are shared among jobs: give each its --first-member.
+    Members do not depend on how they are shared among jobs: give each its --first-member, and one
+    folder or BOX.zarr.
     """
     from emulator.config import read_config
     from emulator.manifest import write_manifest
     from emulator.sampling.loading import load
-    from emulator.sampling.painting.folder import member_file, paint_folder, paint_summary
+    from emulator.sampling.painting.outputs import (
+        files_of,
+        paint_into,
+        require_output,
+        summarise_into,
+    )
     from emulator.sampling.painting.painter import Painter
 
+    require_output(output, only_summary=only_summary, replace=replace)
     painter = Painter(
         load(model), source, _parameters(param), projection=projection, seed=seed,
         overlap=overlap, noise_of=noise_of, out_of_range=out_of_range,
@@ -85,11 +100,11 @@ def paint(
     )  # fmt: skip
     numbers = range(first_member, first_member + members)
     if only_summary:
-        typer.echo(paint_summary(painter, numbers, output))
+        typer.echo(summarise_into(painter, numbers, output))
         return
-    painted = paint_folder(painter, numbers, output, replace=replace)
+    painted = paint_into(painter, numbers, output, replace=replace)
     if manifest is not None:
-        write_manifest(manifest, [member_file(output, number) for number in numbers])
+        write_manifest(manifest, files_of(output, numbers))
     typer.echo(f"{output}: {painted} members painted, {members - painted} were there")
 
 
@@ -100,7 +115,8 @@ def response(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map as .npy.", **AS_PATH
+            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy, .zarr, .nc).",
+            **AS_PATH,
         ),
     ],
     vary: Annotated[

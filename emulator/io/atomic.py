@@ -53,6 +53,36 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def write_errors(path: str | Path) -> Iterator[None]:
+    """Turn what the system raises while ``path`` is written into a :class:`DataError`."""
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(Path(path), error) from error
+
+
+def reserve(path: Path, n_bytes: int) -> None:
+    """Require room for so many bytes more at the end of a file, which stays as it is.
+
+    For libraries that crash where a plain write is an error.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    with path.open("r+b") as handle:
+        size = handle.seek(0, os.SEEK_END)
+        try:
+            os.posix_fallocate(handle.fileno(), size, n_bytes)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every system can say
+                raise
+        finally:
+            handle.truncate(size)
+
+
 def _create(path: Path) -> Path:
     head, tail = _name_around(path)
     partial = path.with_name(f"{head}{os.getpid()}-{secrets.token_hex(4)}{tail}")

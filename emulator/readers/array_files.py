@@ -18,6 +18,7 @@ from emulator.io import (
     names_in,
     open_arrays,
     open_hdf5,
+    require_extra,
 )
 
 if TYPE_CHECKING:
@@ -123,12 +124,9 @@ class _Hdf5(ArrayFile):
 class _Zarr(ArrayFile):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        try:
-            import zarr
-        except ModuleNotFoundError as error:
-            raise DataError(
-                path, "the package zarr, to read it", "none", "Install it: pip install zarr."
-            ) from error
+        require_extra("zarr", "formats", f"{path}")
+        import zarr
+
         if not path.is_dir():
             raise DataError(path, "a Zarr folder", "no such folder")
         try:

@@ -15,6 +15,7 @@ from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.model.card import Grid
 from emulator.sampling.boxes import BoxEmulator
+from emulator.sampling.cf import describe
 from emulator.sampling.differentiable import detached, with_gradients
 from emulator.sampling.given.array_fields import prepare_arrays, read_arrays
 from emulator.sampling.given.options import as_sampling, require_numbers
@@ -207,7 +208,8 @@ class BaseEmulator(BoxEmulator):
             ensemble, n_members=n_members, first_member=first_member, seed=seed, noise_of=noise_of,
             centres=given.centres,
         )  # fmt: skip
-        return with_sums(labelled, sums, self.fields, out_of_range) if sums else labelled
+        summed = with_sums(labelled, sums, self.fields, out_of_range) if sums else labelled
+        return describe(summed)
 
     def log_likelihood(
         self,

@@ -30,7 +30,7 @@ class BoxEmulator(ABC):
 
     def paint(
         self,
-        source: "np.ndarray | xr.DataArray | str | Path",
+        source: "np.ndarray | xr.DataArray | xr.Dataset | str | Path",
         params: Any = None,
         *,
         projection: str | None = None,
@@ -105,7 +105,7 @@ class BoxEmulator(ABC):
 
     def response(
         self,
-        source: "np.ndarray | xr.DataArray | str | Path",
+        source: "np.ndarray | xr.DataArray | xr.Dataset | str | Path",
         params: Any = None,
         *,
         vary: Mapping[str, Sequence[float]],

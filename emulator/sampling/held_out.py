@@ -13,6 +13,7 @@ from emulator.data.maps import Maps, read_maps
 from emulator.fields import shared_unit
 from emulator.io import DataError
 from emulator.metrics.channels import UNIT_OF_FIELD
+from emulator.sampling.cf import describe
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.grids import require_maps_of
 from emulator.units import Unit
@@ -166,7 +167,8 @@ def draw_members(
         sampling=options,
         progress=True,
     )
-    return ensemble.assign(windows.facts).assign_attrs(ensemble.attrs | windows.facts.attrs)
+    labelled = ensemble.assign(windows.facts).assign_attrs(ensemble.attrs | windows.facts.attrs)
+    return describe(labelled)
 
 
 def _cut_all(

@@ -20,6 +20,7 @@ import xarray as xr
 from emulator.io import EmulatorError
 from emulator.metrics.power_spectrum import power_spectrum
 from emulator.progress import Progress
+from emulator.sampling.cf import describe
 from emulator.sampling.painting.painter import Painter
 from emulator.units import Unit
 
@@ -108,7 +109,7 @@ def measure_response(
         pixel = painter.model.card.grid.pixel
         found.append({name: SUMMARIES[name](fields, pixel) for name in summaries})
     first = all_painters[0].label(values[:1] * 0.0, [0])
-    return _assemble(found, places, summaries).assign_attrs(
+    return _assemble(found, places, summaries, first["fields"].attrs["units"]).assign_attrs(
         {key: first.attrs[key] for key in ("fields", "provenance", "noise_of", "sampling")}
         | {f"fiducial_{name}": float(value) for name, value in params.items()}
     )
@@ -136,6 +137,7 @@ def _assemble(
     found: Sequence[Mapping[str, xr.DataArray]],
     places: Sequence[tuple[str, float]],
     summaries: Sequence[str],
+    unit: str,
 ) -> xr.Dataset:
     coords = {
         "parameter": ("point", [name for name, _ in places]),
@@ -150,6 +152,21 @@ def _assemble(
         parts[name], parts[f"{name}_fiducial"] = moved, fiducial
         parts[f"{name}_response"] = change.mean("member")
         parts[f"{name}_error"] = change.std("member", ddof=1) / np.sqrt(fiducial.sizes["member"])
-        for of in ("response", "error"):
-            parts[f"{name}_{of}"].attrs = {"units": str(Unit.DIMENSIONLESS)}
-    return xr.Dataset(parts).assign_coords(coords)
+        for of, attrs in _attributes(name, unit).items():
+            parts[f"{name}{of}"].attrs = attrs
+    return describe(xr.Dataset(parts).assign_coords(coords))
+
+
+def _attributes(name: str, unit: str) -> dict[str, dict[str, str]]:
+    """Of the variables of a summary, by what follows its name."""
+    units = {"mass": unit, "variance": f"({unit})^2", "power": f"{Unit.POWER_2D} ({unit})^2"}
+    said = {"mass": "mean over the box", "variance": "variance of the pixels"}
+    own, none = units[name], str(Unit.DIMENSIONLESS)
+    text = said.get(name, "power spectrum")
+    change = f"change of the logarithm of the {text}"
+    return {
+        "": {"long_name": f"{text}, at the point", "units": own},
+        "_fiducial": {"long_name": f"{text}, of the fiducial parameters", "units": own},
+        "_response": {"long_name": f"{change}, mean over members", "units": none},
+        "_error": {"long_name": f"{change}, standard error", "units": none},
+    }

@@ -39,7 +39,12 @@ def test_metrics_have_units_of_their_own_and_names_without_matter(linear):
     metrics = read_dataset(linear / "metrics.nc")
     assert metrics["k"].attrs["units"] == "1/km"
     assert metrics["spectrum_truth"].attrs["units"] == "km^2"
-    texts = [*map(str, metrics.variables), *map(str, metrics.attrs), metrics.attrs["config"]]
+    (path, *_) = sorted((linear / "ensembles/test").glob("*.nc"))
+    ensemble = read_dataset(path)
+    assert ensemble["truth"].attrs["units"] == "unit of the field"
+    assert ensemble["level"].values.tolist() == ["height"]
+    texts = [str(text) for v in ensemble.variables.values() for text in v.attrs.values()]
+    texts += [*map(str, metrics.variables), *map(str, metrics.attrs), metrics.attrs["config"]]
     texts += [str(text) for v in metrics.variables.values() for text in v.attrs.values()]
     assert not [text for text in texts if re.search(rf"(?i)dmo|hmpc|msunh|{OF_MATTER}", text)]
     assert metrics.sizes["k"] == max(SHAPE) // 2

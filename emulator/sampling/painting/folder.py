@@ -9,12 +9,14 @@ import numpy as np
 
 from emulator.io import DataError, is_file, read_dataset, write_dataset
 from emulator.progress import Progress
+from emulator.sampling.cf import describe
 from emulator.sampling.painting.painter import Painter
 
 if TYPE_CHECKING:
     import xarray as xr
 
 SUMMARY = "summary.nc"
+OTHER = "Choose another --output, or remove what is there."
 
 
 def member_file(folder: Path, member: int) -> Path:
@@ -62,16 +64,31 @@ def paint_folder(
 
 
 def _require_same(path: Path, painter: Painter, member: int) -> None:
-    found, wanted = (
-        _identity(each) for each in (read_dataset(path), painter.label(painter.nothing, [member]))
-    )
-    differing = [name for name, value in wanted.items() if found[name] != value]
+    require_same(read_dataset(path), painter.label(painter.nothing, [member]), path)
+
+
+def require_same(found: "xr.Dataset", wanted: "xr.Dataset", where: Path) -> None:
+    """What was painted earlier is of this model and box, drawn alike; fields are not compared.
+
+    Raises
+    ------
+    DataError
+        Names what differs, or says that nothing of this project is there.
+    """
+    if found.attrs.get("stage") != "paint" or "fields" not in found:
+        raise DataError(where, "members of a painted box", "something else", OTHER)
+    require_identity(identity(found), identity(wanted), where)
+
+
+def require_identity(found: dict[str, object], wanted: dict[str, object], where: Path) -> None:
+    """Compare what :func:`identity` returned; see :func:`require_same`."""
+    differing = [name for name, value in wanted.items() if found.get(name) != value]
     if differing:
         raise DataError(
-            path,
+            where,
             "a member of this model and box, drawn alike",
             f"one that differs in {', '.join(differing)}",
-            "Choose another --output, or remove the folder.",
+            OTHER,
         )
 
 
@@ -83,8 +100,8 @@ def _is_same(path: Path, painter: Painter, member: int) -> bool:
     return True
 
 
-def _identity(painted: "xr.Dataset") -> dict[str, object]:
-    """What a member is a function of."""
+def identity(painted: "xr.Dataset") -> dict[str, object]:
+    """What members are a function of."""
     attrs = painted.attrs
     sampling = json.loads(attrs["sampling"])
     for of_call in ("n_members", "batch_size"):
@@ -96,7 +113,7 @@ def _identity(painted: "xr.Dataset") -> dict[str, object]:
         "sampling": sampling,
         "overlap": int(attrs["stride"]),
         "origin": [int(pixel) for pixel in np.atleast_1d(attrs["origin"])],
-        "params": painted["params"].values.tolist(),
+        "params": [None if np.isnan(each) else each for each in painted["params"].values.tolist()],
     }
 
 
@@ -124,19 +141,25 @@ class RunningSummary:
         like = labelled["fields"].isel(member=0, drop=True)
         freedom = self.count - 1 if self.count > 1 else np.nan
         std = np.sqrt(self.square / freedom)
+        del like.attrs["long_name"]
         summary = labelled.drop_dims("member").assign(
             mean=like.copy(data=self.mean.astype(np.float32)),
             std=like.copy(data=std.astype(np.float32)),
         )
-        return summary.assign_attrs(n_members=self.count)
+        return describe(summary.assign_attrs(n_members=self.count))
 
 
-def paint_summary(painter: Painter, members: Iterable[int], folder: Path) -> Path:
-    """Paint members, keep their mean and standard deviation, and write ``summary.nc``."""
+def summarise(painter: Painter, members: Iterable[int]) -> "xr.Dataset":
+    """Paint members and keep their mean and standard deviation."""
     numbers, running = list(members), RunningSummary()
     line = Progress("paint", painter.passes * len(numbers))
     for member in numbers:
         running.add(painter.draw(member, line))
+    return running.dataset(painter)
+
+
+def paint_summary(painter: Painter, members: Iterable[int], folder: Path) -> Path:
+    """Paint members, keep their mean and standard deviation, and write ``summary.nc``."""
     path = Path(folder) / SUMMARY
-    write_dataset(running.dataset(painter), path)
+    write_dataset(summarise(painter, members), path)
     return path

@@ -87,7 +87,7 @@ def label_box(
                 options.model_dump(mode="json") | {"seed": seed, "n_members": len(members)}
             ),
             "stride": box.tiles.stride,
-            "origin": list(box.origin),
+            "origin": [int(pixel) for pixel in box.origin],
             "noise_of": box.name,
             **drawn[0].recipe,
             **_calibrations(drawn),

@@ -8,6 +8,7 @@ import numpy as np
 from emulator.config import SamplingConfig
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
+from emulator.sampling.cf import describe
 from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.options import as_sampling
 from emulator.sampling.given.parameters import params_of_maps
@@ -112,8 +113,13 @@ class Painter:
         n_channels = len(self.model.card.normalisation.channels)
         return np.zeros((1, n_channels, *self.box.tiles.shape), np.float32)
 
+    def describe(self, members: list[int]) -> "xr.Dataset":
+        """What :meth:`label` says of members, their fields zero; memory does not grow with them."""
+        shape = (len(members), *self.nothing.shape[1:])
+        return self.label(np.broadcast_to(self.nothing, shape), members)
+
     def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
         """Dataset of members ``(member, channel, y, x)``."""
         drawn = [self.model.drawn_by(member, self.options) for member in members]
         card = self.model.card
-        return label_box(values, self.box, members, self.seed, self.options, card, drawn)
+        return describe(label_box(values, self.box, members, self.seed, self.options, card, drawn))

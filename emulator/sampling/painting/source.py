@@ -11,6 +11,7 @@ from emulator.fields import CONDITION
 from emulator.io import DataError
 from emulator.model.card import Grid
 from emulator.sampling.grids import require_same_grid
+from emulator.sampling.painting.labelled import map_of, open_labelled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,15 +25,19 @@ class Source(NamedTuple):
 
 
 def read_source(
-    source: "np.ndarray | xr.DataArray | str | Path", grid: Grid, projection: str | None = None
+    source: "np.ndarray | xr.DataArray | xr.Dataset | str | Path",
+    grid: Grid,
+    projection: str | None = None,
 ) -> Source:
     """A DMO map ``(y, x)`` [Msun/h per pixel].
 
     Parameters
     ----------
     source
-        An array; a DataArray, whose attributes ``pixel_mpch``, ``depth_mpch`` and ``redshift``, if
-        it has them, must be those of the training; a maps file of the pipeline (``.h5``), which
+        An array; a DataArray or Dataset, in memory or not (see
+        :func:`~emulator.sampling.painting.labelled.map_of`), whose attributes ``pixel_mpch``,
+        ``depth_mpch`` and ``redshift``, if it has them, must be those of the training; a Zarr store
+        or NetCDF file (``.zarr``, ``.nc``) of one; a maps file of the pipeline (``.h5``), which
         holds its parameters; a dark-matter-only snapshot (``.hdf5``, one file or any of a family),
         see :func:`~emulator.sampling.painting.snapshot.project_snapshot`; or a file of one array
         (``.npy``).
@@ -59,14 +64,20 @@ def read_source(
             return _of_maps(path, grid, projection)
         if path.suffix == ".npy":
             return Source(_load(path), None)
+        if path.suffix in (".zarr", ".nc"):
+            with open_labelled(path) as dataset:
+                return Source(*map_of(dataset, grid, projection, str(path)))
         raise DataError(
             path,
-            "a maps file (.h5), a snapshot (.hdf5) or one array (.npy)",
+            "a maps file (.h5), a snapshot (.hdf5), labelled arrays (.zarr, .nc) or one array "
+            "(.npy)",
             path.suffix or "no suffix",
         )
-    if not isinstance(source, np.ndarray):
-        require_same_grid(source.attrs, grid, str(source.name or "map"))
-    return Source(np.asarray(source), None)
+    if isinstance(source, np.ndarray) or not hasattr(source, "dims"):
+        return Source(np.asarray(source), None)
+    name = getattr(source, "name", None)
+    where = name if isinstance(name, str) else "map"
+    return Source(*map_of(source, grid, projection, where))
 
 
 def _of_maps(path: Path, grid: Grid, projection: str | None) -> Source:

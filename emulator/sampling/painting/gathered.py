@@ -1,0 +1,97 @@
+"""Painted members in one file: kept one by one while they are drawn, and then gathered.
+
+Members lie in ``NAME.parts`` beside the file until all that were asked for are there; then the file
+is written anew, of those that it had and the new ones, in the order of their numbers, and the parts
+are removed. Until then nothing finished is lost, and the file is as it was.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from emulator.io import is_file, locked
+from emulator.sampling.painting import fits, netcdf
+from emulator.sampling.painting.folder import identity, member_file, paint_folder, require_identity
+from emulator.sampling.painting.painter import Painter
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Container(NamedTuple):
+    """How one format is read and written."""
+
+    read_labels: Callable[[Path], tuple[list[int], dict[str, object]]]
+    read_plane: Callable[[Path, int, int], np.ndarray]
+    write: "Callable[[xr.Dataset, Path, Callable[[int, int], np.ndarray]], None]"
+
+
+CONTAINERS = {
+    ".nc": Container(netcdf.read_labels, netcdf.read_plane, netcdf.write_netcdf),
+    ".fits": Container(fits.read_labels, fits.read_plane, fits.write_fits),
+}
+"""By suffix."""
+
+
+def parts_of(path: Path) -> Path:
+    """Folder of the members that are finished and not yet gathered."""
+    return path.with_name(f"{path.name}.parts")
+
+
+def paint_file(painter: Painter, members: Iterable[int], path: Path) -> int:
+    """Paint members that neither the file nor its parts hold yet.
+
+    Parameters
+    ----------
+    painter
+        Model and box.
+    members
+        Their numbers.
+    path
+        The file; its suffix is one of :data:`CONTAINERS`.
+
+    Returns
+    -------
+    How many were painted.
+
+    Raises
+    ------
+    DataError
+        If the file, or a part, is of another model, box, seed or setting, or damaged.
+    """
+    there = _there(path, painter)
+    missing = [member for member in members if member not in there]
+    painted = paint_folder(painter, missing, parts_of(path))
+    if missing:
+        with locked(path):
+            _gather(painter, missing, path)
+    return painted
+
+
+def _there(path: Path, painter: Painter) -> list[int]:
+    """Numbers of the members of a file, which must be of this painter, in their order."""
+    if not is_file(path):
+        return []
+    numbers, found = CONTAINERS[path.suffix].read_labels(path)
+    require_identity(found, identity(painter.describe(numbers)), path)
+    return numbers
+
+
+def _gather(painter: Painter, new: list[int], path: Path) -> None:
+    kind, parts, there = CONTAINERS[path.suffix], parts_of(path), _there(path, painter)
+    numbers = sorted({*there, *new})
+
+    def plane(row: int, channel: int) -> np.ndarray:
+        member = numbers[row]
+        if member in there:
+            return kind.read_plane(path, there.index(member), channel)
+        return netcdf.read_plane(member_file(parts, member), 0, channel)
+
+    kind.write(painter.describe(numbers), path, plane)
+    for member in new:
+        member_file(parts, member).unlink(missing_ok=True)  # another job may have gathered it
+    with suppress(OSError):  # others may have parts there
+        parts.rmdir()

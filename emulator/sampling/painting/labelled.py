@@ -1,0 +1,135 @@
+"""A DMO map out of labelled arrays: of the pipeline's own maps, or of others, in xarray's terms."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emulator.fields import CONDITION
+from emulator.io import DataError, is_file, open_store
+from emulator.model.card import Grid
+from emulator.sampling.grids import require_same_grid
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_AXES = ("y", "x")
+
+
+def open_labelled(path: Path) -> "xr.Dataset":
+    """Open a Zarr store or a NetCDF file lazily.
+
+    Raises
+    ------
+    DataError
+        A file that is missing, damaged, or of another kind.
+    """
+    import xarray as xr
+
+    if path.suffix == ".zarr":
+        return open_store(path)
+    if not is_file(path):
+        raise DataError(path, "a NetCDF file", "no such file")
+    try:
+        return xr.open_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(path, "a readable NetCDF file", got) from error
+
+
+def map_of(
+    source: "xr.Dataset | xr.DataArray", grid: Grid, projection: str | None, where: str
+) -> tuple[np.ndarray, dict[str, float] | None]:
+    """The DMO map ``(y, x)`` [Msun/h per pixel] of labelled arrays, and the parameters they name.
+
+    Parameters
+    ----------
+    source
+        ``maps (projection, species, y, x)`` as files of the pipeline hold it, ``dmo`` with
+        dimensions ``(y, x)`` or ``(projection, y, x)``, or one variable of either kind. Values may
+        be in a file, or computed by dask: only the map is read.
+    grid
+        Of the model: what the attributes say must agree.
+    projection
+        Label of the map; default: the first.
+    where
+        The file, for messages.
+
+    Raises
+    ------
+    DataError
+        Several variables and none called ``maps`` or ``dmo``, other dimensions, a projection or
+        species that is not there, ready windows in place of a box, another grid, or pixels without
+        a value.
+    """
+    import xarray as xr
+
+    found = _variable(source, where) if isinstance(source, xr.Dataset) else source
+    attrs = {**source.attrs, **found.attrs}
+    require_same_grid(attrs, grid, where)
+    if not attrs.get("periodic", 1):
+        raise DataError(where, "maps of a whole box", "ready windows: draw them with sample()")
+    for name, label in (("species", CONDITION.name), ("projection", projection)):
+        if name in found.dims:
+            found = _choose(found, name, label, where)
+        elif name == "projection" and projection is not None:
+            raise DataError(f"{where}:projection", repr(projection), "one map without a label")
+    return _plane(found, where), _params(attrs, where)
+
+
+def _variable(dataset: "xr.Dataset", where: str) -> "xr.DataArray":
+    names = [str(name) for name in dataset.data_vars]
+    for name in ("maps", CONDITION.name):
+        if name in names:
+            return dataset[name]
+    if len(names) != 1:
+        raise DataError(
+            where, f"a variable maps or {CONDITION.name}, or one alone",
+            ", ".join(names) or "none", f"Rename the map: ds.rename(NAME='{CONDITION.name}').",
+        )  # fmt: skip
+    return dataset[names[0]]
+
+
+def _choose(found: "xr.DataArray", name: str, label: str | None, where: str) -> "xr.DataArray":
+    """One entry of ``species`` or ``projection``; without labels they count from 0."""
+    values = found[name].values.tolist()
+    labels = [each.decode() if isinstance(each, bytes) else str(each) for each in values]
+    if not labels or (label is not None and label not in labels):
+        wanted = f"one {name} at least" if label is None else repr(label)
+        raise DataError(f"{where}:{name}", wanted, f"only {', '.join(labels) or 'none'}")
+    return found.isel({name: 0 if label is None else labels.index(label)})
+
+
+def _plane(found: "xr.DataArray", where: str) -> np.ndarray:
+    """Values ``(y, x)``, whatever the order of the axes; two without these names are taken so."""
+    dims = tuple(map(str, found.dims))
+    if set(dims) == set(_AXES):
+        found = found.transpose(*_AXES)
+    elif len(dims) != 2 or set(dims) & set(_AXES):
+        raise DataError(
+            f"{where}:{found.name or 'map'}",
+            "one map (y, x), or (projection, y, x), or (projection, species, y, x)",
+            f"({', '.join(dims)})",
+            "Rename the dimensions, or choose one entry of the others with .isel().",
+        )
+    place = f"{where}:{found.name or 'map'}"
+    values = found.to_numpy()
+    if values.dtype.kind not in "fiu":
+        raise DataError(place, "numbers", str(values.dtype))
+    if n_missing := int(np.isnan(values).sum()):
+        raise DataError(place, "a value in every pixel", f"{n_missing} that are NaN or masked")
+    return values
+
+
+def _params(attrs: Mapping[Any, Any], where: str) -> dict[str, float] | None:
+    if "params" not in attrs:
+        return None
+    try:
+        said: dict[str, float] = json.loads(attrs["params"])
+        return {name: float(value) for name, value in said.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{where}:params", "JSON of values by name", repr(attrs["params"])[:80]
+        ) from error

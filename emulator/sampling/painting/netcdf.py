@@ -1,0 +1,98 @@
+"""Painted members in one NetCDF file, written member by member: memory holds one of them.
+
+HDF5 lays the file out and plain writes fill it, at the place that HDF5 names: where the disk fills
+up, HDF5 crashes and a plain write is an error.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emulator.io import DataError, append_seal, atomic_path, open_hdf5, reserve, verify
+from emulator.sampling.painting.folder import OTHER, identity
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_LABELS = 1 << 16
+"""Bytes that HDF5 may need for what it says of the fields."""
+
+
+def read_labels(path: Path) -> tuple[list[int], dict[str, object]]:
+    """Numbers and :func:`~emulator.sampling.painting.folder.identity` of the members of a file.
+
+    Raises
+    ------
+    DataError
+        A damaged file, or one of something else.
+    """
+    import xarray as xr
+
+    verify(path, hint=OTHER)
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as found:
+            if found.attrs.get("stage") == "paint" and "member" in found.get("fields", found).dims:
+                return found["member"].values.tolist(), identity(found)
+    except (OSError, ValueError, KeyError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(path, "a readable netCDF file", got) from error
+    raise DataError(path, "members of a painted box", "something else", OTHER)
+
+
+def read_plane(path: Path, row: int, channel: int) -> np.ndarray:
+    """One field ``(y, x)`` of the member in this row of a file."""
+    with open_hdf5(path) as handle:
+        plane: np.ndarray = handle["fields"][row, channel]
+    return plane
+
+
+def write_netcdf(labels: "xr.Dataset", path: Path, plane: Callable[[int, int], np.ndarray]) -> None:
+    """Write members atomically, with a checksum.
+
+    Parameters
+    ----------
+    labels
+        All but the values of ``fields (member, channel, y, x)``, which are not read.
+    path
+        The file.
+    plane
+        ``(y, x)`` of a row of ``fields`` and a channel.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written.
+    """
+    fields = labels["fields"]
+    with atomic_path(path) as partial:
+        partial.write_bytes(labels.drop_vars("fields").to_netcdf(engine="h5netcdf"))
+        reserve(partial, fields.nbytes + _LABELS)
+        place = _lay_out(partial, fields)
+        with partial.open("r+b") as handle:
+            handle.seek(place)
+            for row in range(fields.shape[0]):
+                for channel in range(fields.shape[1]):
+                    handle.write(np.ascontiguousarray(plane(row, channel), "<f4").data)
+        append_seal(partial)
+
+
+def _lay_out(path: Path, fields: "xr.DataArray") -> int:
+    """Add a variable whose values lie in the file in one piece; returns its first byte."""
+    import h5netcdf
+    import h5py
+
+    with h5netcdf.File(path, "a") as handle:
+        for dim, size in fields.sizes.items():
+            if dim not in handle.dimensions:
+                handle.dimensions[str(dim)] = size
+        variable = handle.create_variable("fields", fields.dims, "<f4", fill_time="never")
+        variable.attrs.update(fields.attrs)
+    with h5py.File(path, "r+") as handle:
+        dataset = handle["fields"]
+        dataset[(-1,) * dataset.ndim] = 0.0  # HDF5 gives it its place
+        place: int | None = dataset.id.get_offset()
+    if place is None:
+        raise DataError(path, "values in one piece", "none", "This is a fault of the package.")
+    return place
