@@ -105,6 +105,12 @@ class DataConfig(Section):
         """Pixels of a window along y and x."""
         return self.shape or (self.window, self.window)
 
+    @property
+    def window_pixels(self) -> int:
+        """Pixels of a window in all."""
+        rows, columns = self.window_shape
+        return rows * columns
+
     @model_validator(mode="after")
     def _arrays_have_a_shape(self) -> "DataConfig":
         if not self.of_arrays:

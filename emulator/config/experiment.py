@@ -123,6 +123,13 @@ class ExperimentConfig(Section):
         return self
 
     @property
+    def n_further(self) -> int:
+        """Layers that a network is given beside the first condition."""
+        suite = self.suite
+        further = len(suite.conditions) - 1 if isinstance(suite, ArraysSuite) else 0
+        return len(self.data.context_factors) + further
+
+    @property
     def channels(self) -> tuple[Channel, ...]:
         """What the model draws, with the rows of its fields."""
         return resolve_channels(self.model.channels, self.data.targets)
