@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-painting lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-sampling bench-painting lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ bench-ablation: demo  ## what the defaults are chosen by, at equal budget: 45 mi
 
 bench-arms: demo  ## options of training and channels, each through the demo's judge: ten minutes an arm and seed
 	$(BIN)/python -m analysis.benchmarks.arms
+
+bench-sampling: demo  ## time of members beside their networks, and a peer's cost: two minutes
+	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.sampling
 
 bench-painting: demo  ## seams, power and time of whole boxes: a minute
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.painting

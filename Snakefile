@@ -38,5 +38,6 @@ rule all:
         REGRESSION,
         expand(f"{PROCESSED}/manifests/{{block}}.json", block=BLOCKS),
         expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),
+        VERDICTS,
         f"{RESULTS}/metrics.nc",
         f"{RESULTS}/acceptance.json",

@@ -4,9 +4,12 @@ Attributes are plain scalars and strings, so that every HDF5 or netCDF reader ca
 stamp is written: the same inputs give the same bytes.
 """
 
+import functools
 import hashlib
 import json
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 SURROGATE_NOTICE = (
@@ -21,6 +24,27 @@ def package_version() -> str:
         return version("emulator-pipeline")
     except PackageNotFoundError:
         return "unknown"
+
+
+@functools.lru_cache(maxsize=1)
+def commit() -> str:
+    """Commit of this checkout, ``-changed`` behind it if files differ; empty if it is none."""
+    here = Path(__file__).resolve().parents[1]
+    if not (here / ".git").exists():
+        return ""
+    try:
+        found, changed = (
+            subprocess.run(
+                ["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=30
+            ).stdout.strip()
+            for words in (
+                ("rev-parse", "HEAD"),
+                ("status", "--porcelain", "--untracked-files=no"),
+            )
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return f"{found}-changed" if changed else found
 
 
 def provenance(stage: str, **facts: Any) -> dict[str, str]:

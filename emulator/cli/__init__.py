@@ -10,6 +10,7 @@ import sys
 import typer
 
 from emulator.cli.boxes import paint, response
+from emulator.cli.bundles import card, show
 from emulator.cli.config import cost, schema
 from emulator.cli.ensembles import export, sample
 from emulator.cli.model import calibrate, fit, info, regress, train, tune
@@ -48,7 +49,8 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
-bundle.command()(info)
+for look in (info, show, card):
+    bundle.command()(look)
 
 
 def main() -> None:

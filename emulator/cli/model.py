@@ -19,6 +19,7 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     from emulator.data.splits import split_runs
     from emulator.io import write_json
     from emulator.model.fit import fit_normalisation
+    from emulator.model.fit_conditions import fit_conditions
     from emulator.suites import suite_of
 
     experiment = read_config(config, twins_for="fit")
@@ -28,9 +29,14 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     normalisation = fit_normalisation(
         paths, experiment.channels, experiment.model.params, experiment.data.context_factors
     )
+    of_arrays = experiment.data.of_arrays  # of which there is no law of densities
+    conditions = None if of_arrays else fit_conditions(paths, experiment.data.window)
+    normalisation = normalisation.model_copy(update={"conditions": conditions})
     write_json(output / "splits.json", splits)
     normalisation.write(output / "normalisation.json")
     typer.echo(", ".join(f"{len(names)} {split}" for split, names in splits.items()))
+    if conditions is None and not of_arrays:
+        typer.echo("conditions: too few to say later which ones are unusual", err=True)
 
 
 def train(
@@ -200,6 +206,7 @@ def info(
     from emulator.model.bundle import bundles_in, describe, read_bundle
     from emulator.model.calibration import read_calibration
     from emulator.model.found_solver import read_found
+    from emulator.model.validated import read_validated
 
     for path in bundles_in(folder):
         card, network = read_bundle(path)
@@ -208,4 +215,5 @@ def info(
             continue
         found = read_found(path, card.weights_sha256)
         calibration = read_calibration(path, card.weights_sha256)
-        typer.echo(f"{path}\n{describe(card, network, found, calibration)}")
+        validated = read_validated(path, card.weights_sha256)
+        typer.echo(f"{path}\n{describe(card, network, found, calibration, validated)}")

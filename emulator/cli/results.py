@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from emulator.cli.options import AS_PATH, Config, MapsDir, Results, Split, maps_of, results_of
-from emulator.config import ensemble_file, read_config, regression_folder
+from emulator.config import ensemble_file, read_config, regression_folder, trained_bundles
 
 
 def validate(
@@ -14,8 +14,16 @@ def validate(
     split: Split = "test",
     maps: MapsDir = None,
     results: Results = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
+    ] = None,
 ) -> None:
-    """Compare ensembles with the truth and with baselines (metrics.nc, acceptance.json)."""
+    """Compare ensembles with the truth and with baselines (metrics.nc, acceptance.json).
+
+    What came out, and what the members were drawn with, is noted beside the weights that drew them
+    (validated.json, README.md).
+    """
     from emulator.data.splits import read_splits
     from emulator.suites import suite_of
     from emulator.validation.evaluate import validate as validate_ensembles
@@ -32,6 +40,7 @@ def validate(
         metrics_path=folder / "metrics.nc",
         acceptance_path=folder / "acceptance.json",
         regression=regression_folder(folder) if experiment.regression.max_steps else None,
+        bundles=[path for given in model or [folder / "model"] for path in trained_bundles(given)],
     )
 
 

@@ -16,6 +16,7 @@ from emulator.io.netcdf import read_dataset, write_dataset
 from emulator.io.seal import (
     REMAKE,
     append_seal,
+    seal_in,
     seal_of,
     verify,
     verify_if_sealed,
@@ -49,6 +50,7 @@ __all__ = [
     "require_attribute",
     "require_extra",
     "reserve",
+    "seal_in",
     "seal_of",
     "verify",
     "verify_if_sealed",

@@ -49,6 +49,11 @@ def is_sealed(path: Path) -> bool:
     return _stated(path) is not None
 
 
+def seal_in(path: Path) -> str:
+    """Checksum that a file says of itself, unverified; empty where it says none."""
+    return _stated(path) or ""
+
+
 def verify(path: str | Path, *, hint: str = REMAKE) -> None:
     """Verify the seal of a file that this project wrote.
 

@@ -5,7 +5,8 @@ the training log, ``model.json`` the rest: configuration, statistics, parameter 
 SHA-256 of the weights. ``model.json`` is written last: without it, or with other weights beside it,
 there is no bundle. A fourth, ``solver.json``, says which solver was found for these weights
 (:mod:`emulator.model.found_solver`); a bundle without it is drawn from with the default. A fifth,
-``calibration.json``, corrects its draws (:mod:`emulator.model.calibration`). The bundle of a
+``calibration.json``, corrects its draws (:mod:`emulator.model.calibration`), and a sixth,
+``validated.json``, says how it was judged (:mod:`emulator.model.validated`). The bundle of a
 regression holds, beside its weights, the spectrum of its residual.
 """
 
@@ -25,7 +26,11 @@ from emulator.model.build import build_network
 from emulator.model.calibration import CALIBRATION_FILE, Calibration
 from emulator.model.card import OLDEST, Grid, ModelCard, parse_card
 from emulator.model.found_solver import SOLVER_FILE, FoundSolver
+from emulator.model.validated import VALIDATED_FILE, Validated
 from emulator.networks.backbone import Backbone
+
+PAGE_FILE = "README.md"
+"""Name of the page of a model, for people (:mod:`emulator.model.page`)."""
 
 RESIDUAL = "residual"
 """Name of the spectrum of the residual among the weights."""
@@ -44,8 +49,8 @@ def write_bundle(
 ) -> None:
     """Write a bundle; ``card.weights_sha256`` is filled in here.
 
-    What was found for weights that lay there before goes with them: ``solver.json`` and
-    ``calibration.json``.
+    What was found for weights that lay there before goes with them: ``solver.json``,
+    ``calibration.json``, ``validated.json`` and the page.
 
     Parameters
     ----------
@@ -61,7 +66,7 @@ def write_bundle(
     blob = save(tensors)
     folder = Path(folder)
     (folder / "model.json").unlink(missing_ok=True)
-    for name in (SOLVER_FILE, CALIBRATION_FILE):
+    for name in (SOLVER_FILE, CALIBRATION_FILE, VALIDATED_FILE, PAGE_FILE):
         (folder / name).unlink(missing_ok=True)
     write_bytes(folder / "weights.safetensors", blob)
     write_text(folder / "history.csv", history)
@@ -217,10 +222,15 @@ def bundles_in(folder: str | Path) -> list[Path]:
     return found
 
 
-def _solver(card: ModelCard, found: FoundSolver | None) -> dict[str, str]:
+def _solver(
+    card: ModelCard, found: FoundSolver | None, validated: Validated | None
+) -> dict[str, str]:
     """What draws are made with where the caller names no solver; a regression draws nothing."""
     if card.facts.objective not in SOLVED:
         return {}
+    if validated is not None and found is None:
+        used = validated.sampling
+        return {"solver": f"{used.solver.name}, {used.n_steps} evaluations: as it was judged"}
     usual = SamplingConfig()
     said = f"{usual.solver.name}, {usual.n_steps} evaluations: the default, none was found"
     return {"solver": found.said if found else said}
@@ -231,6 +241,7 @@ def describe(
     network: Backbone,
     found: FoundSolver | None = None,
     calibration: Calibration | None = None,
+    validated: Validated | None = None,
 ) -> str:
     """What a person wants to know of a bundle, as aligned lines.
 
@@ -242,6 +253,8 @@ def describe(
         Its ``solver.json``, if there is one: all that was measured follows as a table.
     calibration
         Its ``calibration.json``, likewise.
+    validated
+        Its ``validated.json``.
     """
     normalisation, diffusion = card.normalisation, card.diffusion
     n_weights = sum(p.numel() for p in network.parameters())
@@ -260,8 +273,9 @@ def describe(
             f"{name} {getattr(card.facts, name)}"
             for name in ("objective", "max_steps", "batch_size", "seed")
         ),
-        **_solver(card, found),
+        **_solver(card, found, validated),
         **({} if calibration is None else {"calibration": calibration.said}),
+        **({} if validated is None else {"judged": validated.said}),
         **{f"last {name}": f"{value:.5g}" for name, value in card.metrics.items()},
         **{k: v for k, v in card.attributes.items() if k != "provenance"},
     }

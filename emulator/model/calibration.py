@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from emulator.config import SamplingConfig
 from emulator.io import DataError, write_json
 from emulator.model.beside import read_beside
+from emulator.model.validated import forget_verdict
 
 CALIBRATION_FILE = "calibration.json"
 """Name of the file in the folder of a bundle."""
@@ -179,6 +180,7 @@ class Calibration(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of its bundle, atomically and sealed."""
+        forget_verdict(folder)
         write_json(Path(folder) / CALIBRATION_FILE, self.model_dump(mode="json"))
 
 

@@ -29,10 +29,11 @@ from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective
 from emulator.model.normalisation import Normalisation
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
+* 7: which conditions the training saw.
 * 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
   distillation.
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
@@ -134,7 +135,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[6] = 6
+    format_version: Literal[7] = 7
     name: str
     grid: Grid | ArrayGrid
     network: NetworkConfig
@@ -159,7 +160,7 @@ class ModelCard(BaseModel):
             raise ValueError("schedule: gammas must increase, and be two at least")
         if any(side % self.network.factor for side in self.grid.shape):
             raise ValueError(f"grid.window must be a multiple of {self.network.factor}")
-        if isinstance(self.grid, Grid) is not (self.normalisation.conditions is None):
+        if isinstance(self.grid, Grid) is not (self.normalisation.given is None):
             raise ValueError("grid and normalisation must both be of matter, or both of arrays")
         if self.network.ndim != 2:
             raise ValueError("network.ndim must be 2")
@@ -201,12 +202,12 @@ class ModelCard(BaseModel):
     @property
     def domain(self) -> Domain:
         """What its maps are of."""
-        conditions, grid = self.normalisation.conditions, self.grid
-        if conditions is None or isinstance(grid, Grid):
+        given, grid = self.normalisation.given, self.grid
+        if given is None or isinstance(grid, Grid):
             return MATTER
         return Domain(
             length=grid.length_unit,
-            conditions=conditions,
+            conditions=given,
             symmetries=grid.symmetries,
             periodic=grid.periodic,
         )

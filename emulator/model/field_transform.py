@@ -102,9 +102,9 @@ def raw_features(
 
 def condition_features(maps: Tensor, normalisation: Normalisation) -> Tensor:
     """Conditions ``(batch, layer, y, x)`` as the network sees them, without z-scoring."""
-    if normalisation.conditions is None:
+    if normalisation.given is None:
         return (maps + (normalisation.condition_floor_msunh or 0.0)).log()
-    return transformed_conditions(maps, normalisation.conditions)
+    return transformed_conditions(maps, normalisation.given)
 
 
 def transformed_conditions(maps: Tensor, rows: Sequence[Field]) -> Tensor:

@@ -122,7 +122,7 @@ def fit_normalisation(
             "omega_b": _density_source("Omega_b", cosmologies["omega_b"], params),
         }
     else:
-        fitted["conditions"] = domain.conditions
+        fitted["given"] = domain.conditions
     return Normalisation.parse(fitted, f"statistics of {len(paths)} training simulations")
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 from emulator.config import AutoConfig, SamplingConfig, Setting
 from emulator.io import write_json
 from emulator.model.beside import read_beside
+from emulator.model.validated import forget_verdict
 
 SOLVER_FILE = "solver.json"
 """Name of the file in the folder of a bundle."""
@@ -159,6 +160,7 @@ class FoundSolver(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of its bundle, atomically and sealed."""
+        forget_verdict(folder)
         write_json(Path(folder) / SOLVER_FILE, self.model_dump(mode="json"))
 
 

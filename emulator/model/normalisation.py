@@ -26,12 +26,13 @@ from emulator.config.documents import shorten_error
 from emulator.config.section import renamed
 from emulator.fields import FIELDS, Field
 from emulator.io import DataError, EmulatorError, read_json, write_json
+from emulator.model.seen_conditions import SeenConditions
 from emulator.model.transforms import TRANSFORMS
 
 _LARGEST = 1.0e4
 _SMALLEST = 1.0e-20
 """Of standard deviations of arrays, in any unit: squares stay within float32's range."""
-_EITHER_OR = ("condition_floor_msunh", "cosmic_share", "conditions")
+_EITHER_OR = ("condition_floor_msunh", "cosmic_share", "given")
 
 Share = Annotated[float, Value(gt=0.0, le=1.0)]
 
@@ -85,8 +86,8 @@ class Normalisation(BaseModel):
     """What the model needs to know about its training data.
 
     Lists run over the network's channels (targets) and over condition plus context windows. Of a
-    model of arrays there are ``conditions``, seen as their rows say, and neither a floor of masses
-    nor a cosmic share.
+    model of arrays there are ``given`` fields, seen as their rows say, and neither a floor of
+    masses nor a cosmic share.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,11 +101,13 @@ class Normalisation(BaseModel):
     context_factors: tuple[int, ...]
     params: dict[str, ParameterScale]
     cosmic_share: CosmicShare | None = None
-    conditions: tuple[Field, ...] | None = None
+    given: tuple[Field, ...] | None = None
     """Fields that are given, of arrays; None: the DMO mass and its context."""
     defined_share: tuple[Share, ...] | None = None
     """Share of the training pixels in which each channel of the network is defined; None: of a
     bundle that does not say (before format 5)."""
+    conditions: SeenConditions | None = None
+    """Which conditions there were; None: too few to know, or a bundle before format 7."""
 
     @model_serializer(mode="wrap")
     def _without_what_others_have(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -125,13 +128,13 @@ class Normalisation(BaseModel):
     @model_validator(mode="after")
     def _statistics_are_possible(self) -> "Normalisation":
         n_channels = sum(len(TRANSFORMS[channel.transform].suffixes) for channel in self.channels)
-        n_conditions = len(self.conditions or ("dmo",)) + len(self.context_factors)
+        n_conditions = len(self.given or ("dmo",)) + len(self.context_factors)
         lengths = {"target": n_channels, "condition": n_conditions}
         for kind, length in lengths.items():
             mean, std = getattr(self, f"{kind}_mean"), getattr(self, f"{kind}_std")
             if (len(mean), len(std)) != (length, length):
                 raise ValueError(f"{kind}_mean, {kind}_std need {length} values each")
-            if self.conditions is None and not all(
+            if self.given is None and not all(
                 abs(m) <= _LARGEST and 1.0 / _LARGEST <= s <= _LARGEST
                 for m, s in zip(mean, std, strict=True)
             ):
@@ -157,20 +160,20 @@ class Normalisation(BaseModel):
     def _require_matter_or_arrays(self) -> None:
         """A model is of one or of the other."""
         of_matter = (self.condition_floor_msunh, self.cosmic_share)
-        if self.conditions is None:
+        if self.given is None:
             if None in of_matter or (self.condition_floor_msunh or 0.0) <= 0:
                 raise ValueError(
                     "condition_floor_msunh must be there and positive, and cosmic_share be there"
                 )
             return
-        if of_matter != (None, None) or self.context_factors or not self.conditions:
+        if of_matter != (None, None) or self.context_factors or not self.given:
             raise ValueError(
-                "conditions belong to arrays, which have no condition_floor_msunh, cosmic_share or "
-                "context_factors"
+                "given fields belong to arrays, which have no condition_floor_msunh, cosmic_share "
+                "or context_factors"
             )
-        fields = (*self.conditions, *(channel.field for channel in self.channels))
+        fields = (*self.given, *(channel.field for channel in self.channels))
         if any(field.run != "array" for field in fields):
-            raise ValueError("conditions and channels of arrays must be arrays")
+            raise ValueError("given fields and channels of arrays must be arrays")
 
     @property
     def n_further(self) -> int:
@@ -204,6 +207,13 @@ class Normalisation(BaseModel):
         values = np.array([float(params[name]) for name in self.params])
         self.require_positive(values[None])
         return values
+
+    def omega_m(self, params: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Omega_m ``(row,)`` at physical parameters ``(row, param)``; NaN where unknown."""
+        source = self.cosmic_share.omega_m if self.cosmic_share else np.nan
+        if isinstance(source, str):
+            return params[:, list(self.params).index(source)]
+        return np.full(len(params), source)
 
     def require_positive(self, table: NDArray[np.float64]) -> None:
         """Refuse values ``(row, param)`` of zero or less where a parameter is scaled by its log."""

@@ -10,6 +10,7 @@ import xarray as xr
 
 from emulator.config import set_of
 from emulator.domain import pixel_of
+from emulator.model.kinds import KINDS
 from emulator.report.bars import bar_threshold, bar_value
 from emulator.report.figures.style import fields_of
 from emulator.report.inputs import Inputs
@@ -17,13 +18,6 @@ from emulator.report.page import Section, Table
 from emulator.report.text import join
 
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplotlib")
-KINDS = {
-    "diffusion": "conditional diffusion model",
-    "residual": "conditional diffusion model about a mean",
-    "one_step": "one-step ensemble",
-    "consistency": "consistency model distilled from a diffusion",
-}
-"""What draws, by the objective that it was trained for."""
 
 
 def describe_run(inputs: Inputs) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from emulator.io import EmulatorError
 from emulator.model.card import Grid
 from emulator.sampling.boxes import BoxEmulator
 from emulator.sampling.cf import describe
+from emulator.sampling.condition_score import check_conditions, label_scores
 from emulator.sampling.differentiable import detached, with_gradients
 from emulator.sampling.given.array_fields import prepare_arrays, read_arrays
 from emulator.sampling.given.options import as_sampling, require_numbers
@@ -143,8 +144,8 @@ class BaseEmulator(BoxEmulator):
         sampling
             Solver, number of network evaluations, end points in gamma, batch size, guidance; a
             mapping is read as the section ``sampling`` of a config.
-            Default: those that were found for the model, if its bundle says so (``solver.json``),
-            else the defaults of the config.
+            Default: those that the model was judged with (``validated.json``), else those that were
+            found for it (``solver.json``), else the defaults of the config.
         differentiable
             Return a tensor with gradients with respect to the tensors among ``condition``,
             ``large_scale`` and ``params`` (:mod:`emulator.sampling.differentiable`).
@@ -158,11 +159,15 @@ class BaseEmulator(BoxEmulator):
         say which model drew a member, and as which of its members. ``centre (sample, axis)`` and
         the attributes ``call`` and ``sampling`` say what was asked for, and drawn with. If
         ``differentiable``, a tensor ``(sample, member, channel, y, x)`` in the units of the fields.
+        ``condition_score (sample)`` is the share of training windows that are more unusual than a
+        window, 0 beyond all of them, if the bundle knows (format 7):
+        :mod:`emulator.model.seen_conditions`.
 
         Raises
         ------
         EmulatorError
-            For inputs that do not fit the model, another number of names than of samples, numbers
+            For inputs that do not fit the model, among them eight windows or more of which most
+            look unlike those of the training, another number of names than of samples, numbers
             of members and seeds that are none, guidance by what it was not trained without; and if
             the network returns NaN or infinity (with evaluation, gamma, sample and member), or a
             value that no field can have.
@@ -204,6 +209,7 @@ class BaseEmulator(BoxEmulator):
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
         ensemble = self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
+        ensemble = label_scores(ensemble, prepared, self.card)
         labelled = label_call(
             ensemble, n_members=n_members, first_member=first_member, seed=seed, noise_of=noise_of,
             centres=given.centres,
@@ -287,6 +293,7 @@ class BaseEmulator(BoxEmulator):
         else:
             prepared = prepare_arrays(given, self.card, out_of_range=out_of_range)
         self.card.require_trained_without(prepared.params)
+        check_conditions(prepared, self.card, out_of_range)
         return prepared
 
     @property

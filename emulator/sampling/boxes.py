@@ -78,7 +78,8 @@ class BoxEmulator(ABC):
         Returns
         -------
         Dataset with ``fields (member, channel, y, x)`` in the units of the fields, the condition,
-        the parameters and the seed.
+        the parameters and the seed; ``condition_score (window)`` of the windows that predict, if
+        the bundle knows its training (see :meth:`sample`).
 
         Raises
         ------

@@ -3,6 +3,7 @@
 from emulator.config import AutoConfig, SamplingConfig
 from emulator.io import EmulatorError
 from emulator.model.found_solver import FoundSolver
+from emulator.model.validated import Validated
 
 FOUND_WITH = (
     "gamma_start",
@@ -15,20 +16,32 @@ FOUND_WITH = (
 """Options that decide the error of a solver besides itself: it is found for them, and no others."""
 
 
+def own_options(found: FoundSolver | None, validated: Validated | None) -> SamplingConfig | None:
+    """Options that a bundle names: those that it was judged with, else those that were found."""
+    if validated is not None:
+        return validated.sampling
+    return None if found is None else found.sampling
+
+
 def choose_options(
-    asked: SamplingConfig | None, found: FoundSolver | None, model: str
+    asked: SamplingConfig | None,
+    found: FoundSolver | None,
+    model: str,
+    validated: Validated | None = None,
 ) -> SamplingConfig:
     """Options that are drawn with, of a model for which a solver was found, or none was.
 
     Parameters
     ----------
     asked
-        What the caller asks for; None: what was found with all that it was found with, else the
-        defaults of the config.
+        What the caller asks for; None: what the model was judged with, else what was found with all
+        that it was found with, else the defaults of the config.
     found
         Content of the model's ``solver.json``, if there is one.
     model
         Its name, for messages.
+    validated
+        Content of the model's ``validated.json``, if there is one.
 
     Raises
     ------
@@ -36,7 +49,7 @@ def choose_options(
         ``solver: auto`` where nothing was found, or something for other options.
     """
     if asked is None:
-        return SamplingConfig() if found is None else found.sampling
+        return own_options(found, validated) or SamplingConfig()
     if not isinstance(asked.solver, AutoConfig):
         return asked
     if found is None:

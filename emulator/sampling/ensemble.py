@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from emulator.config import SamplingConfig
+from emulator.config.names import SOLVED
 from emulator.data.condition import Condition
 from emulator.diffusion.solvers import NonFiniteError
 from emulator.io import EmulatorError
@@ -22,11 +23,14 @@ from emulator.model.card import ModelCard
 from emulator.model.field_transform import FieldTransform, of_network
 from emulator.model.found_solver import FoundSolver
 from emulator.model.gaps import Gaps
+from emulator.model.kinds import KINDS
+from emulator.model.lines import facts_of, lines_of, say_options
+from emulator.model.validated import Validated
 from emulator.networks.backbone import Backbone
 from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.batches import Batches
-from emulator.sampling.chosen import choose_options, is_found
+from emulator.sampling.chosen import choose_options, is_found, own_options
 from emulator.sampling.differentiable import checkpointed
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
@@ -56,6 +60,8 @@ class Emulator(BaseEmulator):
         ``"cpu"``, ``"cuda"``, ...; default: a GPU if there is one.
     found
         Its ``solver.json``, if there is one.
+    validated
+        Its ``validated.json``, if there is one.
     """
 
     def __init__(
@@ -65,14 +71,31 @@ class Emulator(BaseEmulator):
         *,
         device: str | torch.device | None = None,
         found: FoundSolver | None = None,
+        validated: Validated | None = None,
     ) -> None:
-        self.card, self.found = card, found
+        self.card, self.found, self.validated = card, found, validated
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = network.to(self.device)
         self.transform = FieldTransform(card.normalisation)
         self.sampler: Sampler = build_sampler(card, self._autocast)
         self.calibration: Calibration | None = None
         self._found_batches: dict[tuple[int | str, bool], Batches] = {}
+
+    def __repr__(self) -> str:
+        kind = KINDS[self.card.facts.objective]
+        facts = {**facts_of(self.card), "draws with": self.draws_with}
+        if self.validated is not None:
+            facts["judged"] = self.validated.said
+        return lines_of(f"Emulator {self.card.name}: {kind}, seed {self.seed}", facts)
+
+    @property
+    def draws_with(self) -> str:
+        """Solver, evaluations and calibration of a draw that names none, in words."""
+        said = say_options(self.card, self.options_for(None))
+        if self.card.facts.objective in SOLVED:
+            found = "as was found" if self.found else "the default"
+            said += f" ({'as it was judged' if self.validated else found})"
+        return f"{said}, calibrated" if self.calibration else said
 
     @property
     def seed(self) -> int:
@@ -120,7 +143,12 @@ class Emulator(BaseEmulator):
 
     def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
         """Options that members are drawn with; see :func:`choose_options`."""
-        return choose_options(asked, self.found, self.card.name)
+        return choose_options(asked, self.found, self.card.name, self.validated)
+
+    @property
+    def names_options(self) -> bool:
+        """Whether the bundle says what it is drawn from with."""
+        return own_options(self.found, self.validated) is not None
 
     def _ensemble(
         self,

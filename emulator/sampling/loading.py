@@ -11,6 +11,7 @@ from emulator.io import DataError
 from emulator.model.bundle import bundles_in, read_bundle
 from emulator.model.calibration import CALIBRATION_FILE, read_calibration
 from emulator.model.found_solver import read_found
+from emulator.model.validated import read_validated
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
 
@@ -22,7 +23,7 @@ DEFAULT_MODEL = "results/demo/model"
 
 
 def load(
-    path: str | Path, *, device: str | torch.device | None = None, calibrated: bool = True
+    path: str | Path, *, device: str | torch.device | None = None, calibrated: bool | None = None
 ) -> Emulator | Mixture:
     """Load a bundle (a folder with ``model.json``), or all those of a training with several seeds.
 
@@ -33,8 +34,9 @@ def load(
     device
         ``"cpu"``, ``"cuda"``, ...; default: a GPU if there is one.
     calibrated
-        Draw with the calibration of each bundle that has one (``calibration.json``); False: as it
-        was trained.
+        True: draw with the calibration of each bundle that has one (``calibration.json``); False:
+        as it was trained. Default: as it was judged, if its bundle says so (``validated.json``),
+        else True.
 
     Returns
     -------
@@ -53,15 +55,15 @@ def load(
 
 
 def load_bundle(
-    folder: str | Path, *, device: str | torch.device | None = None, calibrated: bool = True
+    folder: str | Path, *, device: str | torch.device | None = None, calibrated: bool | None = None
 ) -> Emulator:
     """Load one bundle; arguments as of :func:`load`.
 
     Raises
     ------
     DataError
-        Also if it is that of a regression, which draws nothing, or if its ``solver.json`` or
-        ``calibration.json`` is damaged or of other weights.
+        Also if it is that of a regression, which draws nothing, or if its ``solver.json``,
+        ``calibration.json`` or ``validated.json`` is damaged or of other weights.
     """
     card, network = read_bundle(folder)
     if card.facts.objective == "regression":
@@ -71,7 +73,10 @@ def load_bundle(
             "The model lies in results/NAME/model.",
         )  # fmt: skip
     found = read_found(folder, card.weights_sha256)
-    model = Emulator(card, network, device=device, found=found)
+    validated = read_validated(folder, card.weights_sha256)
+    model = Emulator(card, network, device=device, found=found, validated=validated)
+    if calibrated is None:
+        calibrated = validated is None or validated.calibration is not None
     calibration = read_calibration(folder, card.weights_sha256) if calibrated else None
     if calibration is None:
         return model

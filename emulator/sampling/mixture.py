@@ -12,6 +12,8 @@ from torch import Tensor
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.io import EmulatorError
+from emulator.model.kinds import KINDS
+from emulator.model.lines import facts_of, lines_of
 from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
@@ -54,6 +56,20 @@ class Mixture(BaseEmulator):
         if len(set(seeds)) < len(seeds):
             raise EmulatorError(f"{', '.join(models)}: seeds must differ, got {seeds}")
 
+    def __repr__(self) -> str:
+        seeds = ", ".join(str(model.seed) for model in self.models)
+        kind = KINDS[self.card.facts.objective]
+        facts = facts_of(self.card) | {
+            key: "; ".join(dict.fromkeys(said))
+            for key, said in (
+                ("draws with", [model.draws_with for model in self.models]),
+                ("judged", [m.validated.said for m in self.models if m.validated is not None]),
+            )
+            if said
+        }
+        head = f"Mixture {self.card.name}: {len(self.models)} times a {kind}, seeds {seeds}"
+        return lines_of(head, facts)
+
     def _ensemble(
         self,
         condition: Condition,
@@ -64,7 +80,7 @@ class Mixture(BaseEmulator):
         asked: SamplingConfig | None,
         progress: bool,
     ) -> "xr.Dataset":
-        if asked is None and any(model.found is None for model in self.models):
+        if asked is None and not all(model.names_options for model in self.models):
             asked = SamplingConfig()  # one default for all
         n_models, parts = len(self.models), []
         for place, model in enumerate(self.models):
@@ -85,7 +101,7 @@ class Mixture(BaseEmulator):
         noise_of: Sequence[str] | None,
         asked: SamplingConfig | None,
     ) -> Tensor:
-        if asked is None and any(model.found is None for model in self.models):
+        if asked is None and not all(model.names_options for model in self.models):
             asked = SamplingConfig()
         n_models = len(self.models)
         parts = [
@@ -103,7 +119,7 @@ class Mixture(BaseEmulator):
 
     def options_for(self, asked: SamplingConfig | None) -> SamplingConfig:
         """Options that members of all models are drawn with."""
-        if asked is None and any(model.found is None for model in self.models):
+        if asked is None and not all(model.names_options for model in self.models):
             return SamplingConfig()
         return self.models[0].options_for(asked)
 

@@ -15,6 +15,7 @@ from emulator.model.bundle import read_bundle, read_residual
 from emulator.model.card import ModelCard
 from emulator.model.conditional import bind_condition, one_pass
 from emulator.model.field_transform import FieldTransform, network_channels
+from emulator.model.lines import facts_of, lines_of
 from emulator.networks.backbone import Backbone
 
 BATCH = 64
@@ -36,6 +37,10 @@ class Regression:
     def __init__(self, card: ModelCard, network: Backbone, residual: Tensor) -> None:
         self.card, self.network, self.residual = card, network, residual
         self.transform = FieldTransform(card.normalisation)
+
+    def __repr__(self) -> str:
+        facts = facts_of(self.card) | {"gives": "one mean, and a Gaussian residual about it"}
+        return lines_of(f"Regression {self.card.name}: seed {self.card.facts.seed}", facts)
 
     @classmethod
     def read(cls, folder: str | Path) -> "Regression":

@@ -26,7 +26,7 @@ def state_key(
         [
             sections,
             seed,
-            normalisation.model_dump(mode="json"),
+            normalisation.model_dump(mode="json", exclude={"conditions"}),  # changes no weight
             {name: list(splits[name]) for name in ("train", "validation")},
             *(() if teacher is None else (teacher,)),
         ]

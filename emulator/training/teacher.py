@@ -19,7 +19,7 @@ OF_TRAINING = {
         "weight", "min_snr", "sigmoid_bias", "mass_tilt", "times", "data_noise",
         "drop_params", "drop_each_param", "drop_context",
     },
-    "normalisation": {"defined_share"},
+    "normalisation": {"defined_share", "conditions"},
 }  # fmt: skip
 """Keys that a student may have otherwise: of how weights are trained, not of what they mean."""
 

@@ -16,7 +16,7 @@ from emulator.data.dataset import Batch, WindowDataset
 from emulator.data.maps import Maps, read_maps
 from emulator.diffusion.tables import tabulate
 from emulator.io import EmulatorError
-from emulator.metadata import provenance
+from emulator.metadata import commit, provenance
 from emulator.model.build import Objective, build_network
 from emulator.model.bundle import write_bundle
 from emulator.model.card import ModelCard
@@ -187,7 +187,7 @@ def train(
         | ({} if teacher is None else {"consistency": _ladder(config)}),
         metrics=metrics,
         attributes=provenance(label, torch=str(torch.__version__), **facts)
-        | _notice(training)
+        | _origin(training)
         | ({} if teacher is None else teacher.attributes()),
         weights_sha256="",
         schedule=_learned_schedule(module) if teacher is None else teacher.card.schedule,
@@ -312,6 +312,10 @@ def _ladder(config: ExperimentConfig) -> dict[str, Any]:
     return config.consistency.model_dump(mode="json", exclude={"teacher"})
 
 
-def _notice(maps: Sequence[Maps]) -> dict[str, str]:
-    notices = {str(m.attrs["notice"]) for m in maps if "notice" in m.attrs}
-    return {"notice": "; ".join(sorted(notices))} if notices else {}
+def _origin(maps: Sequence[Maps]) -> dict[str, str]:
+    """Suites and notices of the maps, and the commit of the code."""
+    said = {"commit": commit()}
+    for key in ("suite", "notice"):
+        values = {str(each.attrs[key]) for each in maps if key in each.attrs}
+        said[key] = "; ".join(sorted(values))
+    return {key: text for key, text in said.items() if text}

@@ -33,6 +33,7 @@ from emulator.validation.response_sets import (
     require_one_response_set,
     require_same_draws,
 )
+from emulator.validation.verdicts import write_verdicts
 from emulator.validation.wording import in_words_of
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
@@ -184,7 +185,7 @@ def _evaluate_one(
     forecasts = {} if response_set else forecast_windows(baselines, maps, ensemble, seed=SEED)
     of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
     case = Case(
-        ensemble=ensemble.drop_vars(of_members),
+        ensemble=ensemble.drop_vars([*of_members, "condition_score"], errors="ignore"),
         fields=fields,
         pixel_mpch=pixel_of(ensemble.attrs),
         mean_dmo=mean_dmo,
@@ -264,10 +265,12 @@ def validate(
     metrics_path: Path,
     acceptance_path: Path,
     regression: Path | None = None,
+    bundles: Sequence[Path] = (),
 ) -> None:
     """Evaluate, write ``metrics.nc`` and ``acceptance.json``, and enforce the bars if asked.
 
-    Both files are written before a missed bar raises, so that the report can show it.
+    ``bundles`` that drew the ensembles get ``validated.json``. All files are written before a
+    missed bar raises, so that the report can show it.
 
     Raises
     ------
@@ -280,5 +283,6 @@ def validate(
     used = ValidationConfig.model_validate(json.loads(metrics.attrs["config"]))
     table = acceptance.acceptance_table(metrics, used)
     acceptance.write_acceptance(table, metrics, acceptance_path)
+    write_verdicts(bundles, ensembles, maps_dir, splits, metrics, table)
     if config.enforce:
         acceptance.enforce(table)

@@ -30,6 +30,7 @@ from emulator.model.bundle import read_bundle
 from emulator.model.calibration import Calibration, Occupied, Spread, read_calibration
 from emulator.model.found_solver import FoundSolver, Measured, read_found
 from emulator.model.normalisation import Normalisation
+from emulator.model.validated import JudgedBar, Validated, read_validated
 from emulator.projection.blocks import parts_of, read_blocks
 from emulator.readers.catalogs import read_halos
 from emulator.readers.headers import Header
@@ -108,6 +109,18 @@ def write_calibration(folder):
     return folder / "calibration.json"
 
 
+def write_verdict(folder):
+    """A verdict on the weights ``w``."""
+    Validated(
+        weights_sha256="w", sampling=SamplingConfig(), calibration=None, split="test",
+        simulations=("CV_0",), runs=1, models=1, members=4, windows=2, commit="",
+        data={"maps": "0" * 64},
+        bars=(JudgedBar(name="CRPS gain, gas", field="gas", statistic="crps_gain", value=0.1,
+                        comparison=">=", threshold=0.02, verdict="met"),),
+    ).write(folder)  # fmt: skip
+    return folder / "validated.json"
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """One sound file of each kind, and how it is read: name -> (path, reader)."""
@@ -145,6 +158,8 @@ def files(tmp_path_factory):
             write_calibration(root / "card"),
             lambda path: read_calibration(path.parent, "w"),
         ),
+        # after these two, which remove it
+        "verdict": (write_verdict(root / "card"), lambda path: read_validated(path.parent, "w")),
         "weights": (root / "card/weights.safetensors", lambda path: read_bundle(path.parent)),
         "state": (root / "state/state.ckpt", last_state),
         "snapshot": (hydro, read_particles),
@@ -170,7 +185,8 @@ def damaged(path, folder, number):
 
 KINDS = (
     "maps", "lazy maps", "ensemble", "dataset", "normalisation", "splits", "manifest", "card",
-    "weights", "solver", "state", "snapshot", "twin", "catalogue", "window",
+    "weights", "solver", "calibration", "verdict", "state", "snapshot", "twin", "catalogue",
+    "window",
 )  # fmt: skip
 
 

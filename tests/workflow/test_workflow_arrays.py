@@ -35,6 +35,15 @@ def test_the_page_does_not_speak_of_matter(linear):
 
 
 @pytest.mark.slow
+def test_neither_does_the_card_of_the_model(linear):
+    card = (linear / "model/seed_0/README.md").read_text()
+    assert not re.findall(rf"(?i).{{0,40}}(?:{OF_MATTER}).{{0,40}}", card)
+    assert "16 x 24 pixels of 0.5 km, given forcing [W/m^2], height [m]" in card
+    written = (linear / "normalisation.json").read_text()
+    assert not re.search(r"cosmic_share|condition_floor", written)
+
+
+@pytest.mark.slow
 def test_metrics_have_units_of_their_own_and_names_without_matter(linear):
     metrics = read_dataset(linear / "metrics.nc")
     assert metrics["k"].attrs["units"] == "1/km"

@@ -67,6 +67,12 @@ CALIBRATED = [
     for seed in SEEDS
     if EXPERIMENT.calibration.enabled
 ]
+# what was judged of each model, beside its weights
+VERDICTS = [
+    f"{RESULTS}/model/seed_{seed}/{file}"
+    for seed in SEEDS
+    for file in ("validated.json", "README.md")
+]
 PAGE = "report.html" if SUITE.has_twins else "painted"  # what there is in the end
 REGRESSION = [f"{RESULTS}/regression/{file}" for file in BUNDLE if EXPERIMENT.regression.max_steps]
 EMULATOR = f"{shlex.quote(sys.executable)} -m emulator"

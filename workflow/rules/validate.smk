@@ -4,9 +4,11 @@ rule validate:
         expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),
         REGRESSION,
         f"{RESULTS}/splits.json",
+        models=expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
         config=stage_config("validate"),
     output:
         f"{RESULTS}/metrics.nc",
+        VERDICTS,
         report(f"{RESULTS}/acceptance.json", caption="../report/acceptance.rst", category="Verdict"),
     log:
         f"{RESULTS}/logs/validate.log",
@@ -16,8 +18,11 @@ rule validate:
     resources:
         mem_mb=memory_mb("validate"),
         runtime=minutes("validate"),
+    params:
+        models=lambda wildcards, input: flags("--model", [Path(p).parent for p in input.models]),
     shell:
-        "{EMULATOR} validate {input.config:q} --maps {PROCESSED}/maps --results {RESULTS} " + LOGGED
+        "{EMULATOR} validate {input.config:q} {params.models} --maps {PROCESSED}/maps"
+        " --results {RESULTS} " + LOGGED
 
 
 rule report:

@@ -9,12 +9,14 @@ from emulator.config import SamplingConfig
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
 from emulator.sampling.cf import describe
+from emulator.sampling.condition_score import check_conditions
 from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.options import as_sampling
 from emulator.sampling.given.parameters import params_of_maps
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box, prepare_box
 from emulator.sampling.painting.labels import Drawn, label_box
+from emulator.sampling.painting.scores import label_box_scores
 from emulator.sampling.painting.source import read_source
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ class Painter:
             overlap=overlap, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
         )  # fmt: skip
         card.require_trained_without(self.box.condition.params)
+        self.scores = check_conditions(self.box.windows, card, out_of_range)
         self.options = model.options_for(as_sampling(sampling))
 
     @property
@@ -122,4 +125,5 @@ class Painter:
         """Dataset of members ``(member, channel, y, x)``."""
         drawn = [self.model.drawn_by(member, self.options) for member in members]
         card = self.model.card
-        return describe(label_box(values, self.box, members, self.seed, self.options, card, drawn))
+        painted = label_box(values, self.box, members, self.seed, self.options, card, drawn)
+        return describe(label_box_scores(painted, self.box, self.scores))
