@@ -33,7 +33,7 @@ FORMAT_VERSION = 7
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
-* 7: which conditions the training saw.
+* 7: which conditions the training saw; models of arrays.
 * 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
   distillation.
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of

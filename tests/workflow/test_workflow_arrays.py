@@ -101,6 +101,10 @@ def test_a_model_of_arrays_is_drawn_from_by_names_or_arrays(linear):
     ):
         with pytest.raises(EmulatorError, match=said):
             model.sample(wrong, None, n_members=2)
+    labelled = xr.Dataset(named)
+    labelled["height"].attrs["units"] = "km"
+    with pytest.raises(EmulatorError, match="height: expected units 'm', got 'km'"):
+        model.sample(labelled, None, n_members=2)
     with pytest.raises(EmulatorError, match="unknown"):
         model.sample(given, {"Omega_m": 0.3}, n_members=2)
     with pytest.raises(EmulatorError, match="arrays are drawn whole"):
