@@ -185,13 +185,21 @@ class FieldTransform:
     def encode(self, condition: Condition) -> Encoded:
         """Log and z-score the DMO window and its context; scale the parameters.
 
-        A whole box has no context, and gets none. Conditions of arrays are seen as their rows say.
+        A whole box has no context, and gets none.
         """
         maps = torch.cat([condition.field.unsqueeze(1), condition.context], dim=1)
-        levels = slice(maps.shape[1])
-        mean = torch.tensor(self.normalisation.condition_mean[levels]).to(maps)[:, None, None]
-        std = torch.tensor(self.normalisation.condition_std[levels]).to(maps)[:, None, None]
-        fields = (condition_features(maps, self.normalisation) - mean) / std
+        fields = self.encode_layers(maps)
         scaled = self.normalisation.scale_params(condition.params).to(maps)
         known = torch.isfinite(scaled).to(maps)
         return Encoded(fields, torch.nan_to_num(scaled, nan=0.0), known)
+
+    def encode_layers(self, maps: Tensor) -> Tensor:
+        """Log and z-score DMO masses ``(..., layer, y, x)``: the window, and its context.
+
+        What it does to a pixel depends on the layer alone. Conditions of arrays are seen as their
+        rows say.
+        """
+        layers = slice(maps.shape[-3])
+        mean = torch.tensor(self.normalisation.condition_mean[layers]).to(maps)[:, None, None]
+        std = torch.tensor(self.normalisation.condition_std[layers]).to(maps)[:, None, None]
+        return (condition_features(maps, self.normalisation) - mean) / std

@@ -14,14 +14,17 @@ from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.model.card import Grid
+from emulator.progress import Progress
 from emulator.sampling.boxes import BoxEmulator
 from emulator.sampling.cf import describe
+from emulator.sampling.comparison import check_points
 from emulator.sampling.condition_score import check_conditions, label_scores
 from emulator.sampling.differentiable import detached, with_gradients
 from emulator.sampling.given.array_fields import prepare_arrays, read_arrays
 from emulator.sampling.given.options import as_sampling, require_numbers
 from emulator.sampling.given.parameters import params_of_maps
 from emulator.sampling.given.request import Given, read_given
+from emulator.sampling.inferring import InferringEmulator
 from emulator.sampling.inputs import (
     Observed,
     Policy,
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class BaseEmulator(BoxEmulator):
+class BaseEmulator(BoxEmulator, InferringEmulator):
     """Draws fields of a hydrodynamic run for dark-matter-only ones."""
 
     @property
@@ -271,11 +274,71 @@ class BaseEmulator(BoxEmulator):
         values = check_values(fields, prepared, self.fields, "fields")
         return self._log_density(values, prepared, n_steps, n_probes, seed)
 
+    def compare_params(
+        self,
+        fields: np.ndarray,
+        condition: Any,
+        params: Any,
+        points: np.ndarray,
+        *,
+        large_scale: Any = None,
+        centres: Any = None,
+        noise: float = 0.05,
+        n_noise: int = 128,
+        seed: int = 0,
+        out_of_range: Policy = "raise",
+        progress: bool = False,
+    ) -> "xr.Dataset":
+        """Log-likelihoods of parameters given fields, with common noise: for their differences.
+
+        Parameters
+        ----------
+        fields, condition, params, large_scale, centres, out_of_range
+            As of :meth:`log_likelihood`.
+        points
+            ``(point, param)``: all parameters of the model, physical values in its order.
+        noise
+            Standard deviation of noise that the fields are taken to have, in units of the
+            normalised ones (of a residual, of its spread). Not below that at which the solver ends:
+            what a model says of finer noise, its draws do not show.
+        n_noise
+            Levels of noise; even. The error falls as their root.
+        seed
+            Of the noise.
+        progress
+            Print a progress line on standard error.
+
+        Returns
+        -------
+        Dataset with ``log_likelihood (sample, point)`` [nats] and ``standard_error``, that of the
+        difference to the likeliest point of the sample; see
+        :mod:`emulator.diffusion.common_noise`. Of several models the density is the mean of
+        theirs.
+
+        Raises
+        ------
+        EmulatorError
+            For inputs that do not fit the model, and models without a density.
+        """
+        given = self._read(
+            condition, params, large_scale=large_scale, centres=centres, projection=None
+        )
+        prepared = self._prepare(given, out_of_range)
+        values = check_values(fields, prepared, self.fields, "fields")
+        table = check_points(points, self.params, noise, n_noise)
+        line = Progress("compare", len(values)) if progress else None
+        return self._compare(values, prepared, table, noise, n_noise, seed, line)
+
     def _read(self, condition: Any, params: Any, *, projection: str | None, **places: Any) -> Given:
         if not isinstance(self.card.grid, Grid):
             return read_arrays(condition, params, self.card, projection=projection, **places)
         if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
-            condition, own = read_source(condition, self.card.grid, projection)
+            condition, own, periodic = read_source(condition, self.card.grid, projection)
+            if not periodic:
+                raise EmulatorError(
+                    "condition: expected the map of a whole box, whose opposite edges touch, got a "
+                    "patch (attribute periodic): paint it, or pass windows and large_scale="
+                )
             params = params_of_maps(own, self.params) if params is None else params
         elif projection is not None:
             raise EmulatorError("projection: names a map of a file, and the condition is an array")
@@ -331,3 +394,16 @@ class BaseEmulator(BoxEmulator):
         self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int
     ) -> "xr.Dataset":
         """Log-density of fields; see :meth:`log_likelihood`."""
+
+    @abstractmethod
+    def _compare(
+        self,
+        values: np.ndarray,
+        condition: Condition,
+        points: np.ndarray,
+        noise: float,
+        n_noise: int,
+        seed: int,
+        line: Progress | None,
+    ) -> "xr.Dataset":
+        """Log-likelihoods of parameters; see :meth:`compare_params`."""

@@ -44,6 +44,10 @@ SAID: dict[str, tuple[str, str]] = {
     "centre": ("central pixel of the window in its map", Unit.PIXEL),
     "projection": ("number of the map that the window is of", _NUMBER),
     "projection_label": ("label of the map that the window is of", _NUMBER),
+    "mass": ("mass of the field in the map", Unit.MASS),
+    "total_over_dmo": ("mass of all fields over that of the DMO map", _NUMBER),
+    "baryons_over_cosmic": ("mass of the baryons over their cosmic share of the DMO map", _NUMBER),
+    "slab": ("label of the slab", _NUMBER),
     "k": ("wave number", Unit.WAVE_NUMBER),
     "n_modes": ("Fourier modes in the shell", _NUMBER),
 }
