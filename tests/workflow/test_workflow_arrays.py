@@ -105,6 +105,9 @@ def test_a_model_of_arrays_is_drawn_from_by_names_or_arrays(linear):
     labelled["height"].attrs["units"] = "km"
     with pytest.raises(EmulatorError, match="height: expected units 'm', got 'km'"):
         model.sample(labelled, None, n_members=2)
+    for option in ({"constraints": {"total": 1.0}}, {"differentiable": True}):
+        with pytest.raises(EmulatorError, match=f"{next(iter(option))}: of models of maps of"):
+            model.sample(given, None, n_members=2, **option)
     with pytest.raises(EmulatorError, match="unknown"):
         model.sample(given, {"Omega_m": 0.3}, n_members=2)
     with pytest.raises(EmulatorError, match="arrays are drawn whole"):

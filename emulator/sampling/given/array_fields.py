@@ -95,6 +95,22 @@ def prepare_arrays(given: Given, card: ModelCard, *, out_of_range: Policy = "rai
     return Condition(*(torch.from_numpy(np.array(array)) for array in arrays))
 
 
+def require_plain_call(**asked: Any) -> None:
+    """Refuse options of a call that are of maps of matter.
+
+    Raises
+    ------
+    EmulatorError
+        Names them.
+    """
+    named = [name for name, value in asked.items() if value is not None]
+    if named:
+        raise EmulatorError(
+            f"{', '.join(named)}: of models of maps of matter alone, and this one is of arrays: "
+            "leave it out"
+        )
+
+
 def _stacked(condition: Any, further: Any, rows: Sequence[Field]) -> np.ndarray:
     """Conditions as one array, in the form that they were given."""
     names = [row.name for row in rows]
