@@ -107,8 +107,8 @@ def _neural(model: Emulator, windows: xr.Dataset) -> Measurement:
         "Coverage by simulation",
         f"Neural posterior estimation: one flow for all windows, trained on {N_SIMULATIONS} that "
         f"the model draws ({SAMPLING.n_steps} evaluations each) with astrophysics of the prior; "
-        f"{N_MAPS} maps of {model.card.grid.window}^2 pixels, each for itself. Width: of the "
-        "central 68 % interval over that of the prior, in the scale of the prior. "
+        f"{N_MAPS} maps of {model.card.matter_grid.window}^2 pixels, each for itself. Width: of "
+        "the central 68 % interval over that of the prior, in the scale of the prior. "
         f"{spent:.0f} s in all on one core of a busy machine.",
         bars,
         ["fields", "parameter", "68 % interval holds", "90 % interval holds", "width", "mean rank"],

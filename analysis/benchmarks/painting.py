@@ -67,7 +67,7 @@ def _box(model: Emulator, run: str, axis: str) -> PaintedBox:
 
 def _tiled(model: Emulator, maps: Maps, number: int) -> np.ndarray:
     """Windows drawn one by one and put side by side, ``(member, channel, y, x)``."""
-    window, n = model.card.grid.window, maps.n_pixels
+    window, n = model.card.matter_grid.window, maps.n_pixels
     corners = [(y, x) for y in range(0, n, window) for x in range(0, n, window)]
     box = maps.select(["dmo"])[number, 0]
     centres = [(y + window // 2, x + window // 2) for y, x in corners]
@@ -98,7 +98,7 @@ def _power(fields: np.ndarray, pixel_mpch: float) -> xr.DataArray:
 
 
 def _seams(model: Emulator, boxes: list[PaintedBox]) -> Measurement:
-    pixel, window = model.card.grid.pixel_mpch, model.card.grid.window
+    pixel, window = model.card.matter_grid.pixel_mpch, model.card.matter_grid.window
     steps = {
         name: np.mean([_step_ratio(getattr(box, name), window) for box in boxes], axis=0)
         for name in ("blend", "tiled", "truth")

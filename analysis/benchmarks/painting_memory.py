@@ -46,7 +46,7 @@ def _peak(bundle: Path, widths: tuple[int, ...]) -> float:
     statistics = own.model_copy(update=update)
     config = UNetConfig(widths=widths, blocks=1, attention_levels=(), groups=8, embedding=32)
     network = build_network(config, DiffusionConfig(), statistics, "diffusion")
-    grid = card.grid.model_copy(update={"window": WINDOW})
+    grid = card.matter_grid.model_copy(update={"window": WINDOW})
     wide = card.model_copy(
         update={"normalisation": statistics, "grid": grid, "diffusion": DiffusionConfig()}
     )

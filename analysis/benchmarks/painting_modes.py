@@ -46,14 +46,14 @@ def paste_box(
         heavy = found.m200c >= threshold
         oracle[threshold] = replace_halos(
             truth, painter.background, Halos(*(part[heavy] for part in found)), Taper(),
-            window=model.card.grid.window, pixel_mpch=maps.pixel_mpch,
+            window=model.card.matter_grid.window, pixel_mpch=maps.pixel_mpch,
         )  # fmt: skip
     return pasted, oracle
 
 
 def measure_modes(model: Emulator, boxes: list[PaintedBox]) -> Measurement:
     """Power of total matter, gas and stars over the truth's, and mass, of every way to a box."""
-    pixel, names = model.card.grid.pixel_mpch, ["total", *model.channels]
+    pixel, names = model.card.matter_grid.pixel_mpch, ["total", *model.channels]
     ways = {
         "blend": [box.blend for box in boxes],
         "windows side by side": [box.tiled for box in boxes],
@@ -94,7 +94,12 @@ def measure_large_scales(model: Emulator, boxes: list[PaintedBox]) -> Measuremen
     scatter; both are separated here. Of a calibrated model the cross power of mean and truth is
     that of the conditional mean, and members have the power of the truth.
     """
-    pixel, window, rows, slopes = model.card.grid.pixel_mpch, model.card.grid.window, [], []
+    pixel, window, rows, slopes = (
+        model.card.matter_grid.pixel_mpch,
+        model.card.matter_grid.window,
+        [],
+        [],
+    )
     for i, name in enumerate(model.channels):
         members = [box.blend[:, i].astype(np.float64) for box in boxes]
         truths = [box.truth[i].astype(np.float64) for box in boxes]

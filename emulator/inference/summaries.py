@@ -45,7 +45,7 @@ class Summaries:
         self.names = tuple(names)
         self.channels = card.normalisation.channels
         self.floor = card.normalisation.condition_floor_msunh
-        self.pixel_mpch = card.grid.pixel_mpch
+        self.pixel_mpch = card.matter_grid.pixel_mpch
 
     def of_fields(self, fields: np.ndarray, condition: np.ndarray) -> np.ndarray:
         """Of fields ``(sample, channel, y, x)`` in their units and DMO masses ``(sample, y, x)``.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from emulator.config.suites.redshifts import PARAMETER
 from emulator.io import DataError
-from emulator.model.card import Grid
+from emulator.model.card import Grid, ModelCard
 
 AGREEMENT = 1.0e-4
 
@@ -68,14 +68,14 @@ def said_redshift(
     return {PARAMETER: float(attrs["redshift"]), **(own or {})}
 
 
-def common_redshift(grid: Grid, names: list[str], params: Tensor) -> dict[str, float]:
+def common_redshift(card: ModelCard, params: Tensor) -> dict[str, float]:
     """Attribute ``redshift`` of what is drawn with parameters ``(batch, param)``, if all share it.
 
     Empty where the grid says it.
     """
-    if grid.redshift is not None or PARAMETER not in names:
+    if not card.has_told_redshift:
         return {}
-    told = np.unique(params[:, names.index(PARAMETER)].numpy())
+    told = np.unique(params[:, list(card.normalisation.params).index(PARAMETER)].numpy())
     return {PARAMETER: float(told[0])} if len(told) == 1 and np.isfinite(told[0]) else {}
 
 

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -13,25 +12,24 @@ from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
+from emulator.model.card import Grid
 from emulator.progress import Progress
+from emulator.sampling.asked import prepare_asked, read_asked
 from emulator.sampling.boxes import BoxEmulator
 from emulator.sampling.cf import describe
 from emulator.sampling.comparison import check_points
-from emulator.sampling.condition_score import check_conditions, label_scores
+from emulator.sampling.condition_score import label_scores
 from emulator.sampling.differentiable import detached, with_gradients
+from emulator.sampling.given.array_fields import require_plain_call
 from emulator.sampling.given.options import as_sampling, require_numbers
-from emulator.sampling.given.parameters import params_beside
-from emulator.sampling.given.request import Given, read_given
 from emulator.sampling.inferring import InferringEmulator
 from emulator.sampling.inputs import (
     Observed,
     Policy,
     check_observed,
     check_values,
-    prepare_condition,
 )
 from emulator.sampling.labels import label_call
-from emulator.sampling.painting.source import read_source
 from emulator.sampling.sums import check_sums, hold_sums, with_sums
 
 if TYPE_CHECKING:
@@ -104,7 +102,8 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             source that :func:`~emulator.sampling.painting.source.read_source` reads. The attributes
             of xarray objects (``units``, ``pixel_mpch``, ``depth_mpch``, ``redshift``), where there
             are any, must be those of the training. An astropy Quantity is converted, with h where
-            it needs one (:mod:`emulator.sampling.given.quantities`).
+            it needs one (:mod:`emulator.sampling.given.quantities`). Of a model of arrays see
+            :func:`emulator.sampling.given.array_fields.read_arrays`.
         params
             Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
             order, or one mapping for each sample. None or NaN is an unknown value. Default: those
@@ -174,13 +173,15 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
         """
         require_numbers(n_members=n_members, first_member=first_member, seed=seed)
         asked = as_sampling(sampling)
-        given = self._read(
+        if not isinstance(self.card.grid, Grid):
+            require_plain_call(constraints=constraints, differentiable=differentiable or None)
+        given = read_asked(
             detached(condition) if differentiable else condition,
-            detached(params) if differentiable else params,
+            detached(params) if differentiable else params, self.card,
             large_scale=detached(large_scale) if differentiable else large_scale,
             centres=centres, centres_mpch=centres_mpch, projection=projection,
         )  # fmt: skip
-        prepared = self._prepare(given, out_of_range)
+        prepared = prepare_asked(given, self.card, out_of_range)
         n_samples = len(prepared.field)
         if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
             raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
@@ -263,11 +264,11 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
         trained: a calibration (``calibration.json``) changes draws, and no density.
         """
         require_numbers(seed=seed)
-        given = self._read(
-            condition, params, large_scale=large_scale, centres=centres, centres_mpch=centres_mpch,
-            projection=projection,
+        given = read_asked(
+            condition, params, self.card, large_scale=large_scale, centres=centres,
+            centres_mpch=centres_mpch, projection=projection,
         )  # fmt: skip
-        prepared = self._prepare(given, out_of_range)
+        prepared = prepare_asked(given, self.card, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")
         return self._log_density(values, prepared, n_steps, n_probes, seed)
 
@@ -317,38 +318,14 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
         EmulatorError
             For inputs that do not fit the model, and models without a density.
         """
-        given = self._read(
-            condition, params, large_scale=large_scale, centres=centres, projection=None
+        given = read_asked(
+            condition, params, self.card, large_scale=large_scale, centres=centres, projection=None
         )
-        prepared = self._prepare(given, out_of_range)
+        prepared = prepare_asked(given, self.card, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")
         table = check_points(points, self.params, noise, n_noise)
         line = Progress("compare", len(values)) if progress else None
         return self._compare(values, prepared, table, noise, n_noise, seed, line)
-
-    def _read(self, condition: Any, params: Any, *, projection: str | None, **places: Any) -> Given:
-        if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
-            condition, own, periodic = read_source(condition, self.card.grid, projection)
-            if not periodic:
-                raise EmulatorError(
-                    "condition: expected the map of a whole box, whose opposite edges touch, got a "
-                    "patch (attribute periodic): paint it, or pass windows and large_scale="
-                )
-            params = params_beside(own, params, self.card, "condition")
-        elif projection is not None:
-            raise EmulatorError("projection: names a map of a file, and the condition is an array")
-        elif params is None:
-            params = params_beside(None, None, self.card, "condition")
-        return read_given(condition, params, self.card, **places)
-
-    def _prepare(self, given: Given, out_of_range: Policy) -> Condition:
-        prepared = prepare_condition(
-            given.field, given.params, self.card.normalisation, self.card.grid,
-            large_scale=given.large_scale, centres=given.centres, out_of_range=out_of_range,
-        )  # fmt: skip
-        self.card.require_trained_without(prepared.params)
-        check_conditions(prepared, self.card, out_of_range)
-        return prepared
 
     @property
     @abstractmethod

@@ -61,7 +61,7 @@ def draw_nested(
         for number, table in enumerate(points):
             condition = given.condition._replace(params=table)
             fields = _draw(model, condition, number, n_members, seed, sampling, out_of_range)
-            pixel = model.card.grid.pixel_mpch
+            pixel = model.card.matter_grid.pixel_mpch
             own.append(fields if of == "fields" else SUMMARIES[of](fields, pixel))
             if line is not None:
                 line.advance()

@@ -52,7 +52,8 @@ def prepare_known(
     whole = [{**row, **free} for row in rows]
     given = read_given(condition, whole, card, large_scale=large_scale, centres=centres)
     prepared = prepare_condition(
-        given.field, given.params, card.normalisation, card.grid, large_scale=given.large_scale,
+        given.field, given.params, card.normalisation, card.matter_grid,
+        large_scale=given.large_scale,
         centres=given.centres, out_of_range=out_of_range,
     )  # fmt: skip
     return PartlyKnown(prepared, names)

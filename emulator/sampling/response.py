@@ -83,7 +83,7 @@ def measure_response(
     for painter in all_painters:
         values = np.stack([painter.draw(member, line) for member in members])
         fields = painter.label(values, members)["fields"]
-        pixel = painter.model.card.grid.pixel_mpch
+        pixel = painter.model.card.grid.pixel
         found.append({name: SUMMARIES[name](fields, pixel) for name in summaries})
     first = all_painters[0].label(values[:1] * 0.0, [0])
     return _assemble(found, places, summaries, first["fields"].attrs["units"]).assign_attrs(

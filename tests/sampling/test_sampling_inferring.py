@@ -14,6 +14,7 @@ from emulator.config import SamplingConfig
 from emulator.inference.coverage import measure_coverage
 from emulator.io import EmulatorError, read_dataset, write_dataset
 from emulator.model.bundle import write_bundle
+from emulator.sampling.asked import prepare_asked, read_asked
 from emulator.sampling.mixture import Mixture
 
 FEW = SamplingConfig(n_steps=2)
@@ -38,8 +39,8 @@ def exact(model, fields, drawn, points):
     """``E ln N(x(fields, point) + s eps; 0, 1 + s^2)``, ``(sample, point)``."""
     nats = np.empty((len(fields), len(points)))
     for sample, point in np.ndindex(*nats.shape):
-        given = model._read(drawn.isel(sample=[sample]), points[point], projection=None)
-        own = model._prepare(given, "warn")
+        given = read_asked(drawn.isel(sample=[sample]), points[point], model.card, projection=None)
+        own = prepare_asked(given, model.card, "warn")
         x = model.transform.transform(torch.from_numpy(fields[sample : sample + 1]), own).double()
         square = float((x**2).sum())
         variance, dimension = 1 + NOISE**2, x.numel()

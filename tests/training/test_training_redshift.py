@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 import xarray as xr
 from tiny import SPLITS
 
@@ -12,7 +11,6 @@ from emulator.data.maps import read_maps
 from emulator.io import DataError
 from emulator.model.card import Grid
 from emulator.model.redshift import (
-    common_redshift,
     require_own_redshift,
     require_told_redshift,
     with_redshift,
@@ -60,10 +58,6 @@ def test_what_a_map_says_of_its_redshift_is_what_the_model_is_told():
         ([1.0], own, grid),
     ):
         assert with_redshift(params, known, of, "m") == params
-    table = torch.tensor([[1.0, 0.5], [2.0, 0.5]], dtype=torch.float64)
-    assert common_redshift(grid, ["a", "redshift"], table) == own
-    assert common_redshift(grid, ["redshift", "a"], table) == {}
-    assert common_redshift(fixed, ["a", "redshift"], table) == {}
     # unknown, of a model that was trained without it at times
     require_own_redshift({"redshift": 0.5}, {"redshift": float("nan")}, "m")
 

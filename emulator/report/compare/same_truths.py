@@ -22,10 +22,11 @@ RTOL = 1.0e-6
 DEFINITION = {"unit", "run", "particles", "mean_of", "sum_of", "signed"}
 """What a field is, by keys of its row."""
 
-GEOMETRY = ("pixel_mpch", "box_size_mpch", "depth_mpch", "redshift")
+GEOMETRY = ("pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "pixel")
 
 TRUTHS = {
     "power_dmo": "windows, by the spectra of their DMO maps",
+    "power_condition": "windows, by the spectra of their conditions",
     "power_truth": "truths, by their spectra",
     "mass_truth": "truths, by their masses",
     "score_oracle": "re-drawn truths, by their score",

@@ -109,7 +109,7 @@ def params_beside(own: Mapping[str, float] | None, params: Any, card: ModelCard,
         Neither says what the model is conditioned on, or they say different redshifts.
     """
     given = params_of_maps(own, list(card.normalisation.params)) if params is None else params
-    return with_redshift(given, own, card.grid, where)
+    return with_redshift(given, own, card.matter_grid, where)
 
 
 def check_range(table: np.ndarray, normalisation: Normalisation, policy: Policy) -> None:

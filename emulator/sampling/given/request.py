@@ -61,7 +61,7 @@ def read_given(
     attrs = getattr(condition, "attrs", {})
     require_told_redshift(attrs, list(card.normalisation.params), rows, "condition")
     if hasattr(condition, "data_vars"):
-        require_same_grid(condition.attrs, card.grid, "condition")
+        require_same_grid(condition.attrs, card.matter_grid, "condition")
         large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale
         condition = _variable(condition, "condition")
     field = _masses(condition, "condition", card, hubble)
@@ -79,7 +79,7 @@ def _masses(values: Any, name: str, card: ModelCard, hubble: np.ndarray | None) 
     if is_quantity(values):
         return convert(values, "Msun", name, hubble)
     attrs = getattr(values, "attrs", {})
-    require_same_grid(attrs, card.grid, name)
+    require_same_grid(attrs, card.matter_grid, name)
     unit = attrs.get("units", Unit.MASS_PER_PIXEL)
     if unit != Unit.MASS_PER_PIXEL:
         raise EmulatorError(
@@ -108,5 +108,5 @@ def _places(
     if is_quantity(places):
         places, centres = as_pairs(convert(places, "Mpc", name, hubble), name), None
     if centres is None:
-        return centres_at(places, field.shape, card.grid.pixel_mpch)
+        return centres_at(places, field.shape, card.matter_grid.pixel_mpch)
     return pixel_centres(places, field.shape)

@@ -91,7 +91,7 @@ class HaloPainter(Painter):
             options.get("sampling"),
         )
         self.noise_of = options.get("noise_of")
-        grid, shape = model.card.grid, self.box.tiles.shape
+        grid, shape = model.card.matter_grid, self.box.tiles.shape
         found = halos_of(source, projection) if halos is None else halos
         chosen = np.asarray(found.m200c) >= mass_threshold
         found = Halos(*(np.asarray(part)[chosen] for part in found))
@@ -110,7 +110,7 @@ class HaloPainter(Painter):
 
     def draw(self, member: int, progress: Progress | None = None) -> np.ndarray:
         """One member, ``(channel, y, x)``."""
-        grid = self.model.card.grid
+        grid = self.model.card.matter_grid
         box = self.box.condition.field[0].numpy()
         centres = halo_centres(self.halos, grid.pixel_mpch, box.shape)
         names = None

@@ -67,7 +67,7 @@ def label_box(
     axes = {
         name: (
             name,
-            (span.offset + np.arange(span.size) + 0.5) * card.grid.pixel_mpch,
+            (span.offset + np.arange(span.size) + 0.5) * card.grid.pixel,
             {**length, "long_name": name},
         )
         for name, span in zip(("y", "x"), box.spans, strict=True)
@@ -90,7 +90,7 @@ def label_box(
         attrs={
             "Conventions": "CF-1.11",
             **card.grid.attributes(),
-            **common_redshift(card.grid, list(card.normalisation.params), box.condition.params),
+            **common_redshift(card, box.condition.params),
             "fields": dump_fields(fields),
             "sampling": json.dumps(
                 options.model_dump(mode="json") | {"seed": seed, "n_members": len(members)}

@@ -83,13 +83,13 @@ class Painter:
         card = model.card
         if isinstance(source, np.ndarray):
             source = plain_array(source, "map")
-        field, own, says_periodic = read_source(source, card.grid, projection)
+        field, own, says_periodic = read_source(source, card.matter_grid, projection)
         params = params_beside(own, params, card, str(getattr(source, "name", "map")))
         if periodic is None:
             periodic = says_periodic
         self.model, self.seed, self.field = model, seed, field
         self.box = prepare_box(
-            field, params, card.normalisation, card.grid,
+            field, params, card.normalisation, card.matter_grid,
             overlap=overlap, periodic=periodic, origin=origin, noise_of=noise_of,
             out_of_range=out_of_range,
         )  # fmt: skip

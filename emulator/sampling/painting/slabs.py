@@ -125,11 +125,11 @@ class SlabPainter:
         **options: Any,
     ) -> None:
         fields, self.labels, own = read_slabs(
-            source, model.card.grid, projection, drop_remainder=drop_remainder
+            source, model.card.matter_grid, projection, drop_remainder=drop_remainder
         )
         if params is None and own is not None:
             params = {k: v for k, v in own.items() if k in model.card.normalisation.params}
-        params = with_redshift(params, own, model.card.grid, "slabs")
+        params = with_redshift(params, own, model.card.matter_grid, "slabs")
         if options.get("periodic") is None:
             said = getattr(source, "attrs", {}).get("periodic", True)
             options["periodic"] = bool(np.all(said))
