@@ -36,8 +36,9 @@ Text = Annotated[str, _Value(min_length=1, max_length=60), AfterValidator(_print
 class Field(BaseModel):
     """One field: what it is, how it is made, how it is learned and judged.
 
-    A field without ``mean_of`` is a mass that adds up; ``mean_of`` names a property of its
-    particles, of which the field is the mass-weighted mean.
+    A field is a mass that adds up, unless it has ``mean_of``: a property of its particles, of which
+    the field is the mass-weighted mean; or ``sum_of``: a property that adds up and is no mass, of
+    which the field is the sum over the area of a pixel.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -48,15 +49,22 @@ class Field(BaseModel):
         str(Unit.MASS_PER_PIXEL), description=f"unit of its values: {', '.join(OF_FIELDS)}"
     )
     color: str = _Value("#009E73", pattern=r"^#[0-9A-Fa-f]{6}$", description="colour in figures")
-    run: Literal["dmo", "hydro"] = _Value("hydro", description="the twin whose particles it is of")
+    run: Literal["dmo", "hydro", "array"] = _Value(
+        "hydro", description="the twin whose particles it is of; array: it is an array of a file"
+    )
     particles: tuple[Particles, ...] = _Value(
-        min_length=1, description="particles that it is made from"
+        (), description="particles that it is made from; none of an array"
     )
     mean_of: str | None = _Value(
         None,
         pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
         description="property whose mass-weighted mean it is: temperature, or the name of a "
-        "dataset; null: a mass, which adds up",
+        "dataset; null: no mean",
+    )
+    sum_of: Literal["compton_y"] | None = _Value(
+        None,
+        description="property whose sum over particles, per physical area of a pixel, it is; null: "
+        "a mass or a mean",
     )
     signed: bool = _Value(False, description="whether values may be negative")
     sparse: bool = _Value(False, description="whether most pixels are empty")
@@ -77,6 +85,11 @@ class Field(BaseModel):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Field":
+        if self.run == "array":
+            self._require_array()
+            return self
+        if not self.particles:
+            raise ValueError(f"{self.name}: particles: expected the kinds that it is made from")
         if self.unit not in list(OF_FIELDS):
             raise ValueError(f"unknown unit {self.unit!r}; there are {', '.join(OF_FIELDS)}")
         if self.adds_up and self.unit != Unit.MASS_PER_PIXEL:
@@ -84,15 +97,42 @@ class Field(BaseModel):
                 f"{self.name}: a mass is in {Unit.MASS_PER_PIXEL}, not in {self.unit}; a field in "
                 "another unit is a mean of something (mean_of)"
             )
-        if self.mean_of is not None and self.share is not None:
-            raise ValueError(f"{self.name}: a mean is no share of the matter")
+        if self.mean_of is not None and self.sum_of is not None:
+            raise ValueError(f"{self.name}: a field is a mean_of or a sum_of, not both")
+        if self.sum_of is not None and self.unit != Unit.DIMENSIONLESS:
+            raise ValueError(f"{self.name}: {self.sum_of} is in 1, not in {self.unit}")
+        if not self.adds_up and self.share is not None:
+            what = "mean" if self.sum_of is None else f"sum of {self.sum_of}"
+            raise ValueError(f"{self.name}: a {what} is no share of the matter")
         require_transform(self, self.transform)
         return self
 
+    def _require_array(self) -> None:
+        """An array has a unit of its own, and nothing that only matter has."""
+        _printable(self.unit)
+        matter = {
+            "particles": bool(self.particles),
+            "mean_of": self.mean_of is not None,
+            "sum_of": self.sum_of is not None,
+            "share": self.share is not None,
+        }
+        named = [key for key, is_given in matter.items() if is_given]
+        if named:
+            raise ValueError(
+                f"{self.name}: {', '.join(named)} belong to fields that are made of particles, and "
+                "this one is read from a file: leave them out"
+            )
+        if self.transform in ("log", "asinh") and "floor" not in self.model_fields_set:
+            raise ValueError(
+                f"{self.name}: transform {self.transform} needs its floor, in {self.unit}: what is "
+                "added before the logarithm, or the scale of an asinh"
+            )
+        require_transform(self, self.transform)
+
     @property
     def adds_up(self) -> bool:
-        """Whether it is a mass: a sum over particles, not a mean."""
-        return self.mean_of is None
+        """Whether it is a mass that adds up: no mean, no sum of anything else, and no array."""
+        return self.mean_of is None and self.sum_of is None and self.run != "array"
 
 
 def require_transform(field: Field, transform: TransformName) -> None:
@@ -107,6 +147,11 @@ def require_transform(field: Field, transform: TransformName) -> None:
         raise ValueError(
             f"transform {transform} needs values of zero or more, and {field.name} is signed; "
             "use asinh or identity"
+        )
+    if transform in ("log_ratio", "asinh_ratio", "hurdle") and field.run == "array":
+        raise ValueError(
+            f"transform {transform} is relative to a share of the condition, which an array such "
+            f"as {field.name} does not have; use log, asinh or identity"
         )
     if transform in ("log_ratio", "asinh_ratio", "hurdle") and field.share is None:
         raise ValueError(
@@ -179,6 +224,16 @@ FIELDS: dict[str, Field] = {
             mean_of="temperature",
             transform="log",
             floor=100.0,
+        ),
+        Field(
+            name="compton_y",
+            label="Compton y",
+            unit=str(Unit.DIMENSIONLESS),
+            color="#56B4E9",
+            particles=("gas",),
+            sum_of="compton_y",
+            transform="log",
+            floor=1.0e-11,
         ),
     )
 }

@@ -20,7 +20,8 @@ KINDS = ("truth", "members")
 class BispectrumRatio(Metric):
     """Equilateral ``B(k, k, k)`` and squeezed ``B(k, k, k_long)``, members over truth.
 
-    No bar: few massive halos make up most of it, and runs scatter accordingly.
+    Of square windows of matter alone. No bar: few massive halos make up most of it, and runs
+    scatter accordingly.
     """
 
     name = "bispectrum"
@@ -38,9 +39,9 @@ class BispectrumRatio(Metric):
     place = 45.0
 
     def compute(self, case: Case) -> xr.Dataset:
-        """Means ``(field, triangle, triangle_k)``; empty of windows below 6 pixels a side."""
-        side = case.ensemble.sizes["x"]
-        if side < SMALLEST_SIDE:
+        """Means ``(field, triangle, triangle_k)``; empty of small windows, and of arrays."""
+        side = min(case.shape)
+        if side < SMALLEST_SIDE or side < max(case.shape) or not case.domain.is_matter:
             return xr.Dataset()
         triangles = build_triangles(side, case.pixel_mpch)
         n_windows, n_members = case.ensemble.sizes["sample"], case.n_members

@@ -95,7 +95,7 @@ def _raw_moments(case: Case, name: str, side: int) -> np.ndarray:
     if side == 1:
         truth, members = case.shared(case_logs)
         y = truth[None] if name == "truth" else members
-    elif case.ensemble.sizes["x"] % side:
+    elif any(pixels % side for pixels in case.shape):
         n_members = 1 if name == "truth" else case.n_members
         return np.full((n_members, len(case.fields), 4), np.nan)
     else:

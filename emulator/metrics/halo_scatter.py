@@ -61,7 +61,7 @@ class HaloScatter(Metric):
     place = 73.0
 
     def compute(self, case: Case) -> xr.Dataset:
-        """Moments ``(halo_mass, halo_moment, halo_moment_of)``; empty without halos or two masses."""
+        """Moments ``(halo_mass, halo_moment, halo_moment_of)``; empty without halos."""
         around, rows = case.shared(halo_apertures), with_total(case.fields)
         kept = _masses(rows)
         if around is None or len(kept) < 2:

@@ -73,7 +73,7 @@ class StructuralSimilarity(Metric):
     def compute(self, case: Case) -> xr.Dataset:
         """Means ``(channel,)``; empty of windows below 11 pixels; NaN without re-draws."""
         ensemble = case.ensemble
-        if ensemble.sizes["x"] < 2 * REACH + 1:
+        if min(case.shape) < 2 * REACH + 1:
             return xr.Dataset()
         truth, members = case.shared(case_logs)
         n = len(members)

@@ -75,7 +75,7 @@ class TwoSample(Metric):
 
     def compute(self, case: Case) -> xr.Dataset:
         """Residuals ``(sample, alike, channel, summary_of)``; the truth is ``alike`` 0."""
-        if case.ensemble.sizes["x"] < 2 * N_BINS:
+        if min(case.shape) < 2 * N_BINS:
             return xr.Dataset()
         names = ["mean", *(f"power {i}" for i in range(N_BINS))]
         attrs = {"units": ONE, "long_name": "residual of window summaries, truth first"}

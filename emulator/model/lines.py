@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from emulator.config import EVALUATIONS, SamplingConfig
 from emulator.config.names import SOLVED
+from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.fields import Field
-from emulator.model.card import ModelCard
+from emulator.model.card import Grid, ModelCard
 from emulator.model.normalisation import ParameterScale
 
 _SHOWN = 6
@@ -45,11 +46,24 @@ def say_fields(fields: Sequence[Field]) -> str:
 def say_window(card: ModelCard) -> str:
     """Geometry of the windows and how their maps were made."""
     grid = card.grid
+    if not isinstance(grid, Grid):
+        rows, columns = grid.shape
+        given = ", ".join(f"{field.name} [{field.unit}]" for field in card.domain.conditions)
+        return f"{rows} x {columns} pixels of {grid.pixel:.9g} {grid.length_unit}, given {given}"
     context = ", ".join(f"x{factor}" for factor in card.normalisation.context_factors) or "none"
     return (
         f"{grid.window} pixels of {grid.pixel_mpch:.9g} Mpc/h, {grid.depth_mpch:g} Mpc/h deep, "
-        f"redshift {grid.redshift:g}, kernel {grid.deposit or 'not known'}, context {context}"
+        f"{say_redshift(card)}, kernel {grid.deposit or 'not known'}, context {context}"
     )
+
+
+def say_redshift(card: ModelCard) -> str:
+    """The redshift of the maps, or those between which it is a parameter."""
+    redshift = card.matter_grid.redshift
+    if redshift is not None:
+        return f"redshift {redshift:g}"
+    scale = card.normalisation.params[REDSHIFT]
+    return f"redshift {scale.minimum:g} to {scale.maximum:g}"
 
 
 def say_parameters(scales: Mapping[str, ParameterScale]) -> str:

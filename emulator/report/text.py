@@ -1,5 +1,6 @@
 """Numbers and phrases that several sections write alike."""
 
+from collections.abc import Mapping
 from typing import Any
 
 BAND = "Bands are intervals of 68 %, from a jackknife over runs."
@@ -26,6 +27,12 @@ def with_interval(values: Any, form: str = ".2f") -> str:
 def number(value: float) -> str:
     """Three digits; a dash where there is no value."""
     return UNKNOWN if value != value else f"{value:.3g}"
+
+
+def k_range_of(config: Mapping[str, Any]) -> tuple[float, float]:
+    """Range of wave numbers of the bars, of the section ``validation`` as JSON."""
+    low, high = config.get("k_range") or (config["k_min_hmpc"], config["k_max_hmpc"])
+    return float(low), float(high)
 
 
 def join(names: list[str]) -> str:

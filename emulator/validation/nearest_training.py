@@ -22,7 +22,7 @@ from emulator.data.maps import Maps, read_maps
 from emulator.fields import Field
 from emulator.metrics.log_maps import log_maps
 from emulator.metrics.nearest import Nearest
-from emulator.validation.scales import mean_dmo_of, scales_of
+from emulator.validation.scales import scales_of, unit_of
 
 Array = NDArray[np.float32]
 
@@ -186,5 +186,5 @@ def _logs_of_maps(maps: Maps, fields: Sequence[Field]) -> Array:
     values = xr.DataArray(
         maps.select(names), dims=("projection", "channel", "y", "x"), coords={"channel": names}
     )
-    logs = log_maps(values, scales_of(maps, fields, mean_dmo_of(maps)), fields)
+    logs = log_maps(values, scales_of(maps, fields, unit_of(maps)), fields)
     return logs.values.astype(np.float32)

@@ -6,12 +6,15 @@ import numpy as np
 import xarray as xr
 
 from emulator.data.maps import Maps
-from emulator.fields import CONDITION, Field
+from emulator.fields import Field
 
 
-def mean_dmo_of(maps: Maps) -> float:
-    """Mean of the condition over all projections [Msun/h per pixel]."""
-    return float(maps.select([CONDITION.name]).mean(dtype=np.float64))
+def unit_of(maps: Maps) -> float:
+    """Mean DMO mass over all projections [Msun/h per pixel]; of arrays, rms of the condition."""
+    name = maps.conditions[0]
+    if not maps.domain.is_matter:
+        return _rms(maps, name)
+    return float(maps.select([name]).mean(dtype=np.float64))
 
 
 def scales_of(maps: Maps, fields: Sequence[Field], mean_dmo: float) -> xr.DataArray:

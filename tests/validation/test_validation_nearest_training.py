@@ -21,7 +21,7 @@ from emulator.validation.nearest_training import (
     nearest_windows,
     read_training,
 )
-from emulator.validation.scales import mean_dmo_of, scales_of
+from emulator.validation.scales import scales_of, unit_of
 
 FIELDS = find_fields(fabricated.CHANNELS)
 WINDOW = fabricated.WINDOW
@@ -149,7 +149,7 @@ def test_a_model_that_copies_is_flagged(training):
 def test_scales_are_those_of_the_box(suite):
     maps_dir, splits = suite
     maps = read_maps(maps_dir / f"{splits['train'][0]}.h5")
-    scales = scales_of(maps, FIELDS, mean_dmo_of(maps))
+    scales = scales_of(maps, FIELDS, unit_of(maps))
     assert scales.values == pytest.approx(maps.select(["dmo"]).mean(dtype=np.float64))
     values = xr.DataArray(
         maps.select(list(fabricated.CHANNELS)),

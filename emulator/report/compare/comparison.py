@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from emulator.domain import domain_of
 from emulator.metrics.forecasts import MODEL
 from emulator.report.compare.bars import Row, grouped_rows, n_met
 from emulator.report.compare.inputs import Trained, read_trained
@@ -73,7 +74,7 @@ def compare(folders: Sequence[Path]) -> Comparison:
         models=models,
         labels=labels,
         ratios=score_ratios(models),
-        bars=grouped_rows(models),
+        bars=grouped_rows(models, domain_of(models[0].metrics.attrs, models[0].folder)),
         slopes=response_slopes(models),
         seeds=seed_table(models, labels),
         notes=_notes(models),

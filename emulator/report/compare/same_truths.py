@@ -19,10 +19,14 @@ from emulator.io import DataError
 RTOL = 1.0e-6
 """Sums of the same pixels on another machine differ by less."""
 
-GEOMETRY = ("pixel_mpch", "box_size_mpch", "depth_mpch", "redshift")
+DEFINITION = {"unit", "run", "particles", "mean_of", "sum_of", "signed"}
+"""What a field is, by keys of its row."""
+
+GEOMETRY = ("pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "pixel")
 
 TRUTHS = {
     "power_dmo": "windows, by the spectra of their DMO maps",
+    "power_condition": "windows, by the spectra of their conditions",
     "power_truth": "truths, by their spectra",
     "mass_truth": "truths, by their masses",
     "score_oracle": "re-drawn truths, by their score",
@@ -105,7 +109,7 @@ def _require_same_fields(
         )  # fmt: skip
     tables = [
         {
-            field.name: field.model_dump(include={"unit", "run", "particles", "mean_of", "signed"})
+            field.name: field.model_dump(include=DEFINITION)
             for field in load_fields(each.attrs, expected, where)
         }
         for each in (reference, metrics)

@@ -8,11 +8,17 @@ from emulator.report.figures import style
 
 def plot_correlation(metrics: xr.Dataset, k_range: tuple[float, float]) -> Figure:
     """``r(k)`` of a member, and of the DMO condition, with the truth."""
+    domain = style.domain_of_file(metrics)
+    of_condition = "dmo" if domain.is_matter else "condition"
     return _panels(
         metrics,
         k_range,
         {
-            "correlation_dmo_truth": ("DMO with truth", style.GREY, ":"),
+            f"correlation_{of_condition}_truth": (
+                f"{domain.condition_label} with truth",
+                style.GREY,
+                ":",
+            ),
             "correlation_member_truth": ("member with truth", style.MODEL, "-"),
         },
     )
@@ -38,7 +44,7 @@ def _panels(
     known = style.fields_of(metrics)
     figure, axes = style.new_figure(rows, columns, size=(8.2, 2.9 * rows))
     for ax, name in zip(axes.ravel(), fields, strict=False):
-        style.wave_number_axis(ax, k, k_range)
+        style.wave_number_axis(ax, metrics["k"], k_range)
         for variable, (label, color, dashes) in lines.items():
             values = metrics[variable].sel(field=name)
             style.band(ax, k, values, color, label, linestyle=dashes)

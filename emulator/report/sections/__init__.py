@@ -31,6 +31,7 @@ from emulator.report.sections.scores import scores_section
 from emulator.report.sections.solvers import solvers_sections
 from emulator.report.sections.spectra import spectra_section
 from emulator.report.text import independent_runs
+from emulator.report.translate import translate
 
 
 def build_sections(inputs: Inputs) -> list[Section]:
@@ -49,15 +50,19 @@ def build_sections(inputs: Inputs) -> list[Section]:
     ]
     for section in measured:
         section.runs = independent_runs(inputs.acceptance["n_runs"])
+    domain = inputs.domain
+    responses = [responses_section(inputs.metrics, config)] if domain.is_matter else []
+    for section in measured:
+        translate(section, domain)
     return [
         maps_section(inputs),
         *measured,
-        responses_section(inputs.metrics, config),
+        *responses,
         training_section(inputs),
         *solvers_sections(inputs),
         *noise_scale_sections(inputs),
         cost_section(inputs),
-        build_provenance(inputs, config),
+        build_provenance(inputs, json.loads(inputs.metrics.attrs["config"])),
     ]
 
 

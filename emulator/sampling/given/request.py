@@ -10,6 +10,7 @@ import numpy as np
 
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
+from emulator.model.redshift import require_told_redshift
 from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.centres import Centres, as_pairs, centres_at, pixel_centres
 from emulator.sampling.given.parameters import hubble_of, parameter_rows
@@ -57,8 +58,10 @@ def read_given(
     """
     rows = parameter_rows(params, list(card.normalisation.params))
     hubble = hubble_of(rows, list(card.normalisation.params))
+    attrs = getattr(condition, "attrs", {})
+    require_told_redshift(attrs, list(card.normalisation.params), rows, "condition")
     if hasattr(condition, "data_vars"):
-        require_same_grid(condition.attrs, card.grid, "condition")
+        require_same_grid(condition.attrs, card.matter_grid, "condition")
         large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale
         condition = _variable(condition, "condition")
     field = _masses(condition, "condition", card, hubble)
@@ -76,7 +79,7 @@ def _masses(values: Any, name: str, card: ModelCard, hubble: np.ndarray | None) 
     if is_quantity(values):
         return convert(values, "Msun", name, hubble)
     attrs = getattr(values, "attrs", {})
-    require_same_grid(attrs, card.grid, name)
+    require_same_grid(attrs, card.matter_grid, name)
     unit = attrs.get("units", Unit.MASS_PER_PIXEL)
     if unit != Unit.MASS_PER_PIXEL:
         raise EmulatorError(
@@ -105,5 +108,5 @@ def _places(
     if is_quantity(places):
         places, centres = as_pairs(convert(places, "Mpc", name, hubble), name), None
     if centres is None:
-        return centres_at(places, field.shape, card.grid.pixel_mpch)
+        return centres_at(places, field.shape, card.matter_grid.pixel_mpch)
     return pixel_centres(places, field.shape)

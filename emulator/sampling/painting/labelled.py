@@ -10,6 +10,7 @@ import numpy as np
 from emulator.fields import CONDITION
 from emulator.io import DataError, is_file, open_store
 from emulator.model.card import Grid
+from emulator.model.redshift import said_redshift
 from emulator.sampling.grids import require_same_grid
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def open_labelled(path: Path) -> "xr.Dataset":
 
 def map_of(
     source: "xr.Dataset | xr.DataArray", grid: Grid, projection: str | None, where: str
-) -> tuple[np.ndarray, dict[str, float] | None]:
-    """The DMO map ``(y, x)`` [Msun/h per pixel] of labelled arrays, and the parameters they name.
+) -> tuple[np.ndarray, dict[str, float] | None, bool]:
+    """The DMO map ``(y, x)`` [Msun/h per pixel] of labelled arrays, and what they say of it.
 
     Parameters
     ----------
@@ -57,6 +58,11 @@ def map_of(
     where
         The file, for messages.
 
+    Returns
+    -------
+    The map, the parameters they name, and whether it is periodic (attribute ``periodic``; a map
+    that does not say is).
+
     Raises
     ------
     DataError
@@ -69,14 +75,16 @@ def map_of(
     found = _variable(source, where) if isinstance(source, xr.Dataset) else source
     attrs = {**source.attrs, **found.attrs}
     require_same_grid(attrs, grid, where)
-    if not attrs.get("periodic", 1):
+    periodic = bool(np.all(attrs.get("periodic", 1)))
+    if not periodic and "species" in found.dims:
         raise DataError(where, "maps of a whole box", "ready windows: draw them with sample()")
     for name, label in (("species", CONDITION.name), ("projection", projection)):
         if name in found.dims:
             found = _choose(found, name, label, where)
         elif name == "projection" and projection is not None:
             raise DataError(f"{where}:projection", repr(projection), "one map without a label")
-    return _plane(found, where), _params(attrs, where)
+    own = said_redshift(_params(attrs, where), attrs, grid, where)
+    return _plane(found, where), own, periodic
 
 
 def _variable(dataset: "xr.Dataset", where: str) -> "xr.DataArray":
