@@ -62,7 +62,7 @@ class StructuralSimilarity(Metric):
                 "member_truth": "Of ln(x / s), range fixed to 0.001 to 1000. Good: that of two "
                 "members below, not 1; higher: members are blurred, lower: they miss structure.",
                 "member_member": "What a draw of the right law has with the truth as well.",
-                "truth_redraw": "What chaos leaves of the same halos. A dash: no re-draws.",
+                "truth_redraw": "What two draws of the truth have in common. A dash: no re-draws.",
             }[pair],
             ".3f",
         )
