@@ -18,11 +18,13 @@ TITLES = ("DMO (condition)", "truth", "one member", "ensemble mean", "ensemble s
 PANELS, BARS = (0, 3, 4, 5, 8), {0: 1, 3: 6, 4: 9}
 MAX_DECADES = 4
 """Longest colour scale: the edges of star particles reach down to masses that mean nothing."""
-WIDTHS = (1.0, 0.06, 0.42, 1.0, 1.0, 1.0, 0.06, 0.42, 1.0, 0.06)
+WIDTHS = (1.0, 0.06, 1.15, 1.0, 1.0, 1.0, 0.06, 0.66, 1.0, 0.06)
+LABEL, TICK = 10.5, 9.5
+"""Sizes of text [pt]; on a phone one point is one pixel."""
 
 
 def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
-    """Rows: channels; columns: condition, truth, member, mean, standard deviation.
+    """Rows: channels; columns: condition (once), truth, member, mean, standard deviation.
 
     Parameters
     ----------
@@ -41,22 +43,24 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     known = style.fields_of(ensemble)
     channels = [str(name) for name in window["channel"].values]
     side = window.sizes["x"] * float(ensemble.attrs["pixel_mpch"])
-    figure = Figure(figsize=(13.5, 2.25 * len(channels) + 0.8))
+    figure = Figure(figsize=(11.4, 1.85 * len(channels) + 0.8))
     inch = 1.0 / figure.get_figheight()
-    margins = {"left": 0.05, "right": 0.945, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
+    margins = {"left": 0.055, "right": 0.93, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
     grid = figure.add_gridspec(
         len(channels), len(WIDTHS), width_ratios=WIDTHS, wspace=0.06, hspace=0.1, **margins
     )
     for row, name in enumerate(channels):
         axes = _draw_row(figure, grid, row, known[name], window.sel(channel=name), member, side)
-        axes[0].set_ylabel(f"{known[name].label}\ny [Mpc/h]")
-        for ax, title in zip(axes, TITLES, strict=True):
+        axes["truth"].set_ylabel(f"{known[name].label}\ny [Mpc/h]", fontsize=LABEL)
+        for title, ax in axes.items():
             if row == 0:
                 ax.set_title(title)
-            if row == len(channels) - 1:
-                ax.set_xlabel("x [Mpc/h]")
+            if row == len(channels) - 1 or title == TITLES[0]:
+                ax.set_xlabel("x [Mpc/h]", fontsize=LABEL)
             else:
                 ax.tick_params(labelbottom=False)
+        if TITLES[0] in axes:
+            axes[TITLES[0]].set_ylabel("y [Mpc/h]", fontsize=LABEL)
     return figure
 
 
@@ -68,35 +72,42 @@ def _draw_row(
     fields: xr.Dataset,
     member: int,
     side: float,
-) -> list[Axes]:
-    """The five panels of one channel with their colour bars."""
+) -> dict[str, Axes]:
+    """The panels of one channel with their colour bars, by title; the first has the condition."""
     members = fields["fields"].transpose("member", "y", "x").values
     truth, condition = fields["truth"].values, fields["condition"].values
-    std, scale = members.std(axis=0, ddof=1), _scale(truth, signed=field.signed)
-    colors = "coolwarm" if field.signed else "viridis"
+    std, scale = members.std(axis=0, ddof=1), color_scale(truth, signed=field.signed)
+    colors = color_map(field)
     panels = (
-        (condition, _scale(condition), "viridis", "DMO", CONDITION.unit),
+        (condition, color_scale(condition), "viridis", "DMO", CONDITION.unit),
         (truth, scale, colors, "", ""),
         (members[member], scale, colors, "", ""),
         (members.mean(axis=0), scale, colors, field.label, field.unit),
-        (std, _scale(std), "cividis", f"std of {field.label}", field.unit),
+        (std, color_scale(std), "cividis", f"std of {field.label}", field.unit),
     )
-    axes = []
+    axes = {}
     for place, (values, norm, cmap, what, unit) in enumerate(panels):
+        if place == 0 and row > 0:
+            continue
         ax = figure.add_subplot(grid[row, PANELS[place]])
         image = _show(ax, values, side, norm, cmap)
-        if place > 0:
-            ax.tick_params(labelleft=False)
+        ax.tick_params(labelsize=TICK, labelleft=place < 2)
         if place in BARS:
             bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, BARS[place]]))
-            bar.set_label(f"{what}  [{unit}]", fontsize=8)
-            bar.ax.tick_params(labelsize=8)
+            bar.set_label(f"{what}\n[{unit}]", fontsize=TICK)
+            bar.ax.tick_params(labelsize=TICK)
             bar.ax.yaxis.set_minor_formatter(NullFormatter())
-        axes.append(ax)
+        axes[TITLES[place]] = ax
     return axes
 
 
-def _scale(values: np.ndarray, *, signed: bool = False) -> Normalize:
+def color_map(field: Field) -> str:
+    """Of truth and members: two-sided for fields with a sign."""
+    return "coolwarm" if field.signed else "viridis"
+
+
+def color_scale(values: np.ndarray, *, signed: bool = False) -> Normalize:
+    """Logarithmic, from the 2 % to the 99.9 % quantile of occupied pixels; see `plot_maps`."""
     if signed:
         highest = float(np.quantile(np.abs(values), 0.999)) or 1.0
         return Normalize(-highest, highest)
