@@ -28,12 +28,11 @@ from emulator.report.sections.running import cost_section, training_section
 from emulator.report.sections.scores import scores_section
 from emulator.report.sections.solvers import solvers_sections
 from emulator.report.sections.spectra import spectra_section
-from emulator.report.text import independent_runs
+from emulator.report.text import of_runs
 
 
-def build_sections(inputs: Inputs) -> list[Section]:
-    """All sections in reading order."""
-    config = _validation_config(inputs.metrics)
+def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
+    """All sections in reading order; ``config`` is that of :func:`validation_config`."""
     measured = [
         spectra_section(inputs.metrics, config),
         calibration_section(inputs.metrics, config),
@@ -44,7 +43,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
         *other_sections(inputs.metrics, inputs.acceptance["bars"]),
     ]
     for section in measured:
-        section.runs = independent_runs(inputs.acceptance["n_runs"])
+        section.runs = of_runs(inputs.acceptance["n_runs"], inputs.acceptance["n_simulations"])
     return [
         maps_section(inputs),
         *measured,
@@ -57,7 +56,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
     ]
 
 
-def _validation_config(metrics: xr.Dataset) -> dict[str, Any]:
+def validation_config(metrics: xr.Dataset) -> dict[str, Any]:
     """The config that the metrics were judged by.
 
     Raises
