@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-sampling bench-painting lint format schema clean
+.PHONY: help install demo dry-run test test-fast test-long mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-sampling bench-painting bench-inference lint format schema clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); torch is large: this takes a few minutes once"
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,inference,dev]'
 	# the oracle of the solvers' tests; its samplers need neither torchvision nor gdown, which it names
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps azula
 	@touch $@
@@ -78,8 +78,11 @@ bench-arms: demo  ## options of training and channels, each through the demo's j
 bench-sampling: demo  ## time of members beside their networks, and a peer's cost: two minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.sampling
 
-bench-painting: demo  ## seams, power and time of whole boxes: a minute
+bench-painting: demo  ## seams, power, time and memory of whole boxes: minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.painting
+
+bench-inference: demo  ## coverage of posteriors of parameters, precision of likelihoods: ten minutes
+	$(BIN)/python -m analysis.benchmarks.inference
 
 bench-scaling: demo  ## scores against steps, parameter points and width: hours
 	$(BIN)/python -m analysis.benchmarks.scaling

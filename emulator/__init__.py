@@ -1,7 +1,8 @@
 """An emulator pipeline for conditional fields: from a dark-matter-only field to hydrodynamic ones.
 
 ``emulator.load(path)`` returns an :class:`Emulator` (or a :class:`Mixture` of several);
-``emulator.sample(condition, params)`` draws from the default model. Importing this package is
+``emulator.sample(condition, params)`` draws from the default model; ``emulator.simulator(model,
+...)`` makes a simulator of a model, for inference. Importing this package is
 light: torch is loaded on first use.
 """
 
@@ -11,10 +12,10 @@ from emulator.metadata import package_version
 
 if TYPE_CHECKING:
     from emulator.sampling.ensemble import Emulator
-    from emulator.sampling.loading import load, sample
+    from emulator.sampling.loading import load, sample, simulator
     from emulator.sampling.mixture import Mixture
 
-__all__ = ["Emulator", "Mixture", "load", "sample"]
+__all__ = ["Emulator", "Mixture", "load", "sample", "simulator"]
 __version__ = package_version()
 
 

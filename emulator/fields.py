@@ -48,9 +48,11 @@ class Field(BaseModel):
         str(Unit.MASS_PER_PIXEL), description=f"unit of its values: {', '.join(OF_FIELDS)}"
     )
     color: str = _Value("#009E73", pattern=r"^#[0-9A-Fa-f]{6}$", description="colour in figures")
-    run: Literal["dmo", "hydro"] = _Value("hydro", description="the twin whose particles it is of")
+    run: Literal["dmo", "hydro", "array"] = _Value(
+        "hydro", description="the twin whose particles it is of; array: it is an array of a file"
+    )
     particles: tuple[Particles, ...] = _Value(
-        min_length=1, description="particles that it is made from"
+        (), description="particles that it is made from; none of an array"
     )
     mean_of: str | None = _Value(
         None,
@@ -77,6 +79,11 @@ class Field(BaseModel):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Field":
+        if self.run == "array":
+            self._require_array()
+            return self
+        if not self.particles:
+            raise ValueError(f"{self.name}: particles: expected the kinds that it is made from")
         if self.unit not in list(OF_FIELDS):
             raise ValueError(f"unknown unit {self.unit!r}; there are {', '.join(OF_FIELDS)}")
         if self.adds_up and self.unit != Unit.MASS_PER_PIXEL:
@@ -89,10 +96,31 @@ class Field(BaseModel):
         require_transform(self, self.transform)
         return self
 
+    def _require_array(self) -> None:
+        """An array has a unit of its own, and nothing that only matter has."""
+        _printable(self.unit)
+        matter = {
+            "particles": bool(self.particles),
+            "mean_of": self.mean_of is not None,
+            "share": self.share is not None,
+        }
+        named = [key for key, is_given in matter.items() if is_given]
+        if named:
+            raise ValueError(
+                f"{self.name}: {', '.join(named)} belong to fields that are made of particles, and "
+                "this one is read from a file: leave them out"
+            )
+        if self.transform in ("log", "asinh") and "floor" not in self.model_fields_set:
+            raise ValueError(
+                f"{self.name}: transform {self.transform} needs its floor, in {self.unit}: what is "
+                "added before the logarithm, or the scale of an asinh"
+            )
+        require_transform(self, self.transform)
+
     @property
     def adds_up(self) -> bool:
         """Whether it is a mass: a sum over particles, not a mean."""
-        return self.mean_of is None
+        return self.mean_of is None and self.run != "array"
 
 
 def require_transform(field: Field, transform: TransformName) -> None:
@@ -107,6 +135,11 @@ def require_transform(field: Field, transform: TransformName) -> None:
         raise ValueError(
             f"transform {transform} needs values of zero or more, and {field.name} is signed; "
             "use asinh or identity"
+        )
+    if transform in ("log_ratio", "asinh_ratio", "hurdle") and field.run == "array":
+        raise ValueError(
+            f"transform {transform} is relative to a share of the condition, which an array such "
+            f"as {field.name} does not have; use log, asinh or identity"
         )
     if transform in ("log_ratio", "asinh_ratio", "hurdle") and field.share is None:
         raise ValueError(

@@ -63,6 +63,7 @@ def test_each_member_is_of_one_job(members, per_job, jobs):
         ({"sources": {"A_1": BOX}}, ["painting.sources", "A_1", "rename the source"]),
         ({"sources": {"a/b": BOX}}, ["painting.sources", "a/b"]),
         ({"sources": {"a": {"path": "m.npy", "projections": ["z"]}}}, ["m.npy", "one map"]),
+        ({"sources": {"a": {"path": "m.csv"}}}, ["sources.a", ".zarr", "m.csv"]),
         ({"sources": {"a": {"params": {}}}}, ["painting.sources.a.path", "required"]),
         (
             {"sources": {"a": {**BOX, "params": {"A_SN9": 1.0}}}},

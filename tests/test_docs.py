@@ -13,7 +13,7 @@ import yaml
 
 import emulator.metrics
 from emulator.cli import app
-from emulator.config import DataConfig, parse_config
+from emulator.config import DataConfig, parse_config, read_config
 from emulator.fields import FIELDS, TARGETS, summands
 from emulator.suites import build_suite
 
@@ -33,12 +33,34 @@ def parameters(page):
 
 
 EXAMPLES = parameters(SUITES)
+ARRAYS = parameters(ROOT / "docs/arrays.md")
 
 
 @pytest.mark.parametrize("block", EXAMPLES)
 def test_every_example_is_a_config(block):
     config = parse_config(yaml.safe_load(block))
     assert build_suite(config.suite, "root").inputs(config.data, config.suite.simulations()[0])
+
+
+@pytest.mark.parametrize("block", ARRAYS)
+def test_every_example_of_arrays_is_a_config(block):
+    config = parse_config(yaml.safe_load(block))
+    assert build_suite(config.suite, "root").inputs(config.data, config.suite.simulations()[0])
+
+
+@pytest.mark.parametrize("block", ARRAYS[:2])
+def test_the_examples_of_arrays_are_those_that_are_shipped(block):
+    """But for colours and bars."""
+    told = parse_config(yaml.safe_load(block))
+    shipped = read_config(ROOT / f"configs/{told.name}.yaml")
+    plain = {"color": "#009E73", "power_tolerance": None}
+    bare = [field.model_copy(update=plain) for field in shipped.suite.conditions]
+    assert tuple(bare) == told.suite.conditions
+    same = shipped.suite.model_copy(update={"conditions": told.suite.conditions})
+    assert same == told.suite
+    assert [f.model_copy(update=plain) for f in shipped.data.targets] == list(told.data.targets)
+    assert shipped.data.split == told.data.split
+    assert shipped.data.shape == told.data.shape
 
 
 @pytest.mark.parametrize("block", parameters(FIELDS_PAGE))
@@ -203,8 +225,8 @@ def test_the_suite_kind_of_the_page_reads_its_files(monkeypatch, tmp_path):
     from emulator.data.maps import read_maps
     from emulator.suites.mapmaking import project_simulation
 
-    section = load(monkeypatch, "emulator/config/suites/arrays.py").ArraysSuite
-    module = load(monkeypatch, "emulator/suites/arrays.py")
+    section = load(monkeypatch, "emulator/config/suites/stacks.py").StacksSuite
+    module = load(monkeypatch, "emulator/suites/stacks.py")
     names = ["Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2"]
     config = section(
         name="Mine", root=str(tmp_path), sets={"LH": 1}, parameter_names=["Name", *names],

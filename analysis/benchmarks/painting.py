@@ -1,9 +1,11 @@
-"""Painting of a whole box: seams, power beside windows one by one, time, and what is not network.
+"""Painting of a whole box: seams, power beside other ways to one, time, and memory.
 
 Needs the demo (`make demo`): its model, and the maps of two held-out runs. Writes ``painting.json``
 and ``painting.md``.
 """
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,20 +13,26 @@ import numpy as np
 import torch
 import xarray as xr
 
+from analysis.benchmarks.painting_modes import (
+    PaintedBox,
+    measure_large_scales,
+    measure_modes,
+    paste_box,
+)
 from analysis.benchmarks.runner import FOLDER
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement, to_markdown
 from emulator.config import maps_file, maps_folder
 from emulator.data.maps import Maps, read_maps
 from emulator.io import write_json, write_text
 from emulator.metrics.power_spectrum import power_spectrum
-from emulator.model.field_transform import Encoded
 from emulator.sampling.batches import MOST
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.loading import load_bundle
+from emulator.sampling.painting.network import windows_at_once
 from emulator.sampling.painting.painter import Painter
 
 MODEL = Path("results/demo/model/seed_0")
-RUNS, AXES, MEMBERS = ("CV_0", "CV_1"), ("x", "z"), 2
+RUNS, AXES, MEMBERS = ("CV_0", "CV_1"), ("x", "z"), 4
 FLOOR = 1.0e8
 LEAD = """# Painting: whole boxes
 
@@ -36,30 +44,30 @@ def main() -> None:
     """Measure, and write the page."""
     model = load_bundle(MODEL, device="cpu")
     found = [_box(model, run, axis) for run in RUNS for axis in AXES]
-    sections = {"painting": [_seams(model, found).to_json(), _times(model).to_json()]}
+    measured = [
+        _seams(model, found), measure_modes(model, found), measure_large_scales(model, found),
+        _times(model), _memory(),
+    ]  # fmt: skip
+    sections = {"painting": [each.to_json() for each in measured]}
     write_json(FOLDER / "painting.json", sections, sealed=False)
     write_text(FOLDER / "painting.md", to_markdown(sections, LEAD))
     print(FOLDER / "painting.md")
 
 
-class _Box:
-    """Painted members, members of windows side by side, and the truth of one box."""
-
-    def __init__(self, painted: np.ndarray, tiled: np.ndarray, truth: np.ndarray) -> None:
-        self.painted, self.tiled, self.truth = painted, tiled, truth
-
-
-def _box(model: Emulator, run: str, axis: str) -> _Box:
+def _box(model: Emulator, run: str, axis: str) -> PaintedBox:
     path = maps_file(maps_folder("demo"), run)
     maps = read_maps(path)
     painted = model.paint(path, projection=axis, n_members=MEMBERS)["fields"].values
     number = maps.projections.index(axis)
-    return _Box(painted, _tiled(model, maps, number), maps.select(model.channels)[number])
+    truth = maps.select(model.channels)[number]
+    pasted, oracle = paste_box(model, path, maps, axis, truth, MEMBERS)
+    dmo = maps.select(["dmo"])[number, 0]
+    return PaintedBox(dmo, truth, painted, _tiled(model, maps, number), pasted, oracle)
 
 
 def _tiled(model: Emulator, maps: Maps, number: int) -> np.ndarray:
     """Windows drawn one by one and put side by side, ``(member, channel, y, x)``."""
-    window, n = model.card.grid.window, maps.n_pixels
+    window, n = model.card.matter_grid.window, maps.n_pixels
     corners = [(y, x) for y in range(0, n, window) for x in range(0, n, window)]
     box = maps.select(["dmo"])[number, 0]
     centres = [(y + window // 2, x + window // 2) for y, x in corners]
@@ -89,16 +97,16 @@ def _power(fields: np.ndarray, pixel_mpch: float) -> xr.DataArray:
     return power_spectrum(array / array.mean(("y", "x")), pixel_mpch=pixel_mpch).mean("member")
 
 
-def _seams(model: Emulator, boxes: list[_Box]) -> Measurement:
-    pixel, window = model.card.grid.pixel_mpch, model.card.grid.window
+def _seams(model: Emulator, boxes: list[PaintedBox]) -> Measurement:
+    pixel, window = model.card.matter_grid.pixel_mpch, model.card.matter_grid.window
     steps = {
         name: np.mean([_step_ratio(getattr(box, name), window) for box in boxes], axis=0)
-        for name in ("painted", "tiled", "truth")
+        for name in ("blend", "tiled", "truth")
     }
-    spectra = [[_power(each, pixel) for each in (box.painted, box.tiled)] for box in boxes]
+    spectra = [[_power(each, pixel) for each in (box.blend, box.tiled)] for box in boxes]
     ones, others = (xr.concat(part, "box").sum("box") for part in zip(*spectra, strict=True))
     ratio: xr.DataArray = ones / others
-    masses = [box.painted.mean((0, 2, 3)) / box.truth.mean((1, 2)) for box in boxes]
+    masses = [box.blend.mean((0, 2, 3)) / box.truth.mean((1, 2)) for box in boxes]
     rows, bars = [], []
     for i, name in enumerate(model.channels):
         large = ratio.isel(channel=i).where(ratio.k < 1.0, drop=True)
@@ -106,14 +114,14 @@ def _seams(model: Emulator, boxes: list[_Box]) -> Measurement:
         rows.append(
             [
                 name,
-                *(f"{steps[kind][i]:.3f}" for kind in ("painted", "tiled", "truth")),
+                *(f"{steps[kind][i]:.3f}" for kind in ("blend", "tiled", "truth")),
                 f"{float(large.min()):.3f} to {float(large.max()):.3f}",
                 f"{float(middle.min()):.3f} to {float(middle.max()):.3f}",
                 f"{np.mean([mass[i] for mass in masses]):.4f}",
             ]
         )
         if i < 2:
-            apart = abs(steps["painted"][i] - steps["truth"][i])
+            apart = abs(steps["blend"][i] - steps["truth"][i])
             bars.append(Bar(f"steps across borders, painted - truth, {name}", apart, 0.0, 0.02))
     return Measurement(
         "Seams and power",
@@ -139,9 +147,12 @@ def _times(model: Emulator) -> Measurement:
     """A member, and the passes of the network in it by themselves."""
     painter = Painter(model, maps_file(maps_folder("demo"), RUNS[0]), projection="z")
     painter.draw(0)
-    tiles = painter.box.tiles
-    windows = painter.box.windows.rows(range(min(MOST, len(tiles.corners))))
-    given: Encoded = model.transform.encode(windows)
+    box, tiles = painter.box, painter.box.tiles
+    at_once = windows_at_once(MOST, tiles.window, model.device)
+    n_windows = min(at_once, len(tiles.corners))
+    condition = model.transform.encode(box.condition.repeat(n_windows))
+    fields = model.transform.encode_layers(box.cut(range(n_windows)))
+    given = condition._replace(fields=fields)
     z = torch.randn(len(given.fields), model.sampler.noise_channels, tiles.window, tiles.window)
     gamma = torch.zeros(len(z))
     batches = painter.passes / len(z)
@@ -168,6 +179,25 @@ def _times(model: Emulator) -> Measurement:
         ],
         ["", "seconds"],
         [["a member", f"{member:.2f}"], ["the network alone", f"{network:.2f}"]],
+    )
+
+
+def _memory() -> Measurement:
+    """A large box in a process of its own, with a network of no training."""
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.benchmarks.painting_memory", str(MODEL)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = [line.split("|") for line in done.stdout.splitlines()]
+    peak = max(float(row[-1]) for row in rows)
+    return Measurement(
+        "Memory",
+        "Most memory of a process [GiB], torch included, that paints a member of a box of 1024 x "
+        "1024 pixels by windows of 128 with three scales of context, in one evaluation; networks "
+        "of no training.",
+        [Bar("a member of 1024 x 1024 pixels [GiB]", peak, 0.0, 2.0)],
+        ["", "GiB"],
+        rows,
     )
 
 

@@ -53,7 +53,7 @@ def main() -> None:
 def _windows(model: Emulator) -> Measurement:
     """A batch of windows from the public call, and the evaluations in it by themselves."""
     maps = read_maps(maps_file(maps_folder("demo"), RUN))
-    box, window = maps.select(["dmo"])[0, 0], model.card.grid.window
+    box, window = maps.select(["dmo"])[0, 0], model.card.matter_grid.window
     params = {name: maps.params[name] for name in model.params}
     places = range(window // 2, len(box), window)
     centres = [(y, x) for y in places for x in places][:WINDOWS]
@@ -158,7 +158,10 @@ def _peer() -> Measurement:
 
 def _network_alone(model: Emulator, batch: int, evaluations: int) -> Callable[[], None]:
     """Evaluations of the network on windows that are encoded already."""
-    window, condition = model.card.grid.window, 1 + len(model.card.normalisation.context_factors)
+    window, condition = (
+        model.card.matter_grid.window,
+        1 + len(model.card.normalisation.context_factors),
+    )
     n_params = len(model.params)
     z = torch.randn(batch, model.sampler.noise_channels, window, window)
     given = (

@@ -78,7 +78,7 @@ def measure_network() -> str:
 
 def _draw(model: Emulator, simulations: Sequence[str], options: dict[str, object]) -> xr.DataArray:
     """Fields of all windows of one projection of each simulation."""
-    window = model.card.grid.window
+    window = model.card.matter_grid.window
     drawn: list[xr.DataArray] = []
     for name in simulations:
         maps = read_maps(MAPS / f"{name}.h5")
@@ -98,6 +98,6 @@ def _draw(model: Emulator, simulations: Sequence[str], options: dict[str, object
 def _mean_power(model: Emulator, fields: xr.DataArray) -> xr.DataArray:
     """Mean over members and windows of the power of each, by channel."""
     relative = fields / fields.mean()
-    power = power_spectrum(relative, pixel_mpch=model.card.grid.pixel_mpch)
+    power = power_spectrum(relative, pixel_mpch=model.card.matter_grid.pixel_mpch)
     mean: xr.DataArray = power.mean(("sample", "member"))
     return mean

@@ -13,6 +13,7 @@ from emulator.cli.boxes import paint, response
 from emulator.cli.bundles import card, show
 from emulator.cli.config import cost, schema
 from emulator.cli.ensembles import export, sample
+from emulator.cli.inference import infer
 from emulator.cli.model import calibrate, fit, info, regress, train, tune
 from emulator.cli.power import power
 from emulator.cli.results import compare, report, validate
@@ -37,6 +38,7 @@ app.add_typer(bundle, name="bundle")
 EXTRAS = {
     **dict.fromkeys(("dask", "distributed", "numba", "pytorch_lightning"), "pipeline"),
     "scoringrules": "pipeline",
+    "sbi": "inference",
     **dict.fromkeys(("jinja2", "matplotlib"), "report"),
     **dict.fromkeys(("astropy", "zarr"), "formats"),
 }
@@ -45,7 +47,7 @@ EXTRAS = {
 # in the order of --help
 COMMANDS = (
     simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, paint,
-    response, power, validate, report, compare, schema,
+    response, infer, power, validate, report, compare, schema,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -1,12 +1,16 @@
 """Commands on whole boxes: paint them, and say what parameters do to them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from emulator.cli.options import AS_PATH, Manifest
 from emulator.io import EmulatorError
+
+if TYPE_CHECKING:
+    from emulator.sampling.ensemble import Emulator
+    from emulator.sampling.mixture import Mixture
 
 Model = Annotated[
     Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
@@ -31,16 +35,8 @@ OutOfRange = Annotated[
 
 
 def paint(
-    model: Annotated[
-        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
-    ],
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy, .zarr, .nc).",
-            **AS_PATH,
-        ),
-    ],
+    model: Model,
+    source: Source,
     output: Annotated[
         Path,
         typer.Option(
@@ -60,14 +56,39 @@ def paint(
     noise_of: Annotated[
         str | None, typer.Option(help="Name of the noise, shared by boxes of one name [the map].")
     ] = None,
+    open_edges: Annotated[
+        bool, typer.Option(help="The map is a patch: opposite edges do not touch.")
+    ] = False,
+    origin: Annotated[
+        tuple[int, int], typer.Option(help="Row and column of its box that the map begins with.")
+    ] = (0, 0),
     out_of_range: OutOfRange = "raise",
+    slabs: Annotated[
+        bool, typer.Option(help="All slabs along the axis --projection, at once.")
+    ] = False,
+    drop_remainder: Annotated[
+        bool, typer.Option(help="Leave out the end of a box that is no whole slab.")
+    ] = False,
+    mode: Annotated[
+        Literal["blend", "halos"], typer.Option(help="Windows of the whole box, or around halos.")
+    ] = "blend",
+    mass_threshold: Annotated[
+        float | None, typer.Option(help="Of mode halos: least M200c [1e13 Msun/h].")
+    ] = None,
+    r_in: Annotated[
+        float | None, typer.Option(help="Of mode halos: where windows begin to fade [2.5 R200c].")
+    ] = None,
+    r_out: Annotated[
+        float | None, typer.Option(help="Of mode halos: where windows end [3 R200c].")
+    ] = None,
     only_summary: Annotated[
         bool, typer.Option(help="Keep mean and standard deviation alone (in a folder: summary.nc).")
     ] = False,
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Draw as its section sampling says [what was found for the model, or defaults].",
+            help="Draw as its sections sampling and calibration say [as the model was judged, or "
+            "defaults].",
             **AS_PATH,
         ),
     ] = None,
@@ -83,19 +104,22 @@ def paint(
     """
     from emulator.config import read_config
     from emulator.manifest import write_manifest
-    from emulator.sampling.loading import load
+    from emulator.sampling.painting.modes import build_painter
     from emulator.sampling.painting.outputs import (
         files_of,
         paint_into,
         require_output,
         summarise_into,
     )
-    from emulator.sampling.painting.painter import Painter
 
-    require_output(output, only_summary=only_summary, replace=replace)
-    painter = Painter(
-        load(model), source, _parameters(param), projection=projection, seed=seed,
-        overlap=overlap, noise_of=noise_of, out_of_range=out_of_range,
+    require_output(output, only_summary=only_summary, replace=replace, slabs=slabs)
+    painter = build_painter(
+        _load(model, config), source, _parameters(param), mode=mode, slabs=slabs,
+        drop_remainder=drop_remainder,
+        of_halos={"mass_threshold": mass_threshold, "r_in": r_in, "r_out": r_out},
+        projection=projection, seed=seed, overlap=overlap,
+        periodic=False if open_edges else None, origin=origin, noise_of=noise_of,
+        out_of_range=out_of_range,
         sampling=None if config is None else read_config(config).sampling,
     )  # fmt: skip
     numbers = range(first_member, first_member + members)
@@ -108,17 +132,19 @@ def paint(
     typer.echo(f"{output}: {painted} members painted, {members - painted} were there")
 
 
+def _load(path: Path, config: Path | None) -> "Emulator | Mixture":
+    """A model that draws as it was judged, or calibrated or not as a config says."""
+    from emulator.config import read_config
+    from emulator.sampling.loading import load
+
+    return load(
+        path, calibrated=None if config is None else read_config(config).calibration.enabled
+    )
+
+
 def response(
-    model: Annotated[
-        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
-    ],
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="Maps file (.h5), DMO snapshot (.hdf5), or one DMO map (.npy, .zarr, .nc).",
-            **AS_PATH,
-        ),
-    ],
+    model: Model,
+    source: Source,
     vary: Annotated[
         list[str], typer.Option(metavar="NAME=V1,V2", help="Values of a parameter; repeatable.")
     ],

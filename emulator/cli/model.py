@@ -29,12 +29,13 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     normalisation = fit_normalisation(
         paths, experiment.channels, experiment.model.params, experiment.data.context_factors
     )
-    conditions = fit_conditions(paths, experiment.data.window)
+    of_arrays = experiment.data.of_arrays  # of which there is no law of densities
+    conditions = None if of_arrays else fit_conditions(paths, experiment.data.window)
     normalisation = normalisation.model_copy(update={"conditions": conditions})
     write_json(output / "splits.json", splits)
     normalisation.write(output / "normalisation.json")
     typer.echo(", ".join(f"{len(names)} {split}" for split, names in splits.items()))
-    if conditions is None:
+    if conditions is None and not of_arrays:
         typer.echo("conditions: too few to say later which ones are unusual", err=True)
 
 

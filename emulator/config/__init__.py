@@ -51,6 +51,8 @@ from emulator.config.places import (
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import (
+    ArrayParameter,
+    ArraysSuite,
     DesignConfig,
     EmbeddedSuite,
     HeaderFacts,
@@ -68,6 +70,8 @@ __all__ = [
     "EVALUATIONS",
     "MAP",
     "STAGE_SECTIONS",
+    "ArrayParameter",
+    "ArraysSuite",
     "AutoConfig",
     "BarsConfig",
     "BlocksConfig",

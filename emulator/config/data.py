@@ -60,6 +60,9 @@ class DataConfig(Section):
         1_048_576, description="particles read at a time; bounds the memory of a projection"
     )
     window: PositiveInt = Field(32, description="pixels a side of a cutout")
+    shape: tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="of suite.kind arrays, in place of n_pixels and window: rows and columns"
+    )
     context_factors: tuple[PositiveInt, ...] = Field(
         (2, 4), description="context windows in units of the cutout; block-averaged to its pixels"
     )
@@ -78,7 +81,10 @@ class DataConfig(Section):
                 f"names of fields must differ from each other and from {CONDITION.name}, "
                 f"{TOTAL.name} and, where they are declared, from {', '.join(FIELDS)}; got {names}"
             )
-        bare = [f.name for f in fields if isinstance(f, FieldRow) and f.run != "hydro"]
+        arrays = [f.name for f in fields if isinstance(f, FieldRow) and f.run == "array"]
+        if arrays and len(arrays) < len(fields):
+            raise ValueError(f"expected arrays of a file alone, or none, got {names}")
+        bare = [f.name for f in fields if isinstance(f, FieldRow) and f.run == "dmo"]
         if bare:
             raise ValueError(f"{bare}: fields are of the run hydro; {CONDITION.name} is given")
         return fields
@@ -88,6 +94,43 @@ class DataConfig(Section):
         """Rows of the fields that are mapped."""
         declared = {field.name: field for field in self.fields if isinstance(field, FieldRow)}
         return find_fields(_names(self.fields), FIELDS | declared)
+
+    @property
+    def of_arrays(self) -> bool:
+        """Whether fields are arrays of a file, of any domain."""
+        return all(field.run == "array" for field in self.targets)
+
+    @property
+    def window_shape(self) -> tuple[int, int]:
+        """Pixels of a window along y and x."""
+        return self.shape or (self.window, self.window)
+
+    @property
+    def window_pixels(self) -> int:
+        """Pixels of a window in all."""
+        rows, columns = self.window_shape
+        return rows * columns
+
+    @model_validator(mode="after")
+    def _arrays_have_a_shape(self) -> "DataConfig":
+        if not self.of_arrays:
+            if self.shape is not None:
+                raise ValueError(
+                    "shape belongs to suite.kind arrays; set window and n_pixels instead"
+                )
+            return self
+        if self.shape is None:
+            raise ValueError(
+                "shape: expected [rows, columns] of the arrays, which are used whole, got none"
+            )
+        if min(self.shape) < 4:
+            raise ValueError(f"shape: expected at least 4 pixels a side, got {list(self.shape)}")
+        if self.context_factors:
+            raise ValueError(
+                "context_factors: arrays are used whole and have no surroundings; expected [], got "
+                f"{list(self.context_factors)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _windows_fit(self) -> "DataConfig":

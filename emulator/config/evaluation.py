@@ -126,11 +126,27 @@ class ValidationConfig(Section):
 
     k_min_hmpc: PositiveFloat = 1.0
     k_max_hmpc: PositiveFloat = 8.0
+    k_range: tuple[PositiveFloat, PositiveFloat] | None = Field(
+        None,
+        description="of suite.kind arrays, in place of k_min_hmpc and k_max_hmpc: wave numbers in "
+        "1/suite.length_unit; null: all shells",
+    )
     occupied_msunh: NonNegativeFloat = Field(
         1.0e9, description="a pixel with more mass counts as occupied [Msun/h per pixel]"
     )
     bars: BarsConfig = BarsConfig()
     enforce: bool = Field(False, description="a missed bar makes the workflow fail")
+
+    @property
+    def wave_numbers(self) -> tuple[float, float]:
+        """Range of wave numbers that bars look at."""
+        return self.k_range or (self.k_min_hmpc, self.k_max_hmpc)
+
+    @model_validator(mode="after")
+    def _wave_numbers_increase(self) -> "ValidationConfig":
+        if self.k_range is not None and self.k_range[0] >= self.k_range[1]:
+            raise ValueError(f"k_range must increase, got {list(self.k_range)}")
+        return self
 
     @model_validator(mode="before")
     @classmethod

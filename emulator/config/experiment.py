@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from emulator.config.arrays import fill_in_arrays, require_arrays
 from emulator.config.auto_solver import AutoConfig
 from emulator.config.blocks import BlocksConfig
 from emulator.config.calibration import CalibrationConfig
@@ -22,7 +23,7 @@ from emulator.config.painting import PaintingConfig
 from emulator.config.places import results_folder
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
-from emulator.config.suites import OLD_KINDS, EmbeddedSuite, SuiteConfig
+from emulator.config.suites import OLD_KINDS, ArraysSuite, EmbeddedSuite, SuiteConfig
 from emulator.config.training import RegressionConfig, TrainingConfig
 from emulator.fields import with_total
 
@@ -56,6 +57,31 @@ class ExperimentConfig(Section):
         if not isinstance(kind, str) or kind not in OLD_KINDS:
             return value
         return {**value, "suite": {**suite, "kind": OLD_KINDS[kind]}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_arrays(cls, value: Any) -> Any:
+        return fill_in_arrays(value)
+
+    @model_validator(mode="after")
+    def _arrays_are_possible(self) -> "ExperimentConfig":
+        suite = self.suite if "suite" in self.model_fields_set else None
+        require_arrays(
+            suite if isinstance(suite, ArraysSuite) else None,
+            data=self.data,
+            params=self.model.params,
+            tilts={
+                "training.mass_tilt": self.training.mass_tilt,
+                "diffusion.mass_tilt": self.diffusion.mass_tilt,
+                "one_step.mass_tilt": self.one_step.mass_tilt,
+            },
+            drop_context=self.diffusion.drop_context,
+            objective=self.training.objective,
+            finds_solver=isinstance(self.sampling.solver, AutoConfig),
+            paints=bool(self.painting.sources or self.painting.simulations),
+            validation=self.validation,
+        )
+        return self
 
     @model_validator(mode="after")
     def _fields_can_be_made(self) -> "ExperimentConfig":
@@ -95,6 +121,13 @@ class ExperimentConfig(Section):
     def _channels_are_fields(self) -> "ExperimentConfig":
         resolve_channels(self.model.channels, self.data.targets)
         return self
+
+    @property
+    def n_further(self) -> int:
+        """Layers that a network is given beside the first condition."""
+        suite = self.suite
+        further = len(suite.conditions) - 1 if isinstance(suite, ArraysSuite) else 0
+        return len(self.data.context_factors) + further
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -173,12 +206,14 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":
-        network, window = self.model.network, self.data.window
+        network, shape = self.model.network, self.data.window_shape
         if network.ndim != 2:
             raise ValueError("model.network.ndim must be 2: maps and windows have two dimensions")
-        if window % network.factor:
+        if any(side % network.factor for side in shape):
+            key = "window" if self.data.shape is None else "shape"
+            given = self.data.window if self.data.shape is None else list(shape)
             raise ValueError(
-                f"data.window ({window}) must be a multiple of {network.factor}, to which "
+                f"data.{key} ({given}) must be a multiple of {network.factor}, to which "
                 "model.network folds and halves it"
             )
         if network.needs_context and not self.data.context_factors:

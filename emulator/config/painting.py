@@ -19,6 +19,7 @@ MAP = "map"
 """Label of the only map of a file that has no projections, an array."""
 
 _OF_BOXES = (".hdf5", ".h5")
+_OF_ONE_MAP = (".npy", ".zarr", ".nc")
 
 
 def _part(name: str) -> str:
@@ -36,7 +37,8 @@ class PaintedSource(Section):
     """One box that is painted."""
 
     path: FilePath = Field(
-        description="dark-matter-only snapshot (.hdf5), maps file (.h5), or file of one map (.npy)"
+        description="dark-matter-only snapshot (.hdf5), maps file (.h5), or file of one map (.npy, "
+        ".zarr, .nc)"
     )
     params: Params = Field(
         {}, description="parameters of the model by name; of a maps file, those that it lacks"
@@ -52,6 +54,11 @@ class PaintedSource(Section):
 
     @model_validator(mode="after")
     def _projections_are_some(self) -> "PaintedSource":
+        suffix = Path(self.path).suffix
+        if suffix not in (*_OF_BOXES, *_OF_ONE_MAP):
+            raise ValueError(
+                f"path: expected a file {', '.join((*_OF_BOXES, *_OF_ONE_MAP))}, got {self.path}"
+            )
         if self.is_array and self.projections is not None:
             raise ValueError(
                 f"projections: {self.path} holds one map and no projections: leave them out"

@@ -4,6 +4,7 @@ Training counts the same on the network itself (:mod:`emulator.networks.summary`
 workflow, which must not wait for torch.
 """
 
+import math
 from typing import NamedTuple
 
 from emulator.config import DiTConfig, ExperimentConfig, UNetConfig
@@ -22,7 +23,7 @@ class NetworkCost(NamedTuple):
 
 def network_cost(config: ExperimentConfig) -> NetworkCost:
     """Cost of a network for windows of the config."""
-    network, window = config.model.network, config.data.window
+    network, window = config.model.network, config.data.window_shape
     cost = _dit(network, window) if network.kind == "dit" else _unet(network, window)
     width = 4 if config.training.precision == "32" else 2
     n_networks = network.count(len(config.channels))
@@ -33,10 +34,10 @@ def network_cost(config: ExperimentConfig) -> NetworkCost:
     )
 
 
-def _unet(network: UNetConfig, window: int) -> NetworkCost:
+def _unet(network: UNetConfig, window: tuple[int, int]) -> NetworkCost:
     """Two convolutions a block; blocks of the way up read twice the channels, and are one more."""
     weights = flop = values = 0.0
-    pixels = float(window // network.patch) ** network.ndim
+    pixels = math.prod(float(side // network.patch) for side in window)
     kernel, blocks = 3**network.ndim, network.blocks
     for level, width in enumerate(network.widths):
         here = kernel * width**2 * (2 * blocks + 3 * (blocks + 1))
@@ -52,9 +53,9 @@ def _unet(network: UNetConfig, window: int) -> NetworkCost:
     return NetworkCost(weights, flop, values)
 
 
-def _dit(network: DiTConfig, window: int) -> NetworkCost:
+def _dit(network: DiTConfig, window: tuple[int, int]) -> NetworkCost:
     """Attention (4 width^2), perceptron (8 width^2) and modulation (6 width^2) of each block."""
-    tokens = float(window // network.patch) ** network.ndim
+    tokens = math.prod(float(side // network.patch) for side in window)
     width, depth = network.width, network.depth
     weights = depth * 18.0 * width**2
     flop = 2 * tokens * depth * 12 * width**2 + 4 * depth * tokens**2 * width

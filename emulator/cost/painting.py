@@ -12,6 +12,7 @@ from emulator.cost.requests import (
     mb,
     minutes_of,
 )
+from emulator.sampling.batches import MOST
 from emulator.sampling.painting.plan import Painting
 from emulator.suites.base import Suite
 
@@ -50,9 +51,11 @@ def box_bytes(config: ExperimentConfig, n_pixels: int) -> float:
 
 
 def painting_bytes(config: ExperimentConfig, n_pixels: int) -> float:
-    """Memory of one draw: windows with their surroundings in double precision, and the box."""
+    """Memory of one draw: the windows of a batch with their surroundings, and the box."""
     layers = 1 + len(config.data.context_factors)
-    windows = windows_of_box(config, n_pixels) * layers * config.data.window**2 * 8.0
+    asked = config.sampling.batch_size
+    at_once = min(windows_of_box(config, n_pixels), MOST if asked == "auto" else asked)
+    windows = at_once * layers * config.data.window**2 * 4.0
     return windows + KEPT * box_bytes(config, n_pixels)
 
 

@@ -32,13 +32,13 @@ def probe_network(config: ExperimentConfig) -> NetworkSpeed:
     model, data = config.model, config.data
     interface = interface_of(
         config.channels,
-        len(data.context_factors),
+        config.n_further,
         len(model.params),
         config.diffusion,
         config.training.objective,
     )
     network = build_backbone(model.network, interface)
-    inputs = partial(blank_inputs, interface, (data.window,) * 2)
+    inputs = partial(blank_inputs, interface, data.window_shape)
     mixed = config.training.precision == "bf16"
     flop = summarise(network, inputs).forward_flop
     network = network.to(device)

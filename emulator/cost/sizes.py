@@ -10,7 +10,12 @@ MESH_BYTES = 256**3 * 4
 
 
 def projection_bytes(data: DataConfig) -> float:
-    """Memory of one worker of a projection: its grids, the fields, the mesh, the reading buffer."""
+    """Memory of one worker of a projection: its grids, the fields, the mesh, the reading buffer.
+
+    Arrays are not projected.
+    """
+    if data.of_arrays:
+        return 0.0
     n, side = 3 * data.slabs, data.n_pixels + 16
     grids = 2 * n * side**2 * 8
     fields = n * (1 + len(data.fields)) * data.n_pixels**2 * 4
@@ -22,8 +27,8 @@ def ensemble_bytes(config: ExperimentConfig, redraws: int = 0) -> float:
     """Ensemble file of one simulation: members, truth, re-drawn truths, condition and context."""
     sampling, fields = config.sampling, len(config.channels)
     members = sampling.n_members * len(config.training.seeds)
-    layers = fields * (members + 1 + redraws) + 1 + len(config.data.context_factors)
-    return float(sampling.windows_per_simulation * layers * config.data.window**2 * 4)
+    layers = fields * (members + 1 + redraws) + 1 + config.n_further
+    return float(sampling.windows_per_simulation * layers * config.data.window_pixels * 4)
 
 
 def tuning_bytes(config: ExperimentConfig) -> float:
@@ -31,8 +36,8 @@ def tuning_bytes(config: ExperimentConfig) -> float:
     auto, fields = config.sampling.solver, len(config.channels)
     if not isinstance(auto, AutoConfig):
         return 0.0
-    layers = fields * (auto.members + 1) + 1 + len(config.data.context_factors)
-    return float(auto.windows * layers * config.data.window**2 * 4)
+    layers = fields * (auto.members + 1) + 1 + config.n_further
+    return float(auto.windows * layers * config.data.window_pixels * 4)
 
 
 def calibration_bytes(config: ExperimentConfig) -> float:
@@ -40,8 +45,8 @@ def calibration_bytes(config: ExperimentConfig) -> float:
     asked, fields = config.calibration, len(config.channels)
     if not asked.enabled:
         return 0.0
-    layers = fields * (asked.members + 1) + 1 + len(config.data.context_factors)
-    return float(asked.windows * layers * config.data.window**2 * 4)
+    layers = fields * (asked.members + 1) + 1 + config.n_further
+    return float(asked.windows * layers * config.data.window_pixels * 4)
 
 
 def format_size(n_bytes: float) -> str:

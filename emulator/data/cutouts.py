@@ -7,7 +7,9 @@ the periodic map, and likewise columns. Its context of factor ``f`` is ``w x w``
 centred to within one block, and exactly where ``f`` divides ``r - w f//2``.
 
 Maps that are not periodic hold one ready window a projection, and its context at the window's own
-pixels. Such a window has one cutout: the whole, centred on pixel ``(w//2, w//2)``.
+pixels. Such a window has one cutout: the whole, centred on pixel ``(w//2, w//2)``; but arrays may
+be shifted along the axes on which they are periodic. Of several conditions the first is the
+condition of a cutout, and the others follow its context.
 """
 
 from collections.abc import Sequence
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 from emulator.data.maps import Maps
 from emulator.io import DataError
 
+Shape = tuple[int, int]
+
 N_ORIENTATIONS = 8
 """Elements of the dihedral group D4, the symmetries of the square."""
 
@@ -27,6 +31,7 @@ class Cutout(NamedTuple):
     """Fields of one window, float32 [Msun/h per pixel]; context in Msun/h per *fine* pixel.
 
     ``condition`` ``(y, x)``, ``large_scale`` ``(level, y, x)``, ``target`` ``(species, y, x)``.
+    Arrays are in the units of their fields, with further conditions as levels.
     """
 
     condition: NDArray[np.float32]
@@ -39,7 +44,7 @@ def extract(
     projection: int,
     centre: tuple[int, int],
     *,
-    window: int,
+    window: int | Shape,
     context_factors: Sequence[int],
     species: Sequence[str],
     orientation: int = 0,
@@ -56,7 +61,7 @@ def extract(
         Row and column of the central pixel; any integer, taken periodically. The middle of a map
         that is not periodic.
     window
-        Pixels a side.
+        Pixels a side, or along y and x.
     context_factors
         Which levels of the pyramid, in this order.
     species
@@ -84,19 +89,28 @@ def extract(
         raise ValueError(
             f"projection must be 0..{last} and orientation 0..7, got {projection} and {orientation}"
         )
-    _require_window(maps, window, centre)
-    _require_levels(maps, window, context_factors)
-    which = [maps.species_index(name) for name in ("dmo", *species)]
-    start = (centre[0] - window // 2, centre[1] - window // 2)
+    sides = sides_of(window)
+    _require_window(maps, sides, centre)
+    _require_levels(maps, sides, context_factors)
+    which = [maps.species_index(name) for name in (*maps.conditions, *species)]
+    start = (centre[0] - sides[0] // 2, centre[1] - sides[1] // 2)
     # one read for all species: what a lazy map costs is the number of reads
     lead = (projection, slice(min(which), max(which) + 1))
-    fields = _read_window(maps.maps, lead, start, window)[[i - min(which) for i in which]]
-    large_scale = np.empty((len(context_factors), window, window), np.float32)
+    fields = _read_window(maps.maps, lead, start, sides)[[i - min(which) for i in which]]
+    large_scale = np.empty((len(context_factors), *sides), np.float32)
     for index, factor in enumerate(context_factors):
-        block = _first_block(centre, window, factor) if maps.periodic else (0, 0)
-        large_scale[index] = _read_window(maps.context[factor], (projection,), block, window)
+        block = _first_block(centre, sides, factor) if maps.periodic else (0, 0)
+        large_scale[index] = _read_window(maps.context[factor], (projection,), block, sides)
     fields, large_scale = orient(fields, orientation), orient(large_scale, orientation)
-    return Cutout(fields[0], large_scale, fields[1:])
+    n_given = len(maps.conditions)
+    if n_given > 1:
+        large_scale = np.concatenate([large_scale, fields[1:n_given]])
+    return Cutout(fields[0], large_scale, fields[n_given:])
+
+
+def sides_of(window: int | Shape) -> Shape:
+    """Pixels of a window along y and x."""
+    return (window, window) if isinstance(window, int) else window
 
 
 def orient(fields: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -105,7 +119,7 @@ def orient(fields: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(turned[..., ::-1] if orientation >= 4 else turned)
 
 
-def grid_centres(n_pixels: int, window: int) -> list[tuple[int, int]]:
+def grid_centres(n_pixels: int | Shape, window: int | Shape) -> list[tuple[int, int]]:
     """Centres of the windows that tile a map without overlap, row by row.
 
     Context of factor ``f`` is exactly centred there if ``f`` divides ``window // 2``.
@@ -115,13 +129,14 @@ def grid_centres(n_pixels: int, window: int) -> list[tuple[int, int]]:
     ValueError
         If ``window`` does not divide ``n_pixels``.
     """
-    if n_pixels % window:
+    pairs = list(zip(sides_of(n_pixels), sides_of(window), strict=True))
+    if any(size % side for size, side in pairs):
         raise ValueError(f"windows of {window} pixels do not tile a map of {n_pixels}")
-    centres = range(window // 2, n_pixels, window)
-    return [(row, col) for row in centres for col in centres]
+    rows, columns = (range(side // 2, size, side) for size, side in pairs)
+    return [(row, col) for row in rows for col in columns]
 
 
-def window_places(maps: Maps, window: int) -> list[tuple[int, tuple[int, int]]]:
+def window_places(maps: Maps, window: int | Shape) -> list[tuple[int, tuple[int, int]]]:
     """Projections and centres of the windows that tile all maps of a simulation, in order.
 
     Raises
@@ -129,30 +144,34 @@ def window_places(maps: Maps, window: int) -> list[tuple[int, tuple[int, int]]]:
     ValueError
         If ``window`` does not divide the maps.
     """
-    centres = grid_centres(maps.n_pixels, window)
+    centres = grid_centres(maps.shape, window)
     return [(projection, centre) for projection in range(maps.n_projections) for centre in centres]
 
 
-def _first_block(centre: tuple[int, int], window: int, factor: int) -> tuple[int, int]:
-    half = window * factor // 2
-    return (centre[0] - half) // factor, (centre[1] - half) // factor
+def _first_block(centre: tuple[int, int], sides: Shape, factor: int) -> tuple[int, int]:
+    halves = [side * factor // 2 for side in sides]
+    return (centre[0] - halves[0]) // factor, (centre[1] - halves[1]) // factor
 
 
-def _require_window(maps: Maps, window: int, centre: tuple[int, int]) -> None:
+def _require_window(maps: Maps, sides: Shape, centre: tuple[int, int]) -> None:
     if maps.periodic:
         return
-    if window != maps.n_pixels:
+    if sides != maps.shape:
+        is_matter = maps.domain.is_matter
+        asked, found = (sides[0], maps.n_pixels) if is_matter else (sides, maps.shape)
         raise DataError(
             maps.path,
-            f"windows of {window} pixels (data.window)",
-            f"ready windows of {maps.n_pixels}, which are used whole",
+            f"windows of {asked} pixels (data.{'window' if is_matter else 'shape'})",
+            f"ready windows of {found}, which are used whole",
         )
-    middle = (window // 2, window // 2)
-    if tuple(centre) != middle:
+    middle = (sides[0] // 2, sides[1] // 2)
+    free = (False, False) if maps.domain.is_matter else maps.domain.periodic
+    fixed = [i for i in (0, 1) if not free[i]]
+    if any(int(centre[i]) != middle[i] for i in fixed):
         raise ValueError(f"the centre of a ready window is {middle}, got {centre}")
 
 
-def _require_levels(maps: Maps, window: int, factors: Sequence[int]) -> None:
+def _require_levels(maps: Maps, sides: Shape, factors: Sequence[int]) -> None:
     missing = [factor for factor in factors if factor not in maps.context]
     if missing:
         raise DataError(
@@ -161,7 +180,7 @@ def _require_levels(maps: Maps, window: int, factors: Sequence[int]) -> None:
             f"only {', '.join(f'context_{factor}' for factor in maps.context) or 'no context'}",
             "Project again with these data.context_factors.",
         )
-    widest = window * max(factors, default=1)
+    widest = max(sides) * max(factors, default=1)
     narrowest = min(maps.maps.shape[-2:])
     if maps.periodic and widest > narrowest:
         raise DataError(
@@ -170,12 +189,12 @@ def _require_levels(maps: Maps, window: int, factors: Sequence[int]) -> None:
 
 
 def _read_window(
-    field: Any, lead: tuple[int | slice, ...], start: tuple[int, int], window: int
+    field: Any, lead: tuple[int | slice, ...], start: tuple[int, int], window: Shape
 ) -> NDArray[np.float32]:
     """Read a periodic window by contiguous pieces, which HDF5 reads as well as numpy."""
     rows, cols = (
-        [slice(first, first + length) for first, length in _pieces(begin, window, size)]
-        for begin, size in zip(start, field.shape[-2:], strict=True)
+        [slice(first, first + length) for first, length in _pieces(begin, side, size)]
+        for begin, side, size in zip(start, window, field.shape[-2:], strict=True)
     )
     bands = [np.concatenate([field[(*lead, row, col)] for col in cols], axis=-1) for row in rows]
     return np.concatenate(bands, axis=-2)

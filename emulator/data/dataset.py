@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from emulator.data.condition import Condition
-from emulator.data.cutouts import N_ORIENTATIONS, Cutout, extract
+from emulator.data.cutouts import N_ORIENTATIONS, Cutout, Shape, extract, sides_of
 from emulator.data.maps import Maps
 
 
@@ -55,7 +55,7 @@ class WindowDataset(Dataset[Batch]):
     targets, context_factors
         Names of the fields and factors of the context windows, in the order of the model.
     window
-        Pixels a side.
+        Pixels a side, or along y and x.
     batch_size
         Windows a batch, over all devices.
     seed, stream
@@ -73,7 +73,7 @@ class WindowDataset(Dataset[Batch]):
         params: NDArray[np.float64],
         targets: Sequence[str],
         context_factors: Sequence[int],
-        window: int,
+        window: int | Shape,
         batch_size: int,
         seed: int,
         stream: int = 0,
@@ -118,12 +118,25 @@ class WindowDataset(Dataset[Batch]):
     def _draw(self, simulation: int, rng: np.random.Generator) -> Place:
         maps, cumulative = self.simulations[simulation], self.cumulative[simulation]
         flat = int(np.searchsorted(cumulative, rng.random(), side="right"))
-        stride, half = corner_stride(maps, self.window), self.window // 2
+        if not maps.domain.is_matter:
+            return self._draw_array(simulation, flat, rng)
+        side = sides_of(self.window)[0]
+        stride, half = corner_stride(maps, side), side // 2
         corners = maps.n_pixels // stride
         projection, row, col = np.unravel_index(flat, (maps.n_projections, corners, corners))
         jitter = rng.integers(stride, size=2) if maps.periodic else (0, 0)
         centre = (int(row * stride + jitter[0] + half), int(col * stride + jitter[1] + half))
         return Place(simulation, int(projection), centre, int(rng.integers(N_ORIENTATIONS)))
+
+    def _draw_array(self, simulation: int, projection: int, rng: np.random.Generator) -> Place:
+        """A whole array, moved by what leaves its law unchanged."""
+        domain, sides = self.simulations[simulation].domain, sides_of(self.window)
+        middle, moves = [side // 2 for side in sides], "shifts" in domain.symmetries
+        shift = rng.integers(0, sides)
+        row, col = (middle[i] + int(shift[i]) * (moves and domain.periodic[i]) for i in (0, 1))
+        orientation = int(rng.integers(N_ORIENTATIONS))
+        turned = orientation if "d4" in domain.symmetries else 0
+        return Place(simulation, projection, (row, col), turned)
 
     def _cut(self, place: Place) -> Cutout:
         return extract(
@@ -158,13 +171,16 @@ def corner_stride(maps: Maps, window: int) -> int:
     return max(d for d in range(1, max(1, window // 4) + 1) if both % d == 0)
 
 
-def window_weights(maps: Maps, window: int, tilt: float) -> NDArray[np.float64]:
+def window_weights(maps: Maps, window: int | Shape, tilt: float) -> NDArray[np.float64]:
     """Return ``(projection * y * x)`` weights of a coarse grid of window corners: mass^tilt.
 
     The mass is summed from the widest context that the grid of corners is made of, of which a lazy
     map reads little.
     """
-    stride = corner_stride(maps, window)
+    if not maps.domain.is_matter:
+        return np.ones(maps.n_projections)
+    side_of_window = sides_of(window)[0]
+    stride = corner_stride(maps, side_of_window)
     if not maps.periodic:
         mass = maps.select(["dmo"]).sum(axis=(1, 2, 3), dtype=np.float64)
         weights: NDArray[np.float64] = mass**tilt
@@ -173,7 +189,7 @@ def window_weights(maps: Maps, window: int, tilt: float) -> NDArray[np.float64]:
     field = maps.select(["dmo"])[:, 0] if factor == 1 else maps.context[factor][:]
     side, cell = maps.n_pixels // stride, stride // factor
     cells = field.astype(np.float64).reshape(-1, side, cell, side, cell).sum((2, 4)) * factor**2
-    span = range(window // stride)
+    span = range(side_of_window // stride)
     mass = sum(np.roll(cells, (-i, -j), axis=(1, 2)) for i in span for j in span)
     return np.asarray(mass).ravel() ** tilt
 

@@ -12,11 +12,15 @@ windows have labels of their own, and nothing says which axis they sum over. Pix
 Attribute ``periodic`` is 1 (or missing) for whole boxes. It is 0 for ready windows: each projection
 is then one window, used whole, and ``context_{f}`` holds that window's surroundings, ``f`` times as
 wide, at the window's own number of pixels.
+
+Maps of arrays carry their domain (:mod:`emulator.domain`): they have conditions of their own in
+place of ``dmo``, which come first, a ``pixel`` in a unit of its own, and neither halos nor context.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.lazy import LazyField, close
+from emulator.domain import Domain, domain_of, pixel_of
 from emulator.fields import CONDITION, Field, load_fields
 from emulator.io import (
     DataError,
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 _REMAKE = "Remove it and run the workflow (or the stage `project`) again: it is made anew."
 _ALONE = "Maps of dark matter alone are painted (`emulator paint`); nothing is learned from them."
 _HALO_FIELDS = ("halo_position", "halo_m200c", "halo_r200c")
+_NO_HALOS = dict(zip(_HALO_FIELDS, (np.empty((0, 3)), np.empty(0), np.empty(0)), strict=True))
 _NUMBERS = (
     "box_size_mpch",
     "pixel_mpch",
@@ -100,10 +106,25 @@ class Maps:
         """Rows of the fields along ``species``."""
         return load_fields(self.attrs, self.species, self.path)
 
+    @cached_property
+    def domain(self) -> Domain:
+        """What the maps are of."""
+        return domain_of(self.attrs, self.path)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the fields that are given."""
+        return tuple(field.name for field in self.domain.conditions)
+
     @property
     def n_pixels(self) -> int:
         """Pixels a side."""
         return int(self.maps.shape[-1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Pixels along y and x."""
+        return int(self.maps.shape[-2]), int(self.maps.shape[-1])
 
     @property
     def n_projections(self) -> int:
@@ -117,8 +138,8 @@ class Maps:
 
     @property
     def pixel_mpch(self) -> float:
-        """Side of a pixel [Mpc/h]."""
-        return float(self.attrs["pixel_mpch"])
+        """Side of a pixel [Mpc/h], or in the unit of length of the domain."""
+        return pixel_of(self.attrs)
 
     def select(self, species: Sequence[str]) -> NDArray[np.float32]:
         """Maps ``(projection, species, y, x)`` of the named species, in that order, in memory."""
@@ -199,9 +220,11 @@ def read_maps(path: str | Path, *, lazy: bool = False, verified: bool = True) ->
 
 def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
     attrs = {key: _plain(value) for key, value in handle.attrs.items()}
-    for name in (*_NUMBERS, *_TEXTS):
+    is_matter = domain_of(attrs, path).is_matter
+    halo_fields = _HALO_FIELDS if is_matter else ()
+    for name in (*(_NUMBERS if is_matter else ("pixel",)), *_TEXTS):
         require_attribute(attrs, name, str(path))
-    names = ("maps", "projection", "species", *_HALO_FIELDS)
+    names = ("maps", "projection", "species", *halo_fields)
     missing = [name for name in names if name not in handle]
     if missing:
         raise DataError(
@@ -215,8 +238,9 @@ def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
     }
     shape = handle["maps"].shape
     lead = tuple(len(values) for values in labels.values())
-    if len(shape) != 4 or shape[:2] != lead or lead[0] < 1 or shape[2] != shape[3]:
-        expected = f"shape ({lead[0] or 1}, {lead[1]}, n, n)"
+    if len(shape) != 4 or shape[:2] != lead or lead[0] < 1 or (is_matter and shape[2] != shape[3]):
+        sides = "n, n" if is_matter else "y, x"
+        expected = f"shape ({lead[0] or 1}, {lead[1]}, {sides})"
         raise DataError(f"{path}:maps", expected, f"{shape}")
     fields = load_fields(attrs, labels["species"], path)
     read = _lazy_field if lazy else _field
@@ -229,7 +253,7 @@ def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
         },
         projections=labels["projection"],
         species=labels["species"],
-        **{name: _field(handle[name], path) for name in _HALO_FIELDS},
+        **(_NO_HALOS | {name: _field(handle[name], path) for name in halo_fields}),
         params=_json_attr(attrs, "params", path),
         param_ranges=_json_attr(attrs, "param_ranges", path),
         attrs=attrs,

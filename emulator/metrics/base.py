@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from emulator.domain import MATTER, Domain
 from emulator.fields import Field
 from emulator.metrics.bars import Bar
 from emulator.metrics.jackknife import Jackknife
@@ -42,9 +43,9 @@ class Case:
     fields
         What the channels are, in their order.
     pixel_mpch
-        Side of a pixel [Mpc/h].
+        Side of a pixel [Mpc/h, or the unit of length of the domain].
     mean_dmo
-        Mean of the condition over the whole box [Msun/h per pixel].
+        Mean of the condition over the whole box [Msun/h per pixel]; of arrays its root mean square.
     scales
         ``(channel,)`` float64: unit of spectra and variances [unit of each field]. ``mean_dmo`` for
         masses, the root mean square over the whole box for others.
@@ -63,6 +64,8 @@ class Case:
         range.
     response_set
         Name of the set, if the simulation is of one that moves one parameter at a time.
+    domain
+        What the maps are of.
     """
 
     ensemble: xr.Dataset
@@ -76,7 +79,13 @@ class Case:
     generator: np.random.Generator
     params: Mapping[str, float] = field(default_factory=dict)
     response_set: str | None = None
+    domain: Domain = MATTER
     _shared: dict[Callable[["Case"], Any], Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Pixels of a window along y and x."""
+        return self.ensemble.sizes["y"], self.ensemble.sizes["x"]
 
     @property
     def n_members(self) -> int:

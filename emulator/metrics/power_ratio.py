@@ -11,7 +11,7 @@ from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import power_ratio
 from emulator.metrics.spectra import mean_spectra, window_spectra
-from emulator.metrics.tolerances import find_tolerances, inside_range
+from emulator.metrics.tolerances import find_tolerances, inside_range, range_text, unit_of_k
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class PowerRatio(Metric):
         truth = runs.mean(stats["power_truth"])
         members = runs.mean(stats["power_members"].mean("member"))
         median = runs.median(stats["power_ratio"], over=("sample", "member"))
-        power = str(Unit.POWER_2D)
+        power = stats["power_truth"].attrs.get("units", str(Unit.POWER_2D))
         summed = power_ratio(members, truth)
         meaning = "median of P_member / P_truth over windows"
         return {
@@ -80,7 +80,7 @@ class PowerRatio(Metric):
 def _power_bar(
     metrics: xr.Dataset, field: Field, statistic: str, tolerance: float, config: "ValidationConfig"
 ) -> Bar:
-    k = metrics["k"].values
+    k, k_unit = metrics["k"].values, unit_of_k(metrics)
     inside = inside_range(k, config)
     ratio = metrics[f"power_ratio_{statistic}"].sel(field=field.name).values[:, inside]
     error = np.abs(ratio[0] - 1.0)
@@ -89,8 +89,8 @@ def _power_bar(
     at = float(k[inside][worst])
     text = (
         f"The power of {field.label} ({STATISTICS[statistic]}) should be within {tolerance:.0%} "
-        f"of the truth for k = {config.k_min_hmpc:g} to {config.k_max_hmpc:g} h/Mpc; the largest "
-        f"departure is at k = {at:.2g} h/Mpc, {_ratio(ratio[:, worst])}."
+        f"of the truth for {range_text(config, k_unit)}; the largest "
+        f"departure is at k = {at:.2g} {k_unit}, {_ratio(ratio[:, worst])}."
     )
     return Bar(
         name=f"P/P_truth, {field.label}, {STATISTICS[statistic]}",

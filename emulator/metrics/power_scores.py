@@ -91,6 +91,7 @@ def _log_power(maps: xr.DataArray, case: Case) -> xr.DataArray:
     scales = case.scales.sel(channel=maps["channel"].values)
     power = power_spectrum(maps / scales, pixel_mpch=case.pixel_mpch)
     k = power["k"].values
-    inside = (k >= case.config.k_min_hmpc) & (k <= case.config.k_max_hmpc)
+    low, high = case.config.wave_numbers
+    inside = (k >= low) & (k <= high)
     power = power.isel(k=np.flatnonzero(inside))
     return power.copy(data=np.log(power.values + (NOISE * case.pixel_mpch) ** 2))

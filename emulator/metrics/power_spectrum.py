@@ -1,4 +1,4 @@
-r"""Two-dimensional power spectra of square maps, in shells of wave number.
+r"""Two-dimensional power spectra of maps, in shells of wave number.
 
 For a map :math:`f` of :math:`n^2` pixels and side :math:`L`, with modes
 :math:`\hat f(\mathbf k) = \sum_x f(x) e^{-i k x}`,
@@ -7,7 +7,10 @@ For a map :math:`f` of :math:`n^2` pixels and side :math:`L`, with modes
 
 so that white noise of unit pixel variance has :math:`P = (L/n)^2`, one pixel area. Shell ``s``
 holds the modes with ``|k| / (2 pi / L)`` rounded to ``s``, ``s = 1 ... n/2``; its wave number is
-the mean over its modes. Modes beyond the Nyquist shell and the mean of the map are left out.
+the mean over its modes. Modes beyond the Nyquist shell and the mean of the map are left out. Of a
+map that is not square ``n^2`` is the number of its pixels, ``L^2`` its area, and shells are as wide
+as the longest wave along its longer side allows. Lengths are in Mpc/h, or in the unit of the
+domain.
 
 Not guaranteed: a window cut from a larger map is not periodic, and its spectrum is that of the
 field convolved with the window. Two maps cut alike are convolved alike, so ratios stay meaningful.
@@ -24,6 +27,7 @@ from scipy import fft
 from emulator.units import Unit
 
 Array = NDArray[np.floating]
+Shape = tuple[int, int]
 Modes = NDArray[np.complexfloating]
 
 
@@ -52,51 +56,67 @@ class Shells:
     norm: float
 
 
-def shell_index(n_pixels: int) -> NDArray[np.int64]:
+def sides_of(n_pixels: int | Shape) -> Shape:
+    """Pixels along y and x."""
+    return (n_pixels, n_pixels) if isinstance(n_pixels, int) else n_pixels
+
+
+def _radius(n_pixels: int | Shape) -> NDArray[np.float64]:
+    """``|k|`` of each half-plane mode in units of the longest wave along the longer side."""
+    rows, columns = sides_of(n_pixels)
+    longest = max(rows, columns)
+    along_y = fft.fftfreq(rows, 1.0 / longest)
+    along_x = np.arange(columns // 2 + 1) * (longest / columns)
+    radius: NDArray[np.float64] = np.hypot(along_y[:, None], along_x[None, :])
+    return radius
+
+
+def shell_index(n_pixels: int | Shape) -> NDArray[np.int64]:
     """``round(|k| / (2 pi / L))`` of each half-plane mode, shape ``(n, n // 2 + 1)``."""
-    rows = fft.fftfreq(n_pixels, 1.0 / n_pixels)
-    columns = np.arange(n_pixels // 2 + 1)
-    index: NDArray[np.int64] = np.rint(np.hypot(rows[:, None], columns[None, :])).astype(np.int64)
+    index: NDArray[np.int64] = np.rint(_radius(n_pixels)).astype(np.int64)
     return index
 
 
-def mode_weight(n_pixels: int) -> NDArray[np.float64]:
+def mode_weight(n_pixels: int | Shape) -> NDArray[np.float64]:
     """How many modes of the full plane each half-plane mode stands for, ``(n, n // 2 + 1)``."""
     # The half plane leaves out the conjugates of all columns but the first (and the Nyquist column
     # of even sizes), which hold their own.
-    weight: NDArray[np.float64] = np.full((n_pixels, n_pixels // 2 + 1), 2.0)
+    rows, columns = sides_of(n_pixels)
+    weight: NDArray[np.float64] = np.full((rows, columns // 2 + 1), 2.0)
     weight[:, 0] = 1.0
-    if n_pixels % 2 == 0:
+    if columns % 2 == 0:
         weight[:, -1] = 1.0
     return weight
 
 
 @functools.lru_cache(maxsize=16)
-def build_shells(n_pixels: int, pixel_mpch: float) -> Shells:
-    """Shells of a map of ``n_pixels`` a side with pixels of ``pixel_mpch`` [Mpc/h].
+def build_shells(n_pixels: int | Shape, pixel_mpch: float) -> Shells:
+    """Shells of a map of ``n_pixels`` a side, or along y and x, with pixels of ``pixel_mpch``.
 
     Raises
     ------
     ValueError
         If the map is smaller than 4 pixels a side.
     """
-    if n_pixels < 4:
+    rows, columns = sides_of(n_pixels)
+    longest = max(rows, columns)
+    if min(rows, columns) < 4:
         raise ValueError(f"a spectrum needs at least 4 pixels a side, got {n_pixels}")
     index, weight = shell_index(n_pixels), mode_weight(n_pixels)
-    inside = (index >= 1) & (index <= n_pixels // 2)
+    inside = (index >= 1) & (index <= longest // 2)
     index = (index * inside).ravel()
     weight = np.where(inside, weight, 0.0).ravel()
 
-    fundamental = 2.0 * np.pi / (n_pixels * pixel_mpch)
-    rows = fft.fftfreq(n_pixels, 1.0 / n_pixels)
-    radius = np.hypot(rows[:, None], np.arange(n_pixels // 2 + 1)[None, :]).ravel()
+    fundamental = 2.0 * np.pi / (longest * pixel_mpch)
+    radius = _radius(n_pixels).ravel()
     n_modes = np.bincount(index, weight)[1:].astype(np.float64)
     k_hmpc = fundamental * np.bincount(index, weight * radius)[1:] / n_modes
-    return Shells(index, weight, k_hmpc, n_modes, (n_pixels * pixel_mpch) ** 2 / n_pixels**4)
+    area = (rows * pixel_mpch) * (columns * pixel_mpch)
+    return Shells(index, weight, k_hmpc, n_modes, area / (rows * columns) ** 2)
 
 
 def fourier_modes(field: Array) -> Modes:
-    """Half-plane modes ``(..., n, n // 2 + 1)`` of maps ``(..., n, n)``, their means removed.
+    """Half-plane modes ``(..., y, x // 2 + 1)`` of maps ``(..., y, x)``, their means removed.
 
     The mean is removed before the transform: in float32 a large mean would leave round-off in all
     other modes.
@@ -104,10 +124,10 @@ def fourier_modes(field: Array) -> Modes:
     Raises
     ------
     ValueError
-        If the maps are not square.
+        If there are no maps.
     """
-    if field.ndim < 2 or field.shape[-1] != field.shape[-2]:
-        raise ValueError(f"expected square maps (..., n, n), got shape {field.shape}")
+    if field.ndim < 2:
+        raise ValueError(f"expected maps (..., y, x), got shape {field.shape}")
     mean = field.mean(axis=(-2, -1), keepdims=True, dtype=np.float64)
     modes: NDArray[np.complexfloating] = fft.rfft2(field - mean.astype(field.dtype), axes=(-2, -1))
     return modes
@@ -140,7 +160,7 @@ def power_spectrum(
     Parameters
     ----------
     field, other
-        Dimensions ``(..., y, x)``, square, dimensionless (an overdensity, or mass in units of the
+        Dimensions ``(..., y, x)``, dimensionless (an overdensity, or mass in units of the
         mean). The leading dimensions of both must be the same.
     pixel_mpch
         Side of a pixel [Mpc/h].
@@ -153,7 +173,7 @@ def power_spectrum(
     Raises
     ------
     ValueError
-        For maps that are not square or smaller than 4 pixels.
+        For maps smaller than 4 pixels.
 
     Notes
     -----
@@ -162,7 +182,7 @@ def power_spectrum(
     must be transformed one by one: the spectrum of their mean misses their scatter.
     """
     field = field.transpose(..., "y", "x")
-    shells = build_shells(field.sizes["x"], float(pixel_mpch))
+    shells = build_shells((field.sizes["y"], field.sizes["x"]), float(pixel_mpch))
     modes = fourier_modes(field.values)
     second = modes if other is None else fourier_modes(other.transpose(*field.dims).values)
     dims = field.dims[:-2]

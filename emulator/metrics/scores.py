@@ -24,14 +24,19 @@ SQUARES = (2, 4, 8)
 """Sides of the squares [pixels]; only those that divide the window, and are smaller."""
 
 
-def squares_of(window: int) -> list[int]:
+def squares_of(window: int | tuple[int, int]) -> list[int]:
     """Sides of the squares that divide a window and are smaller."""
-    return [side for side in SQUARES if side < window and window % side == 0]
+    sides = (window,) if isinstance(window, int) else window
+    return [n for n in SQUARES if all(n < side and side % n == 0 for side in sides)]
 
 
-def scales_of(window: int) -> list[int]:
-    """Sides of all that is scored: the pixel, the squares that divide a window, the window."""
-    return sorted({1, *squares_of(window), window})
+def scales_of(window: int | tuple[int, int]) -> list[int]:
+    """Sides of all that is scored: the pixel, the squares that divide a window, the window.
+
+    A window that is not square goes by its longer side.
+    """
+    longest = window if isinstance(window, int) else max(window)
+    return sorted({1, *squares_of(window), longest})
 
 
 class Scores(Metric):
@@ -54,7 +59,7 @@ class Scores(Metric):
 
     def compute(self, case: Case) -> xr.Dataset:
         """``score (scale, forecast, channel)`` and ``score_oracle (scale, channel)``."""
-        scales = scales_of(case.ensemble.sizes["x"])
+        scales = scales_of(case.shape)
         parts = [score_forecasts(case, partial(square_means, side=side)) for side in scales]
         sides = xr.DataArray(
             scales,
@@ -105,10 +110,16 @@ class Scores(Metric):
 def square_means(maps: xr.DataArray, side: int) -> xr.DataArray:
     """Means over squares of ``side`` pixels that tile the window, in float64 [unit of the maps].
 
+    A side that is that of the window, or its longer one, gives the mean of the window.
+
     Raises
     ------
     ValueError
         If the side does not divide the window.
     """
     values = maps.astype("float64")
-    return values if side == 1 else values.coarsen(y=side, x=side, boundary="exact").mean()
+    if side == 1:
+        return values
+    sizes = (int(maps.sizes["y"]), int(maps.sizes["x"]))
+    down, right = sizes if side == max(sizes) else (side, side)
+    return values.coarsen(y=down, x=right, boundary="exact").mean()

@@ -31,9 +31,9 @@ def window_spectra(case: Case) -> xr.Dataset:
     total), ``k`` [h/Mpc] and ``n_modes``.
     """
     ensemble = case.ensemble
-    shells = build_shells(ensemble.sizes["x"], case.pixel_mpch)
+    shells = build_shells(case.shape, case.pixel_mpch)
     rows = [_one_window(case, i, shells) for i in range(ensemble.sizes["sample"])]
-    attrs = {"units": str(Unit.POWER_2D)}
+    attrs, of_k = {"units": case.domain.power}, {"units": case.domain.wave_number}
     return xr.Dataset(
         {
             name: (
@@ -45,7 +45,7 @@ def window_spectra(case: Case) -> xr.Dataset:
         },
         coords={
             "field": names_with_total(case.fields),
-            "k": ("k", shells.k_hmpc, {"units": str(Unit.WAVE_NUMBER), "long_name": "wave number"}),
+            "k": ("k", shells.k_hmpc, of_k | {"long_name": "wave number"}),
             "n_modes": ("k", shells.n_modes, {"units": str(Unit.DIMENSIONLESS)}),
         },
     )

@@ -47,7 +47,7 @@ class SpreadSkillSquares(Metric):
 
     def compute(self, case: Case) -> xr.Dataset:
         """Variance and squared error ``(side, channel)`` of ratios to DMO."""
-        sides = squares_of(case.ensemble.sizes["x"])
+        sides = squares_of(case.shape)
         if not sides:
             return xr.Dataset()
         parts = [_spread_and_skill(case, side) for side in sides]

@@ -15,7 +15,7 @@ from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import power_ratio
 from emulator.metrics.spectra import mean_spectra
-from emulator.metrics.tolerances import inside_range
+from emulator.metrics.tolerances import inside_range, range_text
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -88,8 +88,8 @@ def _bar(metrics: xr.Dataset, config: "ValidationConfig") -> Bar:
         threshold=threshold,
         text=(
             "The suppression 1 - P_total/P_DMO should be that of the truth within "
-            f"{threshold:.0%} of the dip ({dip:.3f}) for k = {config.k_min_hmpc:g} to "
-            f"{config.k_max_hmpc:g} h/Mpc; the largest difference is {found} at k = {at:.2g} h/Mpc."
+            f"{threshold:.0%} of the dip ({dip:.3f}) for {range_text(config)}; "
+            f"the largest difference is {found} at k = {at:.2g} h/Mpc."
         ),
         facts={"k_worst_hmpc": at, "dip": dip if np.isfinite(dip) else None},
     )

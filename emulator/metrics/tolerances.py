@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import xarray as xr
 
 from emulator.fields import FIELDS, Field, with_total
 from emulator.io import EmulatorError
+from emulator.units import Unit
 
 if TYPE_CHECKING:
     from emulator.config import ValidationConfig
@@ -48,10 +50,27 @@ def inside_range(k: np.ndarray, config: "ValidationConfig") -> np.ndarray:
     EmulatorError
         None of them.
     """
-    inside: np.ndarray = (k >= config.k_min_hmpc) & (k <= config.k_max_hmpc)
+    low, high = config.wave_numbers
+    inside: np.ndarray = (k >= low) & (k <= high)
     if not inside.any():
+        if config.k_range is not None:
+            raise EmulatorError(
+                f"validation: no shell of the spectra ({k[0]:.3g} to {k[-1]:.3g}) lies in k_range "
+                f"[{low:g}, {high:g}]"
+            )
         raise EmulatorError(
             f"validation: no shell of the spectra ({k[0]:.2f} to {k[-1]:.2f} h/Mpc) lies between "
-            f"k_min_hmpc = {config.k_min_hmpc:g} and k_max_hmpc = {config.k_max_hmpc:g}"
+            f"k_min_hmpc = {low:g} and k_max_hmpc = {high:g}"
         )
     return inside
+
+
+def unit_of_k(metrics: xr.Dataset) -> str:
+    """Unit of the wave numbers of a file."""
+    return str(metrics["k"].attrs.get("units", Unit.WAVE_NUMBER))
+
+
+def range_text(config: "ValidationConfig", unit: str = str(Unit.WAVE_NUMBER)) -> str:
+    """The range of wave numbers in words."""
+    low, high = config.wave_numbers
+    return f"k = {low:g} to {high:g} {unit}"

@@ -146,7 +146,8 @@ def _by_class(maps: xr.DataArray, classes: np.ndarray) -> xr.DataArray:
 
 def _bar(metrics: xr.Dataset, field: Field, config: "ValidationConfig") -> Bar:
     low, high = config.bars.variance
-    ratio = metrics["variance_ratio"].transpose("estimate", "dmo_density")
+    classes = _classes_of(metrics)
+    ratio = metrics["variance_ratio"].transpose("estimate", classes)
     share = metrics["variance_share"].sel(estimate="value").values
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.abs(np.log(ratio.sel(estimate="value").values))
@@ -154,7 +155,7 @@ def _bar(metrics: xr.Dataset, field: Field, config: "ValidationConfig") -> Bar:
     error = np.where(judged, np.where(np.isnan(error), np.inf, error), -1.0)
     worst = int(np.argmax(error))
     value, *ends = (float(number) for number in ratio.values[:, worst])
-    name = str(metrics["dmo_density"].values[worst])
+    name = str(metrics[classes].values[worst])
     return Bar(
         name=f"variance, {field.label}",
         field=field.name,
@@ -163,10 +164,16 @@ def _bar(metrics: xr.Dataset, field: Field, config: "ValidationConfig") -> Bar:
         comparison="in",
         threshold=(low, high),
         text=(
-            f"The variance of the root of {field.label} among pixels of like DMO density should be "
-            f"{low:g} to {high:g} times that of the truth; the worst class ({name}) has "
-            f"{value:.2f}."
+            f"The variance of the root of {field.label} among pixels of like "
+            f"{'DMO density' if classes == 'dmo_density' else 'condition'} should be {low:g} to "
+            f"{high:g} times that of the truth; the worst class ({name}) has {value:.2f}."
         ),
         interval=(ends[0], ends[1]),
-        facts={"dmo_density": name},
+        facts={classes: name},
     )
+
+
+def _classes_of(metrics: xr.Dataset) -> str:
+    """Dimension of the classes: of arrays it is called otherwise."""
+    dims = metrics["variance_ratio"].dims
+    return next(str(dim) for dim in dims if dim not in ("estimate", "channel"))

@@ -16,7 +16,6 @@ from emulator.fields import Field
 from emulator.metrics.base import Case, Metric, Panel
 from emulator.metrics.jackknife import Jackknife
 from emulator.metrics.power_spectrum import Shells, build_shells, fourier_modes, shell_power
-from emulator.units import Unit
 
 SMALLEST, LARGEST = 4, 16
 """Members for two variances that share none; and how many are used: the work is that of pairs."""
@@ -52,11 +51,13 @@ class VarianceField(Metric):
         ensemble = case.ensemble
         if min(case.n_members, ensemble.sizes.get("draw", 0)) < SMALLEST:
             return xr.Dataset()
-        shells = build_shells(ensemble.sizes["x"], case.pixel_mpch)
+        shells = build_shells(case.shape, case.pixel_mpch)
         attrs = {
-            "units": str(Unit.POWER_2D),
+            "units": case.domain.power,
             "long_name": "power spectrum of the variance map",
-            "mass_unit": "mean DMO mass per pixel, or root mean square over the box, squared",
+            "mass_unit": "mean DMO mass per pixel, or root mean square over the box, squared"
+            if case.domain.is_matter
+            else "root mean square, squared",
         }
         spectra = {}
         for name, draws, dim in (
@@ -67,7 +68,8 @@ class VarianceField(Metric):
             scaled = (used / case.scales).transpose("sample", "channel", dim, "y", "x").values
             rows = [variance_power(window, shells) for window in scaled.astype(np.float64)]
             spectra[f"variance_spectrum_{name}"] = (("channel", "k"), np.mean(rows, axis=0), attrs)
-        k = ("k", shells.k_hmpc, {"units": str(Unit.WAVE_NUMBER), "long_name": "wave number"})
+        of_k = {"units": case.domain.wave_number, "long_name": "wave number"}
+        k = ("k", shells.k_hmpc, of_k)
         return xr.Dataset(spectra, coords={"channel": ensemble["channel"], "k": k})
 
     def summarise(
@@ -79,7 +81,7 @@ class VarianceField(Metric):
         members, redraws = (
             runs.mean(stats[f"variance_spectrum_{name}"]) for name in ("members", "redraws")
         )
-        power = str(Unit.POWER_2D)
+        power = stats["variance_spectrum_members"].attrs["units"]
         # unbiased spectra may be negative, and a ratio over them is no number
         ratio = members / redraws.where(redraws > 0)
         meaning = "power of the variance map, members over re-drawn truths"

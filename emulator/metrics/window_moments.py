@@ -69,7 +69,7 @@ def _renamed(values: xr.DataArray) -> dict[str, str]:
 def power_bins(power: xr.DataArray, case: Case) -> list[tuple[str, xr.DataArray]]:
     """Mean power over the modes of each bin of the range of wave numbers, and its name."""
     k, n_modes = power["k"].values, power["n_modes"]
-    edges = np.geomspace(case.config.k_min_hmpc, case.config.k_max_hmpc, N_BINS + 1)
+    edges = np.geomspace(*case.config.wave_numbers, N_BINS + 1)
     place = np.clip(np.searchsorted(edges, k, side="right") - 1, 0, N_BINS - 1)
     inside = (k >= edges[0]) & (k <= edges[-1])
     found = []

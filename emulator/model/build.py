@@ -127,7 +127,7 @@ def interface_for(
     """Interface of a network for normalised data."""
     return interface_of(
         normalisation.channels,
-        len(normalisation.context_factors),
+        normalisation.n_further,
         len(normalisation.params),
         diffusion,
         objective,

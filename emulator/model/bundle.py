@@ -24,7 +24,7 @@ from emulator.config.names import SOLVED
 from emulator.io import DataError, is_file, read_json, write_bytes, write_json, write_text
 from emulator.model.build import build_network
 from emulator.model.calibration import CALIBRATION_FILE, Calibration
-from emulator.model.card import OLDEST, ModelCard, parse_card
+from emulator.model.card import OLDEST, Grid, ModelCard, parse_card
 from emulator.model.found_solver import SOLVER_FILE, FoundSolver
 from emulator.model.validated import VALIDATED_FILE, Validated
 from emulator.networks.backbone import Backbone
@@ -256,7 +256,7 @@ def describe(
     validated
         Its ``validated.json``.
     """
-    grid, normalisation, diffusion = card.grid, card.normalisation, card.diffusion
+    normalisation, diffusion = card.normalisation, card.diffusion
     n_weights = sum(p.numel() for p in network.parameters())
     channels = ", ".join(f"{c.name} ({c.transform})" for c in normalisation.channels)
     facts = {
@@ -265,9 +265,7 @@ def describe(
         "network": f"{card.network.kind}, {n_weights / 1e6:.2f} M weights"
         + (" (a network for each field)" if card.network.per_field else ""),
         "channels": channels,
-        "window": f"{grid.window} pixels of {grid.pixel_mpch:.4g} Mpc/h, {grid.depth_mpch:g} Mpc/h "
-        f"deep, context {', '.join(f'x{f}' for f in normalisation.context_factors) or 'none'}",
-        "redshift": f"{grid.redshift:g}",
+        **_geometry(card),
         "diffusion": f"{diffusion.schedule} schedule, {diffusion.prediction}-prediction, "
         f"{diffusion.weight} weight, gamma {diffusion.gamma_min:g} to {diffusion.gamma_max:g}"
         + (" (learned)" if card.schedule else ""),
@@ -289,3 +287,21 @@ def describe(
     lines = [f"{name:{width}s}{value}" for name, value in facts.items()]
     lines += ["parameters", *(f"{n:{width}s}{v}" for n, v in ranges.items())]
     return "\n".join([*lines, *(part.measured for part in (found, calibration) if part)])
+
+
+def _geometry(card: ModelCard) -> dict[str, str]:
+    """Windows of a model, and what it is given."""
+    grid, factors = card.grid, card.normalisation.context_factors
+    if isinstance(grid, Grid):
+        return {
+            "window": f"{grid.window} pixels of {grid.pixel_mpch:.4g} Mpc/h, "
+            f"{grid.depth_mpch:g} Mpc/h deep, "
+            f"context {', '.join(f'x{f}' for f in factors) or 'none'}",
+            "redshift": f"{grid.redshift:g}",
+        }
+    rows, columns = grid.shape
+    given = ", ".join(f"{field.name} [{field.unit}]" for field in card.domain.conditions)
+    return {
+        "window": f"{rows} x {columns} pixels of {grid.pixel:.4g} {grid.length_unit}",
+        "conditions": given,
+    }

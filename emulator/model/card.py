@@ -24,6 +24,7 @@ from torch import Tensor
 from emulator.config import ConsistencyConfig, DiffusionConfig, NetworkConfig
 from emulator.config.documents import shorten_error
 from emulator.config.section import Gamma
+from emulator.domain import MATTER, Domain, Symmetry
 from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective
 from emulator.model.normalisation import Normalisation
@@ -32,7 +33,7 @@ FORMAT_VERSION = 7
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
-* 7: which conditions the training saw.
+* 7: which conditions the training saw; models of arrays.
 * 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
   distillation.
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
@@ -45,6 +46,7 @@ raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
 OLDEST = 2
 
+Side = Annotated[int, Field(ge=1, le=8192)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Length = Annotated[float, Field(gt=0.0, le=1.0e6)]
 
@@ -55,15 +57,41 @@ class Grid(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pixel_mpch: Length
-    window: Annotated[int, Field(ge=1, le=8192)]
+    window: Side
     depth_mpch: Length
     redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)]
     deposit: Literal["ngp", "cic", "tsc", "adaptive"] | None = None
     """Kernel that the maps were deposited by; None: it is not known."""
 
+    @property
+    def pixel(self) -> float:
+        """Side of a pixel [Mpc/h]."""
+        return self.pixel_mpch
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Pixels along y and x."""
+        return (self.window, self.window)
+
     def attributes(self) -> dict[str, float | int | str]:
         """What is known, as attributes of a file."""
         return self.model_dump(exclude_none=True)
+
+
+class ArrayGrid(BaseModel):
+    """Geometry of arrays, which are used whole, and what leaves their law unchanged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pixel: Length
+    length_unit: Annotated[str, Field(min_length=1, max_length=20)]
+    shape: tuple[Side, Side]
+    periodic: tuple[bool, bool] = (False, False)
+    symmetries: tuple[Symmetry, ...] = ()
+
+    def attributes(self) -> dict[str, float | int | str]:
+        """What is known, as attributes of a file; the rest stands in its domain."""
+        return {"pixel": self.pixel}
 
 
 class TrainingFacts(BaseModel):
@@ -109,7 +137,7 @@ class ModelCard(BaseModel):
 
     format_version: Literal[7] = 7
     name: str
-    grid: Grid
+    grid: Grid | ArrayGrid
     network: NetworkConfig
     diffusion: DiffusionConfig
     normalisation: Normalisation
@@ -130,8 +158,10 @@ class ModelCard(BaseModel):
         falls = any(low >= high for low, high in pairwise(self.schedule or ()))
         if self.schedule is not None and (len(self.schedule) < 2 or falls):
             raise ValueError("schedule: gammas must increase, and be two at least")
-        if self.grid.window % self.network.factor:
+        if any(side % self.network.factor for side in self.grid.shape):
             raise ValueError(f"grid.window must be a multiple of {self.network.factor}")
+        if isinstance(self.grid, Grid) is not (self.normalisation.given is None):
+            raise ValueError("grid and normalisation must both be of matter, or both of arrays")
         if self.network.ndim != 2:
             raise ValueError("network.ndim must be 2")
         if self.network.needs_context and not self.normalisation.context_factors:
@@ -156,7 +186,8 @@ class ModelCard(BaseModel):
         if not names:
             return
         share, diffusion = self.normalisation.cosmic_share, self.diffusion
-        needed = [name for name in names if name in (share.omega_m, share.omega_b)]
+        sources = (share.omega_m, share.omega_b) if share else ()
+        needed = [name for name in names if name in sources]
         if needed:
             raise EmulatorError(
                 f"params: {', '.join(needed)} cannot be unknown: it sets the baryon fraction"
@@ -167,6 +198,36 @@ class ModelCard(BaseModel):
                 f"params: {', '.join(names)} unknown, but the model was never trained without "
                 "single parameters; train it with diffusion.drop_each_param > 0"
             )
+
+    @property
+    def domain(self) -> Domain:
+        """What its maps are of."""
+        given, grid = self.normalisation.given, self.grid
+        if given is None or isinstance(grid, Grid):
+            return MATTER
+        return Domain(
+            length=grid.length_unit,
+            conditions=given,
+            symmetries=grid.symmetries,
+            periodic=grid.periodic,
+        )
+
+    @property
+    def matter_grid(self) -> Grid:
+        """Geometry of maps of matter.
+
+        Raises
+        ------
+        EmulatorError
+            A model of arrays, which are used whole.
+        """
+        if not isinstance(self.grid, Grid):
+            raise EmulatorError(
+                f"model {self.name}: expected one of maps of matter, got one of arrays "
+                f"({', '.join(field.name for field in self.domain.conditions)}), which are drawn "
+                "whole by sample"
+            )
+        return self.grid
 
     @property
     def facts(self) -> TrainingFacts:

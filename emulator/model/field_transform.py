@@ -100,6 +100,23 @@ def raw_features(
     return torch.stack(values, dim=-3), torch.stack(defined, dim=-3)
 
 
+def condition_features(maps: Tensor, normalisation: Normalisation) -> Tensor:
+    """Conditions ``(batch, layer, y, x)`` as the network sees them, without z-scoring."""
+    if normalisation.given is None:
+        return (maps + (normalisation.condition_floor_msunh or 0.0)).log()
+    return transformed_conditions(maps, normalisation.given)
+
+
+def transformed_conditions(maps: Tensor, rows: Sequence[Field]) -> Tensor:
+    """Conditions of arrays ``(..., layer, y, x)``, each by the transform of its row."""
+    layers = maps.unbind(dim=-3)
+    features = [
+        TRANSFORMS[row.transform].forward(layer, torch.zeros_like(layer), row.floor)[0].values
+        for layer, row in zip(layers, rows, strict=True)
+    ]
+    return torch.stack(features, dim=-3)
+
+
 class FieldTransform:
     """Forward and inverse transform of all fields, and of conditions, with fitted statistics.
 
@@ -171,10 +188,18 @@ class FieldTransform:
         A whole box has no context, and gets none.
         """
         maps = torch.cat([condition.field.unsqueeze(1), condition.context], dim=1)
-        levels = slice(maps.shape[1])
-        mean = torch.tensor(self.normalisation.condition_mean[levels]).to(maps)[:, None, None]
-        std = torch.tensor(self.normalisation.condition_std[levels]).to(maps)[:, None, None]
-        fields = ((maps + self.normalisation.condition_floor_msunh).log() - mean) / std
+        fields = self.encode_layers(maps)
         scaled = self.normalisation.scale_params(condition.params).to(maps)
         known = torch.isfinite(scaled).to(maps)
         return Encoded(fields, torch.nan_to_num(scaled, nan=0.0), known)
+
+    def encode_layers(self, maps: Tensor) -> Tensor:
+        """Log and z-score DMO masses ``(..., layer, y, x)``: the window, and its context.
+
+        What it does to a pixel depends on the layer alone. Conditions of arrays are seen as their
+        rows say.
+        """
+        layers = slice(maps.shape[-3])
+        mean = torch.tensor(self.normalisation.condition_mean[layers]).to(maps)[:, None, None]
+        std = torch.tensor(self.normalisation.condition_std[layers]).to(maps)[:, None, None]
+        return (condition_features(maps, self.normalisation) - mean) / std

@@ -12,8 +12,14 @@ from torch import Tensor
 from emulator.config import Channel
 from emulator.config.documents import shorten_error
 from emulator.data.maps import Maps, read_maps
+from emulator.domain import Domain
 from emulator.io import DataError, EmulatorError
-from emulator.model.field_transform import cosmic_reference, network_channels, raw_features
+from emulator.model.field_transform import (
+    cosmic_reference,
+    network_channels,
+    raw_features,
+    transformed_conditions,
+)
 from emulator.model.hurdle import keep_bits
 from emulator.model.normalisation import (
     CONDITION_FLOOR_MSUNH,
@@ -77,41 +83,67 @@ def fit_normalisation(
     names = network_channels(channels)
     channels = _with_linear_widths(paths, channels)
     targets = RunningMoments(len(names))
-    fields = ["condition", *(f"context_{factor}" for factor in context_factors)]
+    domain = read_maps(paths[0], lazy=True).domain
+    fields = _condition_names(domain, context_factors)
     conditions = RunningMoments(len(fields))
     ranges: dict[str, ParameterScale] = {}
     cosmologies: dict[str, set[float]] = {"omega_m": set(), "omega_b": set()}
     for path in paths:
         maps = read_maps(path)
-        for name, values in cosmologies.items():
+        if maps.domain != domain:
+            raise DataError(
+                f"{path}:domain", f"that of {paths[0]}", "another",
+                "Project all simulations with one config.",
+            )  # fmt: skip
+        for name, values in cosmologies.items() if domain.is_matter else ():
             values.add(round(float(maps.attrs[name]), 6))
         for projection in range(maps.n_projections):
             _add_targets(targets, maps, projection, channels)
-            pyramid = [maps.maps[projection, maps.species_index("dmo")]]
-            pyramid += [maps.context[factor][projection] for factor in context_factors]
-            for index, field in enumerate(pyramid):
-                values_msunh = np.asarray(field, np.float64) + CONDITION_FLOOR_MSUNH
-                conditions.add(index, np.log(values_msunh))
+            for index, feature in enumerate(_condition_features(maps, projection, context_factors)):
+                conditions.add(index, feature)
         ranges = {name: _range(maps.param_ranges, name, path) for name in params}
     target_mean, target_std = keep_bits(channels, targets.result(names))
     condition_mean, condition_std = conditions.result(fields)
     # validated as if it had been read: what cannot be is said here, not where it is used
-    fitted = {
+    fitted: dict[str, Any] = {
         "channels": tuple(channels),
         "target_mean": target_mean,
         "target_std": target_std,
-        "condition_floor_msunh": CONDITION_FLOOR_MSUNH,
         "condition_mean": condition_mean,
         "condition_std": condition_std,
         "context_factors": tuple(context_factors),
         "params": ranges,
-        "cosmic_share": {
-            "omega_m": _density_source("Omega_m", cosmologies["omega_m"], params),
-            "omega_b": _density_source("Omega_b", cosmologies["omega_b"], params),
-        },
         "defined_share": tuple((targets.count / conditions.count[0]).tolist()),
     }
+    if domain.is_matter:
+        fitted["condition_floor_msunh"] = CONDITION_FLOOR_MSUNH
+        fitted["cosmic_share"] = {
+            "omega_m": _density_source("Omega_m", cosmologies["omega_m"], params),
+            "omega_b": _density_source("Omega_b", cosmologies["omega_b"], params),
+        }
+    else:
+        fitted["given"] = domain.conditions
     return Normalisation.parse(fitted, f"statistics of {len(paths)} training simulations")
+
+
+def _condition_names(domain: Domain, context_factors: Sequence[int]) -> list[str]:
+    """Layers of the condition, as messages call them."""
+    if domain.is_matter:
+        return ["condition", *(f"context_{factor}" for factor in context_factors)]
+    return [field.name for field in domain.conditions]
+
+
+def _condition_features(
+    maps: Maps, projection: int, context_factors: Sequence[int]
+) -> list[np.ndarray]:
+    """Layers of the condition of one projection as the network sees them, in float64."""
+    if not maps.domain.is_matter:
+        layers = maps.maps[projection][[maps.species_index(name) for name in maps.conditions]]
+        given = torch.from_numpy(np.asarray(layers, np.float64))
+        return list(transformed_conditions(given, maps.domain.conditions).numpy())
+    pyramid = [maps.maps[projection, maps.species_index("dmo")]]
+    pyramid += [maps.context[factor][projection] for factor in context_factors]
+    return [np.log(np.asarray(field, np.float64) + CONDITION_FLOOR_MSUNH) for field in pyramid]
 
 
 def _add_targets(
@@ -152,10 +184,13 @@ def _fields_of(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Fields of the channels, DMO mass and baryon fraction of one projection, in float64."""
     species = [
-        maps.species_index(name) for name in ("dmo", *(channel.name for channel in channels))
+        maps.species_index(name)
+        for name in (maps.conditions[0], *(channel.name for channel in channels))
     ]
     fields = torch.from_numpy(maps.maps[projection][species]).double()
-    fraction = torch.tensor(maps.attrs["omega_b"] / maps.attrs["omega_m"]).double()
+    is_matter = maps.domain.is_matter
+    share = maps.attrs["omega_b"] / maps.attrs["omega_m"] if is_matter else 0.0
+    fraction = torch.tensor(share).double()
     return fields[1:], fields[0], fraction
 
 

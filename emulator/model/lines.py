@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from emulator.config import EVALUATIONS, SamplingConfig
 from emulator.config.names import SOLVED
 from emulator.fields import Field
-from emulator.model.card import ModelCard
+from emulator.model.card import Grid, ModelCard
 from emulator.model.normalisation import ParameterScale
 
 _SHOWN = 6
@@ -45,6 +45,10 @@ def say_fields(fields: Sequence[Field]) -> str:
 def say_window(card: ModelCard) -> str:
     """Geometry of the windows and how their maps were made."""
     grid = card.grid
+    if not isinstance(grid, Grid):
+        rows, columns = grid.shape
+        given = ", ".join(f"{field.name} [{field.unit}]" for field in card.domain.conditions)
+        return f"{rows} x {columns} pixels of {grid.pixel:.9g} {grid.length_unit}, given {given}"
     context = ", ".join(f"x{factor}" for factor in card.normalisation.context_factors) or "none"
     return (
         f"{grid.window} pixels of {grid.pixel_mpch:.9g} Mpc/h, {grid.depth_mpch:g} Mpc/h deep, "

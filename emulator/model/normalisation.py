@@ -9,19 +9,30 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic import Field as Value
 from torch import Tensor
 
 from emulator.config import Channel
 from emulator.config.documents import shorten_error
 from emulator.config.section import renamed
-from emulator.fields import FIELDS
+from emulator.fields import FIELDS, Field
 from emulator.io import DataError, EmulatorError, read_json, write_json
 from emulator.model.seen_conditions import SeenConditions
 from emulator.model.transforms import TRANSFORMS
 
 _LARGEST = 1.0e4
+_SMALLEST = 1.0e-20
+"""Of standard deviations of arrays, in any unit: squares stay within float32's range."""
+_EITHER_OR = ("condition_floor_msunh", "cosmic_share", "given")
 
 Share = Annotated[float, Value(gt=0.0, le=1.0)]
 
@@ -74,7 +85,9 @@ class CosmicShare(BaseModel):
 class Normalisation(BaseModel):
     """What the model needs to know about its training data.
 
-    Lists run over the network's channels (targets) and over condition plus context windows.
+    Lists run over the network's channels (targets) and over condition plus context windows. Of a
+    model of arrays there are ``given`` fields, seen as their rows say, and neither a floor of
+    masses nor a cosmic share.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,17 +95,26 @@ class Normalisation(BaseModel):
     channels: tuple[Channel, ...]
     target_mean: tuple[FiniteFloat, ...]
     target_std: tuple[FiniteFloat, ...]
-    condition_floor_msunh: FiniteFloat
+    condition_floor_msunh: FiniteFloat | None = None
     condition_mean: tuple[FiniteFloat, ...]
     condition_std: tuple[FiniteFloat, ...]
     context_factors: tuple[int, ...]
     params: dict[str, ParameterScale]
-    cosmic_share: CosmicShare
+    cosmic_share: CosmicShare | None = None
+    given: tuple[Field, ...] | None = None
+    """Fields that are given, of arrays; None: the DMO mass and its context."""
     defined_share: tuple[Share, ...] | None = None
     """Share of the training pixels in which each channel of the network is defined; None: of a
     bundle that does not say (before format 5)."""
     conditions: SeenConditions | None = None
     """Which conditions there were; None: too few to know, or a bundle before format 7."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_others_have(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Matter has no conditions of its own, arrays have nothing of matter."""
+        written: dict[str, Any] = handler(self)
+        absent = [key for key in _EITHER_OR if getattr(self, key) is None]
+        return {key: value for key, value in written.items() if key not in absent}
 
     @model_validator(mode="before")
     @classmethod
@@ -106,27 +128,57 @@ class Normalisation(BaseModel):
     @model_validator(mode="after")
     def _statistics_are_possible(self) -> "Normalisation":
         n_channels = sum(len(TRANSFORMS[channel.transform].suffixes) for channel in self.channels)
-        lengths = {"target": n_channels, "condition": 1 + len(self.context_factors)}
+        n_conditions = len(self.given or ("dmo",)) + len(self.context_factors)
+        lengths = {"target": n_channels, "condition": n_conditions}
         for kind, length in lengths.items():
             mean, std = getattr(self, f"{kind}_mean"), getattr(self, f"{kind}_std")
             if (len(mean), len(std)) != (length, length):
                 raise ValueError(f"{kind}_mean, {kind}_std need {length} values each")
-            if not all(abs(m) <= _LARGEST and 1.0 / _LARGEST <= s <= _LARGEST
-                       for m, s in zip(mean, std, strict=True)):  # fmt: skip
+            if self.given is None and not all(
+                abs(m) <= _LARGEST and 1.0 / _LARGEST <= s <= _LARGEST
+                for m, s in zip(mean, std, strict=True)
+            ):
                 raise ValueError(
                     f"statistics of logarithms need abs({kind}_mean) <= {_LARGEST:g} and "
                     f"{kind}_std in [{1 / _LARGEST:g}, {_LARGEST:g}]"
                 )
+            if any(not _SMALLEST <= s <= 1.0 / _SMALLEST for s in std):
+                raise ValueError(f"{kind}_std must lie in [{_SMALLEST:g}, {1 / _SMALLEST:g}]")
         self._require_what_options_need(n_channels)
-        if not self.channels or self.condition_floor_msunh <= 0:
-            raise ValueError("there must be channels, and condition_floor_msunh must be positive")
+        if not self.channels:
+            raise ValueError("there must be channels")
+        self._require_matter_or_arrays()
         if any(low >= high for low, high in pairwise((1, *self.context_factors))):
             raise ValueError("context_factors must increase, from 2")
-        sources = (self.cosmic_share.omega_m, self.cosmic_share.omega_b)
+        share = self.cosmic_share
+        sources = (share.omega_m, share.omega_b) if share else ()
         unknown = [name for name in sources if isinstance(name, str) and name not in self.params]
         if unknown:
             raise ValueError(f"cosmic_share names {unknown}, which are no parameters")
         return self
+
+    def _require_matter_or_arrays(self) -> None:
+        """A model is of one or of the other."""
+        of_matter = (self.condition_floor_msunh, self.cosmic_share)
+        if self.given is None:
+            if None in of_matter or (self.condition_floor_msunh or 0.0) <= 0:
+                raise ValueError(
+                    "condition_floor_msunh must be there and positive, and cosmic_share be there"
+                )
+            return
+        if of_matter != (None, None) or self.context_factors or not self.given:
+            raise ValueError(
+                "given fields belong to arrays, which have no condition_floor_msunh, cosmic_share "
+                "or context_factors"
+            )
+        fields = (*self.given, *(channel.field for channel in self.channels))
+        if any(field.run != "array" for field in fields):
+            raise ValueError("given fields and channels of arrays must be arrays")
+
+    @property
+    def n_further(self) -> int:
+        """Layers that the network sees beside the first condition."""
+        return len(self.condition_mean) - 1
 
     def _require_what_options_need(self, n_channels: int) -> None:
         """Shares for channels that are masked, widths for ratios that are scaled by them."""
@@ -158,7 +210,7 @@ class Normalisation(BaseModel):
 
     def omega_m(self, params: NDArray[np.float64]) -> NDArray[np.float64]:
         """Omega_m ``(row,)`` at physical parameters ``(row, param)``; NaN where unknown."""
-        source = self.cosmic_share.omega_m
+        source = self.cosmic_share.omega_m if self.cosmic_share else np.nan
         if isinstance(source, str):
             return params[:, list(self.params).index(source)]
         return np.full(len(params), source)
@@ -179,9 +231,11 @@ class Normalisation(BaseModel):
         return torch.stack(columns, dim=1) if columns else params
 
     def baryon_fraction(self, params: Tensor) -> Tensor:
-        """Omega_b / Omega_m ``(batch,)`` at physical parameters ``(batch, param)``."""
+        """Omega_b / Omega_m ``(batch,)`` at physical parameters ``(batch, param)``; 0 of arrays."""
         names = list(self.params)
         share = self.cosmic_share
+        if share is None:
+            return torch.zeros_like(params[:, 0] if names else params.sum(1))
         omega_b, omega_m = (
             params[:, names.index(source)]
             if isinstance(source, str)

@@ -16,7 +16,7 @@ from emulator.config.names import SOLVED
 from emulator.io import is_file, read_lines, write_text
 from emulator.model.bundle import PAGE_FILE, count_weights, read_card
 from emulator.model.calibration import Calibration, read_calibration
-from emulator.model.card import ModelCard
+from emulator.model.card import Grid, ModelCard
 from emulator.model.found_solver import FoundSolver, read_found
 from emulator.model.kinds import KINDS
 from emulator.model.lines import say_options, say_window
@@ -26,6 +26,7 @@ from emulator.model.validated import Validated, read_validated
 LICENCE = "bsd-3-clause"
 """Of this package, in the spelling of hubs."""
 
+_TAGS = {True: ("cosmology", "simulation"), False: ("fields",)}
 LIBRARY = "emulator-pipeline"
 
 
@@ -86,7 +87,7 @@ def model_page(
         "## What it draws",
         _table(("field", "unit", "transform", "drawn as zero up to"), _fields(card)),
         "## From what",
-        f"Dark-matter-only maps [Msun/h per pixel]: {say_window(card)}; and parameters:",
+        f"{_what(card)}: {say_window(card)}; and parameters:",
         _table(("parameter", "from", "to", "fiducial", "scale"), _parameters(card)),
         "## How",
         _how(card, found, calibration, validated),
@@ -113,7 +114,7 @@ def _front(card: ModelCard, validated: Validated | None) -> dict[str, Any]:
     front: dict[str, Any] = {
         "license": LICENCE,
         "library_name": LIBRARY,
-        "tags": ["emulator", "cosmology", "simulation", KINDS[card.facts.objective], *fields],
+        "tags": ["emulator", *_TAGS[card.domain.is_matter], KINDS[card.facts.objective], *fields],
         "datasets": [_suite(card)] if _suite(card) else [],
     }
     if validated is None:
@@ -141,10 +142,16 @@ def _front(card: ModelCard, validated: Validated | None) -> dict[str, Any]:
 
 def _intro(card: ModelCard) -> str:
     names = ", ".join(channel.field.label for channel in card.normalisation.channels)
+    domain = card.domain
+    task = (
+        f"draws what a hydrodynamic run would have given ({names}), from a dark-matter-only map, "
+        "its surroundings and parameters"
+        if domain.is_matter
+        else f"draws {names}, given {', '.join(field.label for field in domain.conditions)}"
+    )
     text = (
-        f"A {KINDS[card.facts.objective]} that draws what a hydrodynamic run would have given "
-        f"({names}), from a dark-matter-only map, its surroundings and parameters. Its members are "
-        "draws of a distribution, not estimates of a mean."
+        f"A {KINDS[card.facts.objective]} that {task}. Its members are draws of a distribution, "
+        "not estimates of a mean."
     )
     notice = card.attributes.get("notice")
     return f"{text}\n\n> {notice}" if notice else text
@@ -180,13 +187,18 @@ def _how(
     validated: Validated | None,
 ) -> str:
     params = ", ".join(f"{n}={s.fiducial:.9g}" for n, s in card.normalisation.params.items())
+    draws = (
+        "box = ...  # a periodic DMO map (y, x) [Msun/h per pixel]\n"
+        "windows = model.sample(box, params, centres=[(64, 64)], n_members=16, seed=0)\n"
+        "painted = model.paint(box, params, n_members=4)\n"
+        if card.domain.is_matter
+        else "given = ...  # (sample, condition, y, x), or a Dataset that names the conditions\n"
+        "drawn = model.sample(given, params, n_members=16, seed=0)\n"
+    )
     code = (
         "```python\nimport emulator\n\n"
         'model = emulator.load("this/folder")\n'
-        f"params = dict({params})\n"
-        "box = ...  # a periodic DMO map (y, x) [Msun/h per pixel]\n"
-        "windows = model.sample(box, params, centres=[(64, 64)], n_members=16, seed=0)\n"
-        "painted = model.paint(box, params, n_members=4)\n```"
+        f"params = dict({params})\n{draws}```"
     )
     options = validated.sampling if validated else found.sampling if found else SamplingConfig()
     why = "as it was judged" if validated else "as was found" if found else "the default"
@@ -237,18 +249,34 @@ def _scores(validated: Validated | None) -> list[str]:
     return [f"{said}. {note}", _table(("bar", "value", "asked", "verdict"), rows)]
 
 
-def _limits(card: ModelCard, validated: Validated | None) -> list[str]:
-    grid, seen = card.grid, card.normalisation.conditions
-    limits = [
-        "Not extrapolated: parameters outside the ranges above are refused, or drawn with a "
-        "warning if you ask for it.",
+def _what(card: ModelCard) -> str:
+    return "Dark-matter-only maps [Msun/h per pixel]" if card.domain.is_matter else "Whole arrays"
+
+
+def _only(card: ModelCard) -> str:
+    """The maps that it knows."""
+    grid = card.grid
+    if not isinstance(grid, Grid):
+        return f"Arrays of {grid.shape[0]} x {grid.shape[1]} pixels, whole, and no others."
+    return (
         f"Maps of {grid.pixel_mpch:.9g} Mpc/h a pixel, {grid.depth_mpch:g} Mpc/h deep, at redshift "
         f"{grid.redshift:g}"
         + (f", deposited by the kernel {grid.deposit}" if grid.deposit else "")
-        + ", and no others.",
+        + ", and no others."
+    )
+
+
+def _limits(card: ModelCard, validated: Validated | None) -> list[str]:
+    seen = card.normalisation.conditions
+    limits = [
+        "Not extrapolated: parameters outside the ranges above are refused, or drawn with a "
+        "warning if you ask for it.",
+        _only(card),
         "It knows no conditions that its training lacked"
         + (
             ", and does not say which these are (bundles before format 7, or few runs)."
+            if seen is None and card.domain.is_matter
+            else "."
             if seen is None
             else f": {seen.windows} windows of {seen.runs} runs, with which a score compares "
             "every window that it is given."

@@ -15,16 +15,16 @@ def draws_table(inputs: Inputs) -> Table:
     """
     seconds = {row["rule"]: row["seconds"] for row in inputs.benchmarks}
     drawn, attrs = n_drawn(inputs.metrics), inputs.metrics.attrs
-    side = inputs.shown[0].ensemble.sizes["x"] * float(attrs["pixel_mpch"])
-    windows = (float(attrs["box_size_mpch"]) / side) ** 2
     member = seconds["sample"] / drawn if "sample" in seconds else np.nan
     made = len({name for names in (inputs.splits or {}).values() for name in names})
     simulation = seconds["simulate"] / made if "simulate" in seconds and made else np.nan
-    rows = [
-        ["a member of a window", _said(member), f"{drawn} members"],
-        [f"a member of a whole map, {windows:.3g} windows", _said(windows * member), "the same"],
-        ["a simulation, DMO and hydro", _said(simulation), f"{made} simulations"],
-    ]
+    rows = [["a member of a window", _said(member), f"{drawn} members"]]
+    if inputs.domain.is_matter:
+        side = inputs.shown[0].ensemble.sizes["x"] * float(attrs["pixel_mpch"])
+        windows = (float(attrs["box_size_mpch"]) / side) ** 2
+        whole = f"a member of a whole map, {windows:.3g} windows"
+        rows.append([whole, _said(windows * member), "the same"])
+    rows.append(["a simulation, with its twin", _said(simulation), f"{made} simulations"])
     caption = "Wall time of the jobs over what they made. Of short jobs the start is most of it."
     if "simulate" not in seconds:
         caption += (

@@ -12,8 +12,10 @@ import numpy as np
 import xarray as xr
 
 from emulator.fields import Field
+from emulator.metrics.tolerances import unit_of_k
 from emulator.report.figures import style
-from emulator.report.text import join, with_error
+from emulator.report.text import join, k_range_of, with_error
+from emulator.wording import say
 
 BEYOND = 2.0
 """Errors from which on a deviation is called one."""
@@ -38,7 +40,12 @@ def find(metrics: xr.Dataset, config: Mapping[str, Any]) -> list[tuple[str, list
         "Responses": _responses(metrics, fields),
         "What no bar sees": _unseen(metrics, fields, config),
     }
-    return [(title, said) for title, said in found.items() if said]
+    domain = style.domain_of_file(metrics)
+    return [
+        (say(title, domain), [say(sentence, domain) for sentence in said])
+        for title, said in found.items()
+        if said
+    ]
 
 
 def _mass(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
@@ -55,7 +62,7 @@ def _power(
     if "power_ratio_summed" not in metrics:
         return []
     ratio = metrics["power_ratio_summed"]
-    low, high = config["k_min_hmpc"], config["k_max_hmpc"]
+    low, high = k_range_of(config)
     inside = ratio.sel(k=(ratio["k"] >= low) & (ratio["k"] <= high))
     worst = _worst(inside)
     if not worst:
@@ -63,7 +70,7 @@ def _power(
     said, off = _departures(worst, fields, at_k=True)
     return [
         f"Power of the members against the truth, summed over windows, where it is furthest off "
-        f"for k = {low:g} to {high:g} h/Mpc: {said}.",
+        f"for k = {low:g} to {high:g} {unit_of_k(metrics)}: {said}.",
         off,
     ]
 
@@ -144,11 +151,12 @@ def _unseen(
         )
     found += _mass_ranks(metrics, fields)
     if "power_ratio_summed" in metrics:
-        ratio, high = metrics["power_ratio_summed"], config["k_max_hmpc"]
+        ratio, (_, high) = metrics["power_ratio_summed"], k_range_of(config)
         worst = _worst(ratio.sel(k=ratio["k"] > high))
         if worst:
             said, _ = _departures(worst, fields, at_k=True)
-            found.append(f"Above k = {high:g} h/Mpc power is not judged; furthest off: {said}.")
+            unit = unit_of_k(metrics)
+            found.append(f"Above k = {high:g} {unit} power is not judged; furthest off: {said}.")
     if "model_share" not in metrics:
         found.append("One model drew: what another seed of training would change is not in it.")
     if "response_size" in metrics:

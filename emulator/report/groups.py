@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.domain import Domain
 from emulator.metrics.bars import MET
+from emulator.wording import say
 
 GROUPS = {
     "Mass": "Is the total mass of each field right?",
@@ -61,8 +63,8 @@ class Group:
         return [bar for bar in self.bars if bar["verdict"] != MET]
 
 
-def group_bars(bars: Sequence[dict[str, Any]]) -> list[Group]:
-    """Groups that have bars; every bar is in one.
+def group_bars(bars: Sequence[dict[str, Any]], domain: Domain) -> list[Group]:
+    """Groups that have bars, in the words of the domain; every bar is in one.
 
     Parameters
     ----------
@@ -72,4 +74,8 @@ def group_bars(bars: Sequence[dict[str, Any]]) -> list[Group]:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in GROUPS}
     for bar in bars:
         found[GROUP_OF.get(bar["statistic"], "Others")].append(bar)
-    return [Group(name, GROUPS[name], rows) for name, rows in found.items() if rows]
+    return [
+        Group(say(name, domain), say(GROUPS[name], domain), rows)
+        for name, rows in found.items()
+        if rows
+    ]

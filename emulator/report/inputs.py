@@ -16,6 +16,7 @@ import xarray as xr
 
 from emulator.config import ensemble_file, maps_file, read_config
 from emulator.data.splits import read_splits
+from emulator.domain import Domain, domain_of
 from emulator.fields import CONDITION
 from emulator.io import DataError, read_dataset, read_json, read_lines
 from emulator.model.calibration import Calibration, read_calibration
@@ -60,6 +61,11 @@ class Inputs:
     benchmarks: list[dict[str, Any]]
     predicted: dict[str, dict[str, Any]]
     suite_facts: list[tuple[str, str]]
+
+    @property
+    def domain(self) -> Domain:
+        """What the maps are of."""
+        return domain_of(self.metrics.attrs, "metrics.nc")
 
 
 def read_inputs(results: Path, maps_dir: Path) -> Inputs:
@@ -168,7 +174,10 @@ def _read_calibrations(
 def _read_box(path: Path) -> xr.DataArray | None:
     if not path.is_file():
         return None
-    return read_dataset(path)["maps"].sel(species=CONDITION.name)
+    maps = read_dataset(path)
+    if not domain_of(maps.attrs, path).is_matter:
+        return None  # windows are whole rows: there is nothing around them
+    return maps["maps"].sel(species=CONDITION.name)
 
 
 def read_history(path: Path) -> dict[str, list[float]] | None:

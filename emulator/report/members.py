@@ -53,7 +53,7 @@ def _strips(shown: Shown, n_members: int) -> list[Strip]:
         here = window.sel(channel=name)
         truth = here["truth"].values
         members = here["fields"].transpose("member", "y", "x").values[:n_members]
-        norm, colors = color_scale(truth, signed=field.signed), color_map(field)
+        norm, colors = color_scale(truth, field), color_map(field)
         side_by_side = np.concatenate(members, axis=1)
         strips.append(
             Strip(field.label, _encode(truth, norm, colors), _encode(side_by_side, norm, colors))

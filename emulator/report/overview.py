@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from emulator.config import set_of
+from emulator.domain import pixel_of
 from emulator.metadata import commit
 from emulator.model.kinds import KINDS
 from emulator.report.bars import bar_interval, bar_threshold, bar_value
@@ -48,16 +49,14 @@ def describe_run(inputs: Inputs, config: dict[str, Any]) -> dict[str, Any]:
     else:
         verdict = f"All {len(bars)} bars are met."
     ensemble = inputs.shown[0].ensemble
-    pixel, side = float(attrs["pixel_mpch"]), ensemble.sizes["x"]
     sets = {set_of(str(name)) for name in inputs.metrics["simulation"].values}
     drawn = join([field.label for field in fields_of(ensemble).values()])
     facts = [
         ("Held out", f"{table['n_simulations']} simulations ({', '.join(sorted(sets))}) of "
-         f"{table['n_runs']} runs; simulations of one run share their initial phases"),
+         f"{table['n_runs']} {_independent(inputs)}"),
         ("Ensembles", f"{inputs.metrics.sizes['sample']} windows a simulation, "
          f"{table['n_members']} members a window, {_models(ensemble)}"),
-        ("Windows", f"{side} x {side} pixels of {1e3 * pixel:.0f} kpc/h "
-         f"({side * pixel:.2f} Mpc/h a side), summed through {float(attrs['depth_mpch']):g} Mpc/h"),
+        ("Windows", _windows(inputs)),
         ("Solver", f"{ensemble.attrs.get('solver', 'unknown')}, "
          f"{ensemble.attrs.get('n_steps', 'unknown')} network evaluations a member"),
     ]  # fmt: skip
@@ -67,10 +66,8 @@ def describe_run(inputs: Inputs, config: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": f"Emulator report: {inputs.name} (suite {attrs.get('suite', 'unknown')})",
         "lead": [
-            f"A {_kind_of_model(inputs)} draws the {drawn} that a "
-            "hydrodynamic run would have given, from a dark-matter-only (DMO) map, its "
-            "surroundings and the parameters. This page compares its draws with simulations "
-            "that it has not seen."
+            f"A {_kind_of_model(inputs)} draws the {drawn} {_from_what(inputs)}. This page "
+            "compares its draws with simulations that it has not seen."
         ],
         "notice": str(attrs.get("notice", "")).rstrip("."),
         "facts": facts,
@@ -78,10 +75,42 @@ def describe_run(inputs: Inputs, config: dict[str, Any]) -> dict[str, Any]:
         "verdict_note": (
             "A bar is a minimum that was set in the config before the run, not a claim of accuracy."
         ),
-        "groups": group_bars(bars),
+        "groups": group_bars(bars, inputs.domain),
         "bars": bars,
         "findings": find(inputs.metrics, config),
     }
+
+
+def _windows(inputs: Inputs) -> str:
+    """Size of a window in pixels and lengths."""
+    ensemble, domain = inputs.shown[0].ensemble, inputs.domain
+    pixel, side = pixel_of(inputs.metrics.attrs), ensemble.sizes["x"]
+    if domain.is_matter:
+        depth = float(inputs.metrics.attrs["depth_mpch"])
+        return (
+            f"{side} x {side} pixels of {1e3 * pixel:.0f} kpc/h "
+            f"({side * pixel:.2f} Mpc/h a side), summed through {depth:g} Mpc/h"
+        )
+    rows = ensemble.sizes["y"]
+    return f"{rows} x {side} (rows x columns) pixels of {pixel:g} {domain.length}"
+
+
+def _independent(inputs: Inputs) -> str:
+    if inputs.domain.is_matter:
+        return "runs; simulations of one run share their initial phases"
+    return "independent groups"
+
+
+def _from_what(inputs: Inputs) -> str:
+    """What the model is given."""
+    if inputs.domain.is_matter:
+        return (
+            "that a hydrodynamic run would have given, from a dark-matter-only (DMO) map, its "
+            "surroundings and the parameters"
+        )
+    given = [field.label for field in inputs.domain.conditions]
+    names = inputs.shown[0].ensemble["parameter"].values.astype(str).tolist()
+    return f"given {join([*given, *names])}"
 
 
 def _responses(metrics: xr.Dataset) -> list[tuple[str, str]]:

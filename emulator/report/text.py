@@ -1,7 +1,10 @@
 """Numbers and phrases that several sections write alike."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
+
+from emulator.domain import Domain
 
 BAND = "Bands are intervals of 68 %, from a jackknife over runs."
 UNKNOWN = "–"
@@ -9,13 +12,17 @@ MOST_DECIMALS = 6
 TINY = 1e-300
 
 
-def of_runs(n_runs: int, n_simulations: int) -> str:
-    """Of how many runs numbers are; simulations that share initial phases are one run."""
+def of_runs(n_runs: int, n_simulations: int, domain: Domain | None = None) -> str:
+    """Of how many runs numbers are; simulations that share initial phases are one run.
+
+    Arrays (their ``domain``) have groups.
+    """
+    run, shared = ("run", "phases") if domain is None or domain.is_matter else ("group", "a source")
     simulations = f"{n_simulations} simulation{'s' if n_simulations > 1 else ''}"
     if n_runs == 1:
-        return f"{simulations} of 1 run: no interval."
-    shared = "" if n_runs == n_simulations else " (those of one run share phases)"
-    return f"{simulations} of {n_runs} runs{shared}."
+        return f"{simulations} of 1 {run}: no interval."
+    said = "" if n_runs == n_simulations else f" (those of one {run} share {shared})"
+    return f"{simulations} of {n_runs} {run}s{said}."
 
 
 def with_interval(values: Any, form: str = ".2f") -> str:
@@ -74,6 +81,12 @@ def with_error(value: float, error: float, *, scale: float = 1.0, sign: bool = F
 def number(value: float) -> str:
     """Three digits; a dash where there is no value."""
     return UNKNOWN if value != value else f"{value:.3g}"
+
+
+def k_range_of(config: Mapping[str, Any]) -> tuple[float, float]:
+    """Range of wave numbers of the bars, of the section ``validation`` as JSON."""
+    low, high = config.get("k_range") or (config["k_min_hmpc"], config["k_max_hmpc"])
+    return float(low), float(high)
 
 
 def join(names: list[str]) -> str:

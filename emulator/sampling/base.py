@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -13,29 +12,31 @@ from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
 from emulator.fields import Field
 from emulator.io import EmulatorError
+from emulator.model.card import Grid
+from emulator.progress import Progress
+from emulator.sampling.asked import prepare_asked, read_asked
 from emulator.sampling.boxes import BoxEmulator
 from emulator.sampling.cf import describe
-from emulator.sampling.condition_score import check_conditions, label_scores
+from emulator.sampling.comparison import check_points
+from emulator.sampling.condition_score import label_scores
 from emulator.sampling.differentiable import detached, with_gradients
+from emulator.sampling.given.array_fields import require_plain_call
 from emulator.sampling.given.options import as_sampling, require_numbers
-from emulator.sampling.given.parameters import params_of_maps
-from emulator.sampling.given.request import Given, read_given
+from emulator.sampling.inferring import InferringEmulator
 from emulator.sampling.inputs import (
     Observed,
     Policy,
     check_observed,
     check_values,
-    prepare_condition,
 )
 from emulator.sampling.labels import label_call
-from emulator.sampling.painting.source import read_source
 from emulator.sampling.sums import check_sums, hold_sums, with_sums
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-class BaseEmulator(BoxEmulator):
+class BaseEmulator(BoxEmulator, InferringEmulator):
     """Draws fields of a hydrodynamic run for dark-matter-only ones."""
 
     @property
@@ -101,7 +102,8 @@ class BaseEmulator(BoxEmulator):
             source that :func:`~emulator.sampling.painting.source.read_source` reads. The attributes
             of xarray objects (``units``, ``pixel_mpch``, ``depth_mpch``, ``redshift``), where there
             are any, must be those of the training. An astropy Quantity is converted, with h where
-            it needs one (:mod:`emulator.sampling.given.quantities`).
+            it needs one (:mod:`emulator.sampling.given.quantities`). Of a model of arrays see
+            :func:`emulator.sampling.given.array_fields.read_arrays`.
         params
             Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
             order, or one mapping for each sample. None or NaN is an unknown value. Default: those
@@ -171,13 +173,15 @@ class BaseEmulator(BoxEmulator):
         """
         require_numbers(n_members=n_members, first_member=first_member, seed=seed)
         asked = as_sampling(sampling)
-        given = self._read(
+        if not isinstance(self.card.grid, Grid):
+            require_plain_call(constraints=constraints, differentiable=differentiable or None)
+        given = read_asked(
             detached(condition) if differentiable else condition,
-            detached(params) if differentiable else params,
+            detached(params) if differentiable else params, self.card,
             large_scale=detached(large_scale) if differentiable else large_scale,
             centres=centres, centres_mpch=centres_mpch, projection=projection,
         )  # fmt: skip
-        prepared = self._prepare(given, out_of_range)
+        prepared = prepare_asked(given, self.card, out_of_range)
         n_samples = len(prepared.field)
         if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
             raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
@@ -260,32 +264,68 @@ class BaseEmulator(BoxEmulator):
         trained: a calibration (``calibration.json``) changes draws, and no density.
         """
         require_numbers(seed=seed)
-        given = self._read(
-            condition, params, large_scale=large_scale, centres=centres, centres_mpch=centres_mpch,
-            projection=projection,
+        given = read_asked(
+            condition, params, self.card, large_scale=large_scale, centres=centres,
+            centres_mpch=centres_mpch, projection=projection,
         )  # fmt: skip
-        prepared = self._prepare(given, out_of_range)
+        prepared = prepare_asked(given, self.card, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")
         return self._log_density(values, prepared, n_steps, n_probes, seed)
 
-    def _read(self, condition: Any, params: Any, *, projection: str | None, **places: Any) -> Given:
-        if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
-            condition, own = read_source(condition, self.card.grid, projection)
-            params = params_of_maps(own, self.params) if params is None else params
-        elif projection is not None:
-            raise EmulatorError("projection: names a map of a file, and the condition is an array")
-        elif params is None:
-            params = params_of_maps(None, self.params)
-        return read_given(condition, params, self.card, **places)
+    def compare_params(
+        self,
+        fields: np.ndarray,
+        condition: Any,
+        params: Any,
+        points: np.ndarray,
+        *,
+        large_scale: Any = None,
+        centres: Any = None,
+        noise: float = 0.05,
+        n_noise: int = 128,
+        seed: int = 0,
+        out_of_range: Policy = "raise",
+        progress: bool = False,
+    ) -> "xr.Dataset":
+        """Log-likelihoods of parameters given fields, with common noise: for their differences.
 
-    def _prepare(self, given: Given, out_of_range: Policy) -> Condition:
-        prepared = prepare_condition(
-            given.field, given.params, self.card.normalisation, self.card.grid,
-            large_scale=given.large_scale, centres=given.centres, out_of_range=out_of_range,
-        )  # fmt: skip
-        self.card.require_trained_without(prepared.params)
-        check_conditions(prepared, self.card, out_of_range)
-        return prepared
+        Parameters
+        ----------
+        fields, condition, params, large_scale, centres, out_of_range
+            As of :meth:`log_likelihood`.
+        points
+            ``(point, param)``: all parameters of the model, physical values in its order.
+        noise
+            Standard deviation of noise that the fields are taken to have, in units of the
+            normalised ones (of a residual, of its spread). Not below that at which the solver ends:
+            what a model says of finer noise, its draws do not show.
+        n_noise
+            Levels of noise; even. The error falls as their root.
+        seed
+            Of the noise.
+        progress
+            Print a progress line on standard error.
+
+        Returns
+        -------
+        Dataset with ``log_likelihood (sample, point)`` [nats] and ``standard_error``, that of the
+        difference to the likeliest point of the sample; see
+        :mod:`emulator.diffusion.common_noise`. Of several models the density is the mean of
+        theirs.
+
+        Raises
+        ------
+        EmulatorError
+            For inputs that do not fit the model, and models without a density.
+        """
+        given = read_asked(
+            condition, params, self.card, large_scale=large_scale, centres=centres, projection=None
+        )
+        prepared = prepare_asked(given, self.card, out_of_range)
+        values = check_values(fields, prepared, self.fields, "fields")
+        table = check_points(points, self.params, noise, n_noise)
+        line = Progress("compare", len(values)) if progress else None
+        return self._compare(values, prepared, table, noise, n_noise, seed, line)
 
     @property
     @abstractmethod
@@ -322,3 +362,16 @@ class BaseEmulator(BoxEmulator):
         self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int
     ) -> "xr.Dataset":
         """Log-density of fields; see :meth:`log_likelihood`."""
+
+    @abstractmethod
+    def _compare(
+        self,
+        values: np.ndarray,
+        condition: Condition,
+        points: np.ndarray,
+        noise: float,
+        n_noise: int,
+        seed: int,
+        line: Progress | None,
+    ) -> "xr.Dataset":
+        """Log-likelihoods of parameters; see :meth:`compare_params`."""

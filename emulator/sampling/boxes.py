@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.config import SamplingConfig
+from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
 from emulator.sampling.given.options import require_numbers
 from emulator.sampling.inputs import Policy
-from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.box import Box, Periodic
+from emulator.sampling.painting.budget import add_budget
 from emulator.sampling.painting.labels import Drawn
+from emulator.sampling.painting.modes import Mode, build_painter
 from emulator.sampling.painting.painter import Painter
+from emulator.sampling.painting.paste import Halos
 from emulator.sampling.response import measure_response
 from emulator.sampling.sums import check_sums, with_sums
 
@@ -34,10 +38,18 @@ class BoxEmulator(ABC):
         params: Any = None,
         *,
         projection: str | None = None,
+        slabs: bool = False,
+        drop_remainder: bool = False,
+        mode: Mode = "blend",
+        halos: Halos | None = None,
+        mass_threshold: float | None = None,
+        r_in: float | None = None,
+        r_out: float | None = None,
         n_members: int = 1,
         first_member: int = 0,
         seed: int = 0,
         overlap: float = 0.5,
+        periodic: Periodic | None = None,
         origin: tuple[int, int] = (0, 0),
         noise_of: str | None = None,
         constraints: Mapping[str, Any] | None = None,
@@ -45,7 +57,7 @@ class BoxEmulator(ABC):
         sampling: SamplingConfig | Mapping[str, Any] | None = None,
         progress: bool = False,
     ) -> "xr.Dataset":
-        """Draw the fields of a whole periodic box.
+        """Draw the fields of a whole box, or of a patch of one.
 
         Windows of the trained size predict, their predictions are blended in every evaluation of
         the network, and the noise belongs to the cells of the box: no window shows in what is
@@ -58,15 +70,33 @@ class BoxEmulator(ABC):
             [Msun/h per pixel] of the pixel and depth of the training, or a file of one.
         params
             See :meth:`BaseEmulator.sample`; one set. Default: those of a maps file.
+        slabs, drop_remainder
+            Paint all slabs of the trained depth along the axis ``projection`` at once, each with
+            noise of its own (:mod:`emulator.sampling.painting.slabs`): of an array ``(slab, y,
+            x)``, a maps file or a snapshot; of the last, ``drop_remainder`` leaves out the end of a
+            box that is no multiple of the depth.
+        mode
+            ``blend``; or ``halos``: windows around halos, pasted upon the cosmic shares of the DMO
+            map (:mod:`emulator.sampling.painting.halos`).
+        halos, mass_threshold, r_in, r_out
+            Of mode ``halos``: the halos [default: those of the maps file], the least M200c [1e13
+            Msun/h], and the radii between which a window fades [2.5 and 3 R200c].
         n_members, first_member, seed
             As of :meth:`sample`: member ``k`` is the same whatever is painted beside it. The noise
             does not depend on the parameters: members of one number at two parameter points differ
             by what the parameters do.
         overlap
             Share of a window that the next one covers again.
+        periodic
+            Whether opposite edges of the map touch; a pair for y and x, if they differ. Where they
+            do not, the part is painted that has its surroundings on the map
+            (:mod:`emulator.sampling.painting.edges`). Default: what the attributes of the source
+            say (``periodic``), else True.
         origin
             Row and column of the box that the array begins with: an array that is rolled by
-            ``(r, c)`` pixels has the origin ``(-r, -c)``, and gives the members rolled.
+            ``(r, c)`` pixels has the origin ``(-r, -c)``, and gives the members rolled. A patch
+            that was cut out of a box at ``(r, c)`` has the origin ``(r, c)``: it gets the noise of
+            its box (of the same ``noise_of``), and windows of the same lattice.
         noise_of
             A name for the noise: boxes of one name have the same, whatever their DMO fields.
             Default: noise is a function of the DMO field.
@@ -77,9 +107,12 @@ class BoxEmulator(ABC):
 
         Returns
         -------
-        Dataset with ``fields (member, channel, y, x)`` in the units of the fields, the condition,
-        the parameters and the seed; ``condition_score (window)`` of the windows that predict, if
-        the bundle knows its training (see :meth:`sample`).
+        Dataset with ``fields (member, channel, y, x)`` in the units of the fields (with slabs
+        ``(member, slab, channel, y, x)``, which ``.sum("slab")`` adds up), the condition, the
+        masses of the members (:func:`emulator.sampling.painting.budget.add_budget`), the parameters
+        and the seed; ``y`` and ``x`` are places on the map that was given, attribute ``origin`` the
+        pixel of the box that the fields begin with; ``condition_score (window)`` of the windows
+        that predict, if the bundle knows its training (see :meth:`sample`).
 
         Raises
         ------
@@ -91,9 +124,16 @@ class BoxEmulator(ABC):
         require_numbers(n_members=n_members, first_member=first_member, seed=seed)
         fields = [channel.field for channel in self.card.normalisation.channels]
         sums = check_sums(constraints, fields, 1)
-        painter = Painter(
-            self, source, params, projection=projection, seed=seed, overlap=overlap, origin=origin,
-            noise_of=noise_of, out_of_range=out_of_range, sampling=sampling,
+        if sums and slabs:
+            raise EmulatorError("constraints: of one map: paint slabs one by one to hold sums")
+        painter = build_painter(
+            self, source, params, mode=mode, slabs=slabs, drop_remainder=drop_remainder,
+            of_halos={
+                "halos": halos, "mass_threshold": mass_threshold, "r_in": r_in, "r_out": r_out
+            },
+            projection=projection, seed=seed, overlap=overlap,
+            periodic=periodic, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
+            sampling=sampling,
         )  # fmt: skip
         numbers = list(range(first_member, first_member + n_members))
         line = Progress("paint", painter.passes * n_members) if progress else None
@@ -102,7 +142,7 @@ class BoxEmulator(ABC):
         if not sums:
             return painted
         held = with_sums(painted.expand_dims("sample"), sums, fields, out_of_range)
-        return held.isel(sample=0, drop=True)
+        return add_budget(held.isel(sample=0, drop=True), fields, held.attrs["baryon_fraction"])
 
     def response(
         self,
@@ -115,6 +155,7 @@ class BoxEmulator(ABC):
         n_members: int = 4,
         seed: int = 0,
         overlap: float = 0.5,
+        periodic: Periodic | None = None,
         out_of_range: Policy = "raise",
         sampling: SamplingConfig | Mapping[str, Any] | None = None,
         progress: bool = False,
@@ -123,7 +164,8 @@ class BoxEmulator(ABC):
 
         Parameters
         ----------
-        source, params, projection, n_members, seed, overlap, out_of_range, sampling, progress
+        source, params, projection, n_members, seed, overlap, periodic, out_of_range, sampling,
+        progress
             See :meth:`paint`; two members or more.
         vary
             Values by the name of a parameter: ``{"A_SN1": [0.5, 2.0]}``.
@@ -144,7 +186,10 @@ class BoxEmulator(ABC):
             "seed": seed, "overlap": overlap, "out_of_range": out_of_range, "sampling": sampling,
         }  # fmt: skip
         require_numbers(n_members=n_members, seed=seed)
-        fiducial = Painter(self, source, params, projection=projection, **options)
+        fiducial = Painter(
+            self, source, params, projection=projection, periodic=periodic, **options
+        )
+        options["periodic"] = fiducial.box.periodic
 
         def painter(point: Any) -> Painter:
             # of the map that is read already: a snapshot is not projected for every point

@@ -12,6 +12,7 @@ NetCDF Climate and Forecast (CF) Metadata Conventions, version 1.11, sections 2.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from emulator.domain import ATTRIBUTE
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -43,10 +44,26 @@ SAID: dict[str, tuple[str, str]] = {
     "centre": ("central pixel of the window in its map", Unit.PIXEL),
     "projection": ("number of the map that the window is of", _NUMBER),
     "projection_label": ("label of the map that the window is of", _NUMBER),
+    "mass": ("mass of the field in the map", Unit.MASS),
+    "total_over_dmo": ("mass of all fields over that of the DMO map", _NUMBER),
+    "baryons_over_cosmic": ("mass of the baryons over their cosmic share of the DMO map", _NUMBER),
+    "slab": ("label of the slab", _NUMBER),
     "k": ("wave number", Unit.WAVE_NUMBER),
     "n_modes": ("Fourier modes in the shell", _NUMBER),
 }
 """``long_name`` and ``units`` of what this package returns, by name."""
+
+OF_ARRAYS: dict[str, tuple[str, str]] = {
+    "fields": ("drawn fields", _NUMBER),
+    "truth": ("fields as they are", _NUMBER),
+    "truth_redraw": ("fields as they are, drawn again", _NUMBER),
+    "condition": ("first condition", _NUMBER),
+    "large_scale": ("further conditions", _NUMBER),
+    "level": ("name of the condition", _NUMBER),
+    "y": ("position along the rows' axis, middle of the pixel", _NUMBER),
+    "x": ("position along the columns' axis, middle of the pixel", _NUMBER),
+}
+"""What differs where a file says its domain; such files say their units themselves."""
 
 
 def describe(
@@ -65,7 +82,8 @@ def describe(
     -------
     The same Dataset, which says the ``Conventions``.
     """
-    known = SAID | dict(also or {})
+    of_arrays = OF_ARRAYS if ATTRIBUTE in dataset.attrs else {}
+    known = SAID | of_arrays | dict(also or {})
     for name, variable in dataset.variables.items():
         long_name, unit = known.get(str(name), (str(name).replace("_", " "), _NUMBER))
         variable.attrs.setdefault("long_name", long_name)

@@ -90,7 +90,7 @@ def label_scores(ensemble: "xr.Dataset", condition: Condition, card: ModelCard) 
 
 
 def _summaries(condition: Condition, card: ModelCard) -> NDArray[np.float64]:
-    grid, normalisation = card.grid, card.normalisation
+    grid, normalisation = card.matter_grid, card.normalisation
     of_unit = mean_mass(1.0, grid.pixel_mpch, grid.depth_mpch)
     return summarise(
         condition.field.numpy(), of_unit * normalisation.omega_m(condition.params.numpy())
@@ -99,7 +99,7 @@ def _summaries(condition: Condition, card: ModelCard) -> NDArray[np.float64]:
 
 def _say_far(scores: NDArray[np.float64], summary: str, by: float, card: ModelCard) -> str:
     """What is unusual, and what that may come from."""
-    kernel = card.grid.deposit
+    kernel = card.matter_grid.deposit
     made = f"by the kernel {kernel}" if kernel else "as those of the training"
     return (
         f"condition: windows look unlike those of the training: half of the {len(scores)} are more "

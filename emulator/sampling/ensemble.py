@@ -31,6 +31,7 @@ from emulator.progress import Progress
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.batches import Batches
 from emulator.sampling.chosen import choose_options, is_found, own_options
+from emulator.sampling.comparison import compare_points
 from emulator.sampling.differentiable import checkpointed
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
@@ -211,13 +212,15 @@ class Emulator(BaseEmulator):
                 "context each: set it to [params], or guidance_scale to 1"
             )
         here = box.condition.to(self.device)
-        network = TiledNetwork(
-            self._autocast, box.tiles, self.transform.encode(box.windows.to(self.device)),
-            self._batches(options), progress,
-        )  # fmt: skip
+
+        def given(numbers: Sequence[int]) -> Tensor:
+            return self.transform.encode_layers(box.cut(numbers).to(self.device))
+
+        batches = self._batches(options)
+        network = TiledNetwork(self._autocast, box.tiles, given, self.device, batches, progress)
         shape = (self.sampler.noise_channels, *box.condition.field.shape[1:])
         key = member_key(f"box {box.name}", seed, member, self.seed)
-        noise = BoxNoise([key], shape, self.device)
+        noise = BoxNoise([key], shape, self.device, box.first_cell)
         try:
             x = self.sampler.of_network(network).draw(
                 self.transform.encode(here), noise, options, None
@@ -260,6 +263,21 @@ class Emulator(BaseEmulator):
             },
             attrs={"n_steps": n_steps, "n_probes": n_probes, "seed": seed},
         )
+
+    def _compare(
+        self,
+        values: np.ndarray,
+        condition: Condition,
+        points: np.ndarray,
+        noise: float,
+        n_noise: int,
+        seed: int,
+        line: Progress | None,
+    ) -> "xr.Dataset":
+        return compare_points(
+            self.sampler.of_network(self.network), self.transform, values, condition, points,
+            noise=noise, n_noise=n_noise, seed=seed, device=self.device, line=line,
+        )  # fmt: skip
 
     @torch.no_grad()
     def _draw(

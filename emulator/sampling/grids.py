@@ -3,11 +3,34 @@
 from collections.abc import Mapping
 from typing import Any
 
+from emulator.domain import domain_of
 from emulator.io import DataError
-from emulator.model.card import Grid
+from emulator.model.card import Grid, ModelCard
 
 TOLERANCE = 1.0e-6
 _REMEDY = "Project the maps as those of the training were, or train another model."
+
+
+def require_maps_of(attrs: Mapping[Any, Any], card: ModelCard, where: str) -> None:
+    """Maps are of the domain and of the grid that a model was trained on.
+
+    Raises
+    ------
+    DataError
+        Other conditions, another unit of length, pixel or edges; and see :func:`require_same_grid`.
+    """
+    domain, grid = domain_of(attrs, where), card.grid
+    if domain != card.domain:
+        raise DataError(
+            f"{where}:domain", f"{card.domain} as the model was trained", f"{domain}", _REMEDY
+        )
+    if isinstance(grid, Grid):
+        require_same_grid(attrs, grid, where)
+    elif abs(float(attrs["pixel"]) - grid.pixel) > TOLERANCE * grid.pixel:
+        raise DataError(
+            f"{where}:pixel", f"{grid.pixel:g} as the model was trained", f"{attrs['pixel']}",
+            _REMEDY,
+        )  # fmt: skip
 
 
 def require_same_grid(attrs: Mapping[Any, Any], grid: Grid, where: str) -> None:

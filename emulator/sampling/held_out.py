@@ -10,10 +10,12 @@ import numpy as np
 from emulator.config import SamplingConfig
 from emulator.data.cutouts import Cutout, extract, window_places
 from emulator.data.maps import Maps, read_maps
+from emulator.fields import shared_unit
 from emulator.io import DataError
+from emulator.metrics.channels import UNIT_OF_FIELD
 from emulator.sampling.cf import describe
 from emulator.sampling.ensemble import Emulator
-from emulator.sampling.grids import require_same_grid
+from emulator.sampling.grids import require_maps_of
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def cut_windows(
     import xarray as xr
 
     maps = read_maps(maps_path)
-    require_same_grid(maps.attrs, emulator.card.grid, str(maps.path))
+    require_maps_of(maps.attrs, emulator.card, str(maps.path))
     if response_set is not None and not maps.periodic:
         raise DataError(
             f"{maps_path}",
@@ -94,13 +96,13 @@ def cut_windows(
             "ready windows, which need not lie at the same places",
             "Take the set out of data.split.response_sets.",
         )
-    places = _choose_windows(maps, emulator.card.grid.window, options, response_set)
+    places = _choose_windows(maps, emulator.card.grid.shape, options, response_set)
     cuts = _cut_all(maps, places, emulator)
     names = emulator.params
     missing = [name for name in names if name not in maps.params]
     if missing:
         raise DataError(f"{maps_path}:params", f"parameters {names}", f"{missing} missing")
-    mass, pixel = {"units": str(Unit.MASS_PER_PIXEL)}, {"units": str(Unit.PIXEL)}
+    mass, pixel = {"units": _unit_of(emulator)}, {"units": str(Unit.PIXEL)}
     dims = ("sample", "channel", "y", "x")
     facts = xr.Dataset(
         {
@@ -109,7 +111,7 @@ def cut_windows(
             "projection": (("sample",), np.array([p[0] for p in places])),
             "projection_label": (("sample",), [maps.projections[p[0]] for p in places]),
         },
-        attrs={name: maps.attrs[name] for name in COPIED} | {"split": split},
+        attrs={name: maps.attrs[name] for name in COPIED if name in maps.attrs} | {"split": split},
     )
     noise_of = None
     if response_set is not None:
@@ -130,6 +132,13 @@ def cut_windows(
     )
     params = {name: float(maps.params[name]) for name in names}
     return HeldOut(conditions, params, facts, noise_of)
+
+
+def _unit_of(emulator: Emulator) -> str:
+    """Unit of the truth; maps of matter say that of masses."""
+    if emulator.card.domain.is_matter:
+        return str(Unit.MASS_PER_PIXEL)
+    return shared_unit(emulator.fields, UNIT_OF_FIELD)
 
 
 def response_options(options: SamplingConfig) -> SamplingConfig:
@@ -170,7 +179,7 @@ def _cut_all(
             maps,
             projection,
             centre,
-            window=emulator.card.grid.window,
+            window=emulator.card.grid.shape,
             context_factors=emulator.card.normalisation.context_factors,
             species=emulator.channels,
         )
@@ -191,7 +200,7 @@ def _cut_redraws(
         other = read_maps(path)
         if other.params != maps.params:
             continue
-        require_same_grid(other.attrs, emulator.card.grid, str(other.path))
+        require_maps_of(other.attrs, emulator.card, str(other.path))
         draw = _cut_all(other, places, emulator)
         for one, again in zip(cuts, draw, strict=True):
             if not np.allclose(one.condition, again.condition, rtol=1e-4):
@@ -206,7 +215,7 @@ def _cut_redraws(
 
 
 def _choose_windows(
-    maps: Maps, window: int, options: SamplingConfig, response_set: str | None
+    maps: Maps, window: tuple[int, int], options: SamplingConfig, response_set: str | None
 ) -> list[tuple[int, tuple[int, int]]]:
     places = window_places(maps, window)
     # runs of a response set differ in cosmology, not in where things are

@@ -119,8 +119,10 @@ def _check_density(
     policy: Policy,
 ) -> None:
     """Masses in another unit show in their mean, which the universe knows."""
-    names = list(normalisation.params)
-    source = normalisation.cosmic_share.omega_m
+    names, share = list(normalisation.params), normalisation.cosmic_share
+    if share is None:
+        return
+    source = share.omega_m
     params = condition.params.numpy()
     omega_m = (
         params[:, names.index(source)] if isinstance(source, str) else np.full(len(params), source)

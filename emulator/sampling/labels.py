@@ -14,7 +14,6 @@ from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
 from emulator.model.transforms import TRANSFORMS
 from emulator.sampling.inputs import Observed
-from emulator.units import Unit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,13 +33,16 @@ def label_ensemble(
 
     fields = [channel.field for channel in card.normalisation.channels]
     unit = shared_unit(fields, "of each channel: see attrs['fields']")
-    mass, length = {"units": str(Unit.MASS_PER_PIXEL)}, {"units": str(Unit.LENGTH)}
-    coordinate = (np.arange(card.grid.window) + 0.5) * card.grid.pixel_mpch
+    domain, grid = card.domain, card.grid
+    of_condition, length = {"units": domain.conditions[0].unit}, {"units": domain.length}
+    of_context = {"units": shared_unit(domain.conditions[1:], domain.conditions[0].unit)}
+    rows, columns = ((np.arange(side) + 0.5) * grid.pixel for side in grid.shape)
+    further = [field.name for field in domain.conditions[1:]]
     return xr.Dataset(
         {
             "fields": (("sample", "member", "channel", "y", "x"), values, {"units": unit}),
-            "condition": (("sample", "y", "x"), condition.field.numpy(), mass),
-            "large_scale": (("sample", "level", "y", "x"), condition.context.numpy(), mass),
+            "condition": (("sample", "y", "x"), condition.field.numpy(), of_condition),
+            "large_scale": (("sample", "level", "y", "x"), condition.context.numpy(), of_context),
             "params": (("sample", "parameter"), condition.params.numpy()),
             "seed": ((), seed),
         },
@@ -49,15 +51,16 @@ def label_ensemble(
             "member": list(members),
             "model_seed": ("member", [card.facts.seed] * len(members)),
             "model_member": ("member", list(members)),
-            "level": list(card.normalisation.context_factors),
+            "level": list(card.normalisation.context_factors) or further,
             "parameter": list(card.normalisation.params),
-            "y": ("y", coordinate, length),
-            "x": ("x", coordinate, length),
+            "y": ("y", rows, length),
+            "x": ("x", columns, length),
         },
         attrs={
-            **card.grid.attributes(),
+            **grid.attributes(),
+            **domain.attributes(),
             "fields": dump_fields(fields),
-            "empty_below": json.dumps(_empty_below(card)),
+            **({"empty_below": json.dumps(_empty_below(card))} if domain.is_matter else {}),
             "sampling": json.dumps(_as_drawn(options, condition, members, seed)),
             **_observation(observed),
             **provenance("sample", model=card.name, weights=[card.weights_sha256]),

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from emulator.inference.simulator import Simulator
 from emulator.io import DataError
 from emulator.model.bundle import bundles_in, read_bundle
 from emulator.model.calibration import CALIBRATION_FILE, read_calibration
 from emulator.model.found_solver import read_found
 from emulator.model.validated import read_validated
+from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
 
@@ -93,6 +95,11 @@ def sample(condition: Any, params: Any = None, **options: Any) -> "xr.Dataset":
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     drawn: xr.Dataset = _load_once(folder, stamps).sample(condition, params, **options)
     return drawn
+
+
+def simulator(model: BaseEmulator, condition: Any, known: Any, **options: Any) -> Simulator:
+    """A model as a simulator of summaries; see :meth:`BaseEmulator.simulator`."""
+    return model.simulator(condition, known, **options)
 
 
 @lru_cache(maxsize=1)

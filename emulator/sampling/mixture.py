@@ -92,6 +92,11 @@ class Mixture(BaseEmulator):
         numbers = np.concatenate([part["member"].values for part in parts])
         return joined.assign_coords(member=numbers).sortby("member")
 
+    @property
+    def parts(self) -> list[Emulator]:
+        """The models, each by itself."""
+        return self.models
+
     def _tensors(
         self,
         condition: Condition,
@@ -144,12 +149,33 @@ class Mixture(BaseEmulator):
         self, values: np.ndarray, condition: Condition, n_steps: int, n_probes: int, seed: int
     ) -> "xr.Dataset":
         parts = [m._log_density(values, condition, n_steps, n_probes, seed) for m in self.models]
-        nats = np.stack([part["log_likelihood"].values for part in parts])
-        errors = np.stack([part["standard_error"].values for part in parts])
-        weights = softmax(nats, axis=0)
-        mean = logsumexp(nats, axis=0) - np.log(len(parts))
-        error = np.sqrt((weights**2 * errors**2).sum(axis=0))
-        return parts[0].copy(data={"log_likelihood": mean, "standard_error": error})
+        return _mean_density(parts)
+
+    def _compare(
+        self,
+        values: np.ndarray,
+        condition: Condition,
+        points: np.ndarray,
+        noise: float,
+        n_noise: int,
+        seed: int,
+        line: Progress | None,
+    ) -> "xr.Dataset":
+        options = (noise, n_noise, seed)
+        parts = [m._compare(values, condition, points, *options, None) for m in self.models]
+        if line is not None:
+            line.advance(len(values))
+        return _mean_density(parts)
+
+
+def _mean_density(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":
+    """Mean of the densities of several models, and its error."""
+    nats = np.stack([part["log_likelihood"].values for part in parts])
+    errors = np.stack([part["standard_error"].values for part in parts])
+    weights = softmax(nats, axis=0)
+    mean = logsumexp(nats, axis=0) - np.log(len(parts))
+    error = np.sqrt((weights**2 * errors**2).sum(axis=0))
+    return parts[0].copy(data={"log_likelihood": mean, "standard_error": error})
 
 
 def join_members(parts: "Sequence[xr.Dataset]") -> "xr.Dataset":

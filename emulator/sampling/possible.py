@@ -55,8 +55,14 @@ def require_possible(
     row, index = np.argwhere(~fits)[0]
     raise EmulatorError(
         f"the model drew values that cannot be: {low[row, index]:.4g} to {high[row, index]:.4g} "
-        f"{fields[index].unit} where all matter in the widest window is {around[row]:.4g} Msun/h, "
-        f"in {listed}"
+        f"{fields[index].unit}{_beside(fields[index], around[row])}, in {listed}"
         f"{f', ... ({len(bad)} in all)' if len(bad) > 5 else ''}. The model is not trained enough, "
         "or the inputs are not of the kind that it was trained on"
     )
+
+
+def _beside(field: Field, around: float) -> str:
+    """What a value that cannot be is compared with."""
+    if field.run == "array":
+        return "" if field.signed else " where it is zero or more"
+    return f" where all matter in the widest window is {around:.4g} Msun/h"

@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from emulator.io import EmulatorError
-from emulator.metrics.power_spectrum import power_spectrum
+from emulator.metrics.summaries import SUMMARIES
 from emulator.progress import Progress
 from emulator.sampling.cf import describe
 from emulator.sampling.painting.painter import Painter
@@ -26,29 +26,6 @@ from emulator.units import Unit
 
 Painters = Callable[[Mapping[str, float]], Painter]
 """A painter of the same box and noise at other parameters."""
-
-
-def mass(fields: xr.DataArray, pixel_mpch: float) -> xr.DataArray:
-    """Mean of a field over the box, in its unit."""
-    return fields.mean(("y", "x"), dtype=np.float64)
-
-
-def variance(fields: xr.DataArray, pixel_mpch: float) -> xr.DataArray:
-    """Variance of the pixels of a box, in the square of the unit."""
-    return fields.astype(np.float64).var(("y", "x"))
-
-
-def power(fields: xr.DataArray, pixel_mpch: float) -> xr.DataArray:
-    """Power spectrum in units of the field [(Mpc/h)^2 times the square of the unit]."""
-    return power_spectrum(fields.astype(np.float64), pixel_mpch=pixel_mpch)
-
-
-SUMMARIES: dict[str, Callable[[xr.DataArray, float], xr.DataArray]] = {
-    "mass": mass,
-    "variance": variance,
-    "power": power,
-}
-"""Of fields ``(member, channel, y, x)``; what is left has a member and a channel."""
 
 
 def measure_response(
@@ -106,7 +83,7 @@ def measure_response(
     for painter in all_painters:
         values = np.stack([painter.draw(member, line) for member in members])
         fields = painter.label(values, members)["fields"]
-        pixel = painter.model.card.grid.pixel_mpch
+        pixel = painter.model.card.grid.pixel
         found.append({name: SUMMARIES[name](fields, pixel) for name in summaries})
     first = all_painters[0].label(values[:1] * 0.0, [0])
     return _assemble(found, places, summaries, first["fields"].attrs["units"]).assign_attrs(

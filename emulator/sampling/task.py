@@ -10,7 +10,6 @@ import xarray as xr
 
 from emulator.config import SamplingConfig, maps_file
 from emulator.data.maps import read_maps
-from emulator.fields import CONDITION
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.held_out import HeldOut, cut_windows
 
@@ -59,7 +58,8 @@ def cut_task(
     paths = [maps_file(maps_dir, name) for name in names]
     held = [cut_windows(model, path, [], each, split="validation") for path in paths]
     owners = [i for i, windows in enumerate(held) for _ in range(_count(windows))]
-    boxes = [_mean_dmo(path) for path in paths]
+    has_masses = any(field.adds_up for field in model.fields)
+    boxes = [_mean_dmo(path) if has_masses else 1.0 for path in paths]
     units = [[boxes[i] if field.adds_up else 1.0 for field in model.fields] for i in owners]
     scale = xr.DataArray(np.array(units), dims=("sample", "channel"))
     truth = xr.concat([windows.facts["truth"] for windows in held], "sample") / scale
@@ -75,7 +75,8 @@ def cut_task(
 
 def _mean_dmo(path: Path) -> float:
     """Of the whole box [Msun/h per pixel]; of what is on disk only this map is read."""
-    return float(read_maps(path, lazy=True).select([CONDITION.name]).mean(dtype=np.float64))
+    maps = read_maps(path, lazy=True)
+    return float(maps.select(maps.conditions[:1]).mean(dtype=np.float64))
 
 
 def _count(windows: HeldOut) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emulator.fields import CONDITION, Field, dump_fields, shared_unit
+from emulator.domain import MATTER, Domain, pixel_of
+from emulator.fields import Field, dump_fields, shared_unit
 from emulator.io import checked_values, write_dataset
 from emulator.units import Unit
 
@@ -27,7 +28,8 @@ class FullMaps:
     Attributes
     ----------
     values
-        ``(projection, species, y, x)`` float32 in the units of the fields; the DMO field first.
+        ``(projection, species, y, x)`` float32 in the units of the fields; the DMO field first, or
+        the conditions of the domain.
     fields
         Rows of the fields behind it, in order.
     projections
@@ -43,6 +45,8 @@ class FullMaps:
         The files, relative to the suite's root where they lie below it.
     halo_projection
         Of ready windows: number of the projection that each halo is the middle of.
+    domain
+        What the maps are of; arrays have ``pixel`` in ``attrs``, and nothing that only matter has.
     """
 
     values: NDArray[np.float32]
@@ -53,6 +57,12 @@ class FullMaps:
     attrs: Mapping[str, Any]
     sources: tuple[str, ...]
     halo_projection: NDArray[np.int64] | None = None
+    domain: Domain = MATTER
+
+    @property
+    def species(self) -> tuple[Field, ...]:
+        """Rows of the fields along the second axis: conditions, then what is drawn."""
+        return (*self.domain.conditions, *self.fields)
 
 
 def below(root: str | Path, path: Path) -> str:
@@ -64,12 +74,19 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
     """Write a maps file, atomically; ``attrs`` are all of its attributes."""
     import xarray as xr
 
-    species = (CONDITION, *maps.fields)
+    species = maps.species
     mass = {"units": str(Unit.MASS_PER_PIXEL)}
-    length = {"units": str(Unit.LENGTH)}
-    centres = (np.arange(maps.values.shape[-1]) + 0.5) * attrs["pixel_mpch"]
+    length = {"units": maps.domain.length}
+    rows, columns = (np.arange(n) + 0.5 for n in maps.values.shape[-2:])
     label = {"units": str(Unit.DIMENSIONLESS)}
     of_halos = {} if maps.halo_projection is None else {"halo_projection": maps.halo_projection}
+    halos = {
+        "halo_position": (("halo", "axis"), maps.halos.position_mpch, length),
+        "halo_m200c": ("halo", maps.halos.m200c_msunh, {"units": str(Unit.MASS)}),
+        "halo_r200c": ("halo", maps.halos.r200c_mpch, length),
+        **{name: ("halo", values, label) for name, values in of_halos.items()},
+    }
+    is_matter = maps.domain.is_matter
     dataset = xr.Dataset(
         {
             "maps": (
@@ -77,10 +94,7 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
                 _checked(maps, str(output)),
                 {"units": shared_unit(species, _UNITS), "long_name": "projected fields"},
             ),
-            "halo_position": (("halo", "axis"), maps.halos.position_mpch, length),
-            "halo_m200c": ("halo", maps.halos.m200c_msunh, {"units": str(Unit.MASS)}),
-            "halo_r200c": ("halo", maps.halos.r200c_mpch, length),
-            **{name: ("halo", values, label) for name, values in of_halos.items()},
+            **(halos if is_matter else {}),
             **{
                 f"context_{f}": (
                     ("projection", f"y_{f}", f"x_{f}"),
@@ -94,17 +108,19 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
             "projection": ("projection", list(maps.projections), label),
             "species": ("species", [field.name for field in species], label),
             "unit": ("species", [field.unit for field in species], label),
-            "y": ("y", centres, length),
-            "x": ("x", centres, length),
+            "y": ("y", rows * pixel_of(attrs), length),
+            "x": ("x", columns * pixel_of(attrs), length),
         },
-        attrs=dict(attrs) | {"fields": dump_fields(maps.fields)},
+        attrs=dict(attrs)
+        | maps.domain.attributes()
+        | {"fields": dump_fields(maps.fields if is_matter else species)},
     )
     write_dataset(dataset, output, encoding=_encoding(dataset))
 
 
 def _checked(maps: FullMaps, output: str) -> NDArray[np.float32]:
     """Values: finite, and of zero or more where their field is not signed."""
-    for index, field in enumerate((CONDITION, *maps.fields)):
+    for index, field in enumerate(maps.species):
         checked_values(maps.values[:, index], f"{output}:maps ({field.name})", signed=field.signed)
     return maps.values
 

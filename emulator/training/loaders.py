@@ -30,7 +30,7 @@ def training_windows(
     return windows_for(
         normalisation,
         maps,
-        window=config.data.window,
+        window=config.data.window_shape,
         batch_size=config.training.batch_size,
         seed=seed,
         accumulate=config.training.accumulate,
@@ -85,7 +85,7 @@ def residual_windows(
     return windows_for(
         normalisation,
         maps,
-        window=config.data.window,
+        window=config.data.window_shape,
         batch_size=VALIDATION_BATCH,
         seed=VALIDATION_SEED,
         stream=2**31 + 1,
@@ -99,7 +99,7 @@ def validation_loader(
     dataset = windows_for(
         normalisation,
         maps,
-        window=config.data.window,
+        window=config.data.window_shape,
         batch_size=min(VALIDATION_BATCH, config.training.validation_windows),
         seed=VALIDATION_SEED,
         stream=2**31,

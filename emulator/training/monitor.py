@@ -111,7 +111,10 @@ def score_ensemble(
     coords = {"channel": list(channels)}
     drawn = xr.DataArray(masses.cpu().numpy(), dims=dims, coords=coords)
     truth = xr.DataArray(batch.target.cpu().numpy(), dims=("sample", *dims[2:]), coords=coords)
-    unit = truth.mean(("sample", "y", "x"))
+    places = ("sample", "y", "x")
+    # a mean near zero is no unit
+    signed = truth.min(places) < 0
+    unit = truth.mean(places).where(~signed, np.sqrt((truth**2).mean(places)))
     power = power_spectrum(drawn / unit, pixel_mpch=pixel_mpch).mean(("sample", "member"))
     wanted = power_spectrum(truth / unit, pixel_mpch=pixel_mpch).mean("sample")
     error = abs(power / wanted - 1.0).max("k")

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 
 from emulator.config import ExperimentConfig, TrainingConfig
+from emulator.data.cutouts import sides_of
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import Maps
 from emulator.diffusion.spectrum import (
@@ -16,7 +17,7 @@ from emulator.diffusion.spectrum import (
 )
 from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective, interface_for
-from emulator.model.card import Grid
+from emulator.model.card import ArrayGrid, Grid
 from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone
 from emulator.networks.summary import Summary, blank_inputs, summarise
@@ -46,7 +47,7 @@ def summarise_network(
 ) -> Summary:
     """Costs of a network for windows of the config."""
     interface = interface_for(normalisation, config.diffusion, objective)
-    inputs = partial(blank_inputs, interface, (config.data.window,) * 2)
+    inputs = partial(blank_inputs, interface, config.data.window_shape)
     return summarise(network, inputs, autocast=config.training.precision == "bf16")
 
 
@@ -69,7 +70,8 @@ def require_hardware(training: TrainingConfig) -> None:
 
 def require_windows(config: ExperimentConfig, maps: Sequence[Maps]) -> None:
     """A batch is not larger than the data: it would see everything at every step."""
-    tiles = [max(1, m.n_pixels // config.data.window) for m in maps]
+    window = config.data.window
+    tiles = [max(1, m.n_pixels // window) if m.domain.is_matter else 1 for m in maps]
     n_windows = sum(m.n_projections * n**2 for m, n in zip(maps, tiles, strict=True))
     if config.training.batch_size > n_windows:
         raise EmulatorError(
@@ -78,9 +80,11 @@ def require_windows(config: ExperimentConfig, maps: Sequence[Maps]) -> None:
         )
 
 
-def common_grid(maps: Sequence[Maps], window: int) -> Grid:
+def common_grid(maps: Sequence[Maps], window: int | tuple[int, int]) -> Grid | ArrayGrid:
     """Geometry of the windows; maps that disagree are a :class:`DataError`."""
     first = maps[0]
+    if not first.domain.is_matter:
+        return _grid_of_arrays(maps, sides_of(window))
     for name in ("pixel_mpch", "depth_mpch", "redshift"):
         for other in maps[1:]:
             if abs(float(other.attrs[name]) - float(first.attrs[name])) > 1e-6:
@@ -97,10 +101,29 @@ def common_grid(maps: Sequence[Maps], window: int) -> Grid:
     attrs = first.attrs
     return Grid(
         pixel_mpch=float(attrs["pixel_mpch"]),
-        window=window,
+        window=sides_of(window)[0],
         depth_mpch=float(attrs["depth_mpch"]),
         redshift=float(attrs["redshift"]),
         deposit=kernels.pop() if kernels else None,
+    )
+
+
+def _grid_of_arrays(maps: Sequence[Maps], shape: tuple[int, int]) -> ArrayGrid:
+    first = maps[0]
+    for other in maps:
+        found = (other.domain, other.shape, other.pixel_mpch)
+        expected = (first.domain, shape, first.pixel_mpch)
+        if found != expected:
+            raise DataError(
+                other.path, f"domain, shape and pixel {expected} as in {first.path}", f"{found}",
+                "One model has one grid.",
+            )  # fmt: skip
+    return ArrayGrid(
+        pixel=first.pixel_mpch,
+        length_unit=first.domain.length,
+        shape=shape,
+        periodic=first.domain.periodic,
+        symmetries=first.domain.symmetries,
     )
 
 

@@ -9,7 +9,7 @@ from emulator.diffusion.consistency import Ladder
 from emulator.io import DataError
 from emulator.model.build import build_network, build_schedule
 from emulator.model.bundle import read_bundle
-from emulator.model.card import Grid, ModelCard
+from emulator.model.card import ArrayGrid, Grid, ModelCard
 from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone
 
@@ -107,7 +107,7 @@ def read_teacher(config: ExperimentConfig, normalisation: Normalisation, output:
     return Teacher(card, network)
 
 
-def require_grid(teacher: Teacher, grid: Grid) -> None:
+def require_grid(teacher: Teacher, grid: Grid | ArrayGrid) -> None:
     """Refuse maps of another geometry than the teacher's.
 
     Raises

@@ -122,7 +122,7 @@ def train(
         [read_maps(maps_file(maps_dir, name), lazy=lazy) for name in splits[split]]
         for split in ("train", "validation")
     )
-    grid = common_grid([*training, *validation], config.data.window)
+    grid = common_grid([*training, *validation], config.data.window_shape)
     require_windows(config, training)
 
     torch.manual_seed(seed)
@@ -135,7 +135,7 @@ def train(
     say(f"{label}: seed {seed}, {len(training)} simulations; {costs}", flush=True)
     module = build_module(
         objective, network, FieldTransform(normalisation), config,
-        seed=seed, pixel_mpch=grid.pixel_mpch, teacher=teacher,
+        seed=seed, pixel_mpch=grid.pixel, teacher=teacher,
     )  # fmt: skip
     modes = None
     if isinstance(module, DiffusionModule) and objective == "diffusion":

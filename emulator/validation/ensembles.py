@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from emulator.fields import CONDITION, Field, load_fields
+from emulator.domain import domain_of, pixel_of
+from emulator.fields import Field, load_fields
 from emulator.io import DataError, read_dataset, require_attribute
 from emulator.metrics import registry
 
@@ -39,18 +40,21 @@ def read_ensemble(path: str | Path) -> xr.Dataset:
             raise DataError(f"{path}:{name}", f"dimensions {dims}", f"{ensemble[name].dims}")
         if name in MAPS:
             ensemble[name] = ensemble[name].transpose(*dims)
-    fields = fields_of(ensemble, path)
+    fields, domain = fields_of(ensemble, path), domain_of(ensemble.attrs, path)
     for name in MAPS:
-        _require_values(ensemble[name], fields, f"{path}:{name}")
+        rows = fields if "channel" in ensemble[name].dims else domain.conditions[:1]
+        _require_values(ensemble[name], rows, f"{path}:{name}")
     fewest, n_members = registry.smallest_ensemble(), ensemble.sizes["member"]
     if n_members < fewest:
         raise DataError(
             path, f"at least {fewest} members", f"{n_members}", "Raise sampling.n_members."
         )
-    for name in ("simulation", "run", "pixel_mpch"):
+    pixel = "pixel_mpch" if domain.is_matter else "pixel"
+    for name in ("simulation", "run", pixel):
         require_attribute(ensemble.attrs, name, str(path))
     # Wave numbers follow from it: what files round differently must not make two sets of them.
-    ensemble.attrs["pixel_mpch"] = round(float(ensemble.attrs["pixel_mpch"]), 9)
+    if domain.is_matter:
+        ensemble.attrs[pixel] = round(pixel_of(ensemble.attrs), 9)
     return ensemble
 
 
@@ -68,7 +72,7 @@ def fields_of(ensemble: xr.Dataset, path: str | Path) -> tuple[Field, ...]:
 def _require_values(values: xr.DataArray, fields: tuple[Field, ...], where: str) -> None:
     """Refuse values that are not finite, and negative ones of fields that are not signed."""
     by_channel = "channel" in values.dims
-    for i, field in enumerate(fields if by_channel else (CONDITION,)):
+    for i, field in enumerate(fields):
         maps = (values.isel(channel=i) if by_channel else values).values
         # A NaN makes the minimum NaN, and every comparison with NaN is false.
         lowest, what = (-np.inf, "finite values") if field.signed else (0.0, "finite masses >= 0")

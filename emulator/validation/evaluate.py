@@ -8,17 +8,20 @@ an *oracle* ensemble: the best that any forecast can do.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from emulator.config import ValidationConfig, maps_file
 from emulator.data.maps import Maps, read_maps
-from emulator.fields import CONDITION, Field, dump_fields, with_total
+from emulator.domain import ATTRIBUTE, domain_of, pixel_of
+from emulator.fields import Field, dump_fields, with_total
 from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
 from emulator.metrics import registry
 from emulator.metrics.base import Case
+from emulator.metrics.power_spectrum import build_shells
 from emulator.metrics.tolerances import find_tolerances
 from emulator.progress import Progress
 from emulator.validation import acceptance
@@ -31,6 +34,7 @@ from emulator.validation.response_sets import (
     require_same_draws,
 )
 from emulator.validation.verdicts import write_verdicts
+from emulator.validation.wording import in_words_of
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
 
@@ -79,9 +83,9 @@ def evaluate(
     paths = sorted(map(Path, ensembles))
     ensemble = _read_held_out(paths[0], splits)
     first, fields = ensemble.isel(sample=[]), fields_of(ensemble, paths[0])
-    config = _resolve(config, fields)
+    config = resolve_bars(config, fields, first)
     baselines = fit_baselines(
-        splits.get("train", ()), Path(maps_dir), fields=fields, window=first.sizes["x"], seed=SEED,
+        splits.get("train", ()), Path(maps_dir), fields=fields, window=_window(first), seed=SEED,
         regression=regression,
     )  # fmt: skip
     rows: list[xr.Dataset] = []
@@ -102,11 +106,25 @@ def evaluate(
     stats = join_statistics(rows, responses)
     summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
-    return _describe(metrics, first.attrs, fields, config)
+    domain = domain_of(first.attrs, paths[0])
+    return _describe(in_words_of(metrics, domain), first.attrs, fields, config)
 
 
-def _resolve(config: ValidationConfig, fields: Sequence[Field]) -> ValidationConfig:
-    """The config with the bar of every field written out."""
+def _window(ensemble: xr.Dataset) -> tuple[int, int]:
+    return ensemble.sizes["y"], ensemble.sizes["x"]
+
+
+def resolve_bars(
+    config: ValidationConfig, fields: Sequence[Field], ensemble: xr.Dataset
+) -> ValidationConfig:
+    """The config with the bar of every field written out, and wave numbers of arrays.
+
+    Their range is that of all shells unless the config says one.
+    """
+    if config.k_range is None and not domain_of(ensemble.attrs, "ensemble").is_matter:
+        k = build_shells(_window(ensemble), pixel_of(ensemble.attrs)).k_hmpc
+        ends = (float(f"{0.99 * k[0]:.3g}"), float(f"{1.01 * k[-1]:.3g}"))
+        config = config.model_copy(update={"k_range": ends})
     written = {
         "power": find_tolerances("power", config, fields),
         "mass": find_tolerances("mass", config, fields),
@@ -142,8 +160,9 @@ def _require_alike(ensemble: xr.Dataset, first: xr.Dataset, path: Path) -> None:
 def _shape(ensemble: xr.Dataset) -> tuple[object, ...]:
     return (
         tuple(str(name) for name in ensemble["channel"].values),
-        ensemble.sizes["x"],
-        ensemble.attrs["pixel_mpch"],
+        _window(ensemble),
+        pixel_of(ensemble.attrs),
+        ensemble.attrs.get(ATTRIBUTE),
     )
 
 
@@ -159,14 +178,16 @@ def _evaluate_one(
     maps = read_maps(maps_file(maps_dir, simulation))
     # Seeded by name: the result does not depend on which other files are evaluated.
     rng = np.random.default_rng([SEED, *simulation.encode()])
-    mean_dmo = float(maps.select([CONDITION.name]).mean(dtype=np.float64))
+    domain = maps.domain
+    unit = _mean if domain.is_matter else _rms
+    mean_dmo = unit(maps, maps.conditions[0])
     response_set = ensemble.attrs.get("response_set")
     forecasts = {} if response_set else forecast_windows(baselines, maps, ensemble, seed=SEED)
     of_members = [name for name, values in ensemble.coords.items() if values.dims == ("member",)]
     case = Case(
         ensemble=ensemble.drop_vars([*of_members, "condition_score"], errors="ignore"),
         fields=fields,
-        pixel_mpch=float(ensemble.attrs["pixel_mpch"]),
+        pixel_mpch=pixel_of(ensemble.attrs),
         mean_dmo=mean_dmo,
         scales=_scales(maps, fields, mean_dmo),
         model_seed=ensemble["model_seed"].values,
@@ -175,6 +196,7 @@ def _evaluate_one(
         generator=rng,
         params=parameter_places(maps),
         response_set=response_set,
+        domain=domain,
     )
     stats = registry.compute(case)
     if response_set:
@@ -194,6 +216,10 @@ def _scales(maps: Maps, fields: Sequence[Field], mean_dmo: float) -> xr.DataArra
     return xr.DataArray(values, dims="channel", coords={"channel": names})
 
 
+def _mean(maps: Maps, name: str) -> float:
+    return float(maps.select([name]).mean(dtype=np.float64))
+
+
 def _rms(maps: Maps, name: str) -> float:
     return float(np.sqrt(np.mean(np.square(maps.select([name]), dtype=np.float64)))) or 1.0
 
@@ -206,18 +232,29 @@ def _describe(
 ) -> xr.Dataset:
     names = (metrics[name].values for name in ("simulation", "response") if name in metrics)
     simulations = [name for each in names for name in each.astype(str).tolist()]
-    copied = ("suite", "pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "split", "notice")
+    copied = ("suite", "pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "split", "notice",
+              "pixel", ATTRIBUTE)  # fmt: skip
     metrics.attrs = {
         "title": "Validation of conditional ensembles on held-out simulations",
         **{name: ensemble_attrs[name] for name in copied if name in ensemble_attrs},
         "n_runs": len(np.unique(metrics["run"].values.astype(str))),
         "seed": SEED,
         "interval": "low and high: 68 percent, from a jackknife over runs with Student's t",
-        "config": json.dumps(config.model_dump(mode="json")),
+        "config": json.dumps(_said(config, is_matter=ATTRIBUTE not in ensemble_attrs)),
         "fields": dump_fields(with_total(fields)),
         **provenance("validate", simulations=simulations),
     }
     return metrics
+
+
+def _said(config: ValidationConfig, *, is_matter: bool) -> dict[str, Any]:
+    """The config as it was used: what only matter has stands in that of matter alone."""
+    said = config.model_dump(mode="json")
+    if is_matter:
+        return said
+    of_matter = ("k_min_hmpc", "k_max_hmpc", "occupied_msunh")
+    bars = {name: bar for name, bar in said["bars"].items() if name != "suppression"}
+    return {key: value for key, value in said.items() if key not in of_matter} | {"bars": bars}
 
 
 def validate(
@@ -242,7 +279,9 @@ def validate(
     """
     metrics = evaluate(ensembles, maps_dir, splits, config, regression=regression)
     write_dataset(metrics, metrics_path)
-    table = acceptance.acceptance_table(metrics, config)
+    # as it was used: with the bar of every field, and the range of wave numbers of arrays
+    used = ValidationConfig.model_validate(json.loads(metrics.attrs["config"]))
+    table = acceptance.acceptance_table(metrics, used)
     acceptance.write_acceptance(table, metrics, acceptance_path)
     write_verdicts(bundles, ensembles, maps_dir, splits, metrics, table)
     if config.enforce:

@@ -14,6 +14,7 @@ import pytest
 from pages import Page, require_self_contained
 
 from emulator.config import SamplingConfig, Setting
+from emulator.domain import Domain
 from emulator.io import DataError, read_dataset, read_json, write_dataset
 from emulator.model.calibration import Calibration, Occupied, Spread
 from emulator.model.found_solver import FoundSolver, Measured
@@ -118,7 +119,7 @@ def test_figures_and_tables_count_from_one(html):
 
 def test_verdicts_by_group_count_every_bar_once(html, results):
     bars = read_json(results[0] / "acceptance.json")["bars"]
-    groups = group_bars(bars)
+    groups = group_bars(bars, Domain())
     assert [group.name for group in groups] == ["Mass", "Power", "Calibration", "Images"]
     assert sorted(bar["name"] for group in groups for bar in group.bars) == sorted(
         bar["name"] for bar in bars
@@ -126,7 +127,7 @@ def test_verdicts_by_group_count_every_bar_once(html, results):
     text = " ".join(Page(html).text.split())
     for group in groups:
         assert f"{group.name} {group.met} of {len(group.bars)} {group.asks}" in text
-    strange = group_bars([{"statistic": "of another package", "verdict": "met"}])
+    strange = group_bars([{"statistic": "of another package", "verdict": "met"}], Domain())
     assert [(group.name, group.met) for group in strange] == [("Others", 1)]
 
 

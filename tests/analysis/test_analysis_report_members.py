@@ -10,6 +10,7 @@ from matplotlib.image import imread
 
 from emulator.io import read_dataset
 from emulator.report.figures.maps import color_scale
+from emulator.report.figures.style import fields_of
 from emulator.report.inputs import Shown
 from emulator.report.members import member_viewer
 
@@ -26,11 +27,11 @@ def pixels(source):
 def test_members_stand_in_a_row_in_the_colours_of_the_truth(shown):
     viewer = member_viewer(shown)
     window = shown.ensemble.isel(sample=1)
-    side = window.sizes["x"]
+    side, known = window.sizes["x"], fields_of(shown.ensemble)
     assert viewer.n_members == window.sizes["member"]
     for strip, name in zip(viewer.strips, window["channel"].values, strict=True):
         truth = window["truth"].sel(channel=name).values
-        norm = color_scale(truth)
+        norm = color_scale(truth, known[str(name)])
         for place, member in enumerate(window["fields"].sel(channel=name).transpose("member", ...)):
             seen = pixels(strip.members)[:, place * side : (place + 1) * side]
             expected = colormaps["viridis"](norm(np.maximum(member.values, norm.vmin)))

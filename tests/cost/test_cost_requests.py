@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from arrays import small
 
 from emulator.config import SamplingConfig, blocks_of, parse_config, read_config
 from emulator.cost.network import network_cost
@@ -129,3 +130,17 @@ def test_blocks_cut_names_in_order():
     assert blocks_of(["a", "b", "c"], 1) == {"a": ("a",), "b": ("b",), "c": ("c",)}
     assert blocks_of(["a", "b", "c"], 2) == {"a-b": ("a", "b"), "c": ("c",)}
     assert blocks_of([], 3) == {}
+
+
+def test_what_arrays_ask_for_follows_from_their_shape(tmp_path):
+    """A rectangle of twice the pixels costs twice the arithmetic and twice the ensemble."""
+    one, two = (
+        parse_config(small(data={"shape": [8, columns]}, suite={"root": str(tmp_path)}))
+        for columns in (8, 16)
+    )
+    assert projection_bytes(one.data) == 0.0
+    assert network_cost(two).forward_flop == pytest.approx(2 * network_cost(one).forward_flop)
+    assert ensemble_bytes(two) == 2 * ensemble_bytes(one)
+    suite = suite_of(one)
+    assert suite.maps_bytes(one.data, {"rows": 5}) == 5 * 2 * 64 * 4
+    assert {"project", "fit", "train", "sample", "validate", "report"} <= set(requests(one, suite))

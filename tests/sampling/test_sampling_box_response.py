@@ -9,8 +9,8 @@ from emulator.cli import app
 from emulator.config import SamplingConfig
 from emulator.io import EmulatorError, read_dataset
 from emulator.metrics.power_spectrum import power_spectrum
+from emulator.metrics.summaries import SUMMARIES
 from emulator.model.bundle import write_bundle
-from emulator.sampling.response import SUMMARIES
 
 FEW = SamplingConfig(n_steps=2)
 

@@ -14,7 +14,6 @@ from emulator.cli import app, main
 from emulator.config import DiffusionConfig, SamplingConfig
 from emulator.io import DataError, EmulatorError, read_dataset
 from emulator.model.bundle import write_bundle
-from emulator.model.field_transform import Encoded
 from emulator.sampling.batches import Batches
 from emulator.sampling.mixture import Mixture
 from emulator.sampling.painting.folder import RunningSummary, member_file, paint_folder
@@ -61,15 +60,14 @@ def test_a_local_network_does_not_know_of_windows(order, batch_size):
     generator = torch.Generator().manual_seed(0)
     z = torch.randn((2, 3, 40, 24), generator=generator)
     field = torch.randn((1, 40, 24), generator=generator)
-    tiles = Tiles((40, 24), 16, 8)
-    corners = tiles.corners[::order]
+    starts = (tuple(range(0, 40, 8))[::order], tuple(range(0, 24, 8))[::order])
+    tiles = Tiles((40, 24), 16, 8, starts)
     fields = tiles.cut(field, tiles.corners)
-    nothing = torch.zeros(len(corners), 2)
 
     def network(z, gamma, fields, params, mask):
         return z**2 + fields * params[:, :1, None, None] + gamma[:, None, None, None]
 
-    tiled = TiledNetwork(network, tiles, Encoded(fields, nothing, nothing), Batches(batch_size))
+    tiled = TiledNetwork(network, tiles, fields.__getitem__, fields.device, Batches(batch_size))
     params = torch.tensor([[2.0, 0.0], [3.0, 0.0]])
     gamma = torch.tensor([0.5, -0.5])
     out = tiled(z, gamma, torch.zeros(2, 1, 40, 24), params, torch.ones(2, 2))
@@ -86,8 +84,10 @@ def test_noise_of_cells_is_normal_and_can_be_read_anywhere():
     for first, count in ((0, 1), (1, 6), (4, 4), (39_997, 3), (12_345, 777)):
         part = cell_noise(key=3, draw=1, first=first, count=count)
         np.testing.assert_array_equal(part, whole[first : first + count])
-    for key, draw in ((4, 1), (3, 2), (3 + 2**64, 1)):
-        other = cell_noise(key=key, draw=draw, first=0, count=40_000)
+    for key, draw, channel, row in (
+        (4, 1, 0, 0), (3, 2, 0, 0), (3 + 2**64, 1, 0, 0), (3, 1, 1, 0), (3, 1, 0, 1),
+    ):  # fmt: skip
+        other = cell_noise(key, draw, 0, 40_000, channel=channel, row=row)
         assert abs(np.corrcoef(whole, other)[0, 1]) < 0.02
 
 
@@ -95,8 +95,16 @@ def test_a_box_draws_the_next_noise_each_time():
     noise = BoxNoise([5, 6], (2, 4, 6), torch.device("cpu"))
     first, second = noise(), noise()
     assert first.shape == (2, 2, 4, 6)
-    np.testing.assert_array_equal(first[1].numpy().ravel(), cell_noise(6, 0, 0, 48))
-    np.testing.assert_array_equal(second[0].numpy().ravel(), cell_noise(5, 1, 0, 48))
+    np.testing.assert_array_equal(first[1, 0, 3], cell_noise(6, 0, 0, 6, row=3))
+    np.testing.assert_array_equal(second[0, 1, 2], cell_noise(5, 1, 0, 6, channel=1, row=2))
+
+
+def test_a_part_of_a_box_has_the_noise_of_its_cells():
+    whole = BoxNoise([5], (2, 12, 20), torch.device("cpu"))()
+    part = BoxNoise([5], (2, 4, 6), torch.device("cpu"), first=(3, 9))()
+    np.testing.assert_array_equal(part, whole[:, :, 3:7, 9:15])
+    values = BoxNoise([5], (3, 100, 100), torch.device("cpu"))().numpy().ravel()
+    assert stats.kstest(values, "norm").pvalue > 0.01
 
 
 # ------------------------------------------------------------------------------------ members

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from data_samples import write_snapshot
 from untrained import PARAMS, build_emulator
 
@@ -46,6 +47,16 @@ def test_an_array_is_one_map(bundle, tmp_path):
     assert (found.projections, found.n_pixels, found.params) == (("map",), 64, PARAMS)
     with pytest.raises(ConfigError, match=r"sources\.b\.params.*got no A_SN1: give them there"):
         box(bundle, tmp_path / "m.npy", params={"Omega_m": 0.3})
+
+
+def test_labelled_arrays_are_one_map_or_refused(bundle, tmp_path):
+    one = xr.DataArray(np.ones((48, 64), np.float32), dims=("y", "x"), name="dmo")
+    one.to_netcdf(tmp_path / "one.nc", engine="h5netcdf")
+    found = box(bundle, tmp_path / "one.nc", params=PARAMS)
+    assert (found.projections, found.n_pixels) == (("map",), 64)
+    one.expand_dims(projection=["x", "y"]).to_netcdf(tmp_path / "two.nc", engine="h5netcdf")
+    with pytest.raises(DataError, match=r"two\.nc: expected one map, got 2 projections"):
+        box(bundle, tmp_path / "two.nc", params=PARAMS)
 
 
 def test_a_snapshot_has_the_slabs_and_pixels_of_the_training(bundle, tmp_path, rng_positions):

@@ -146,7 +146,13 @@ def test_the_snippets_of_the_docs_run(finished, tmp_path, monkeypatch):
     """With the bundle of this run where the README has that of the demo, and a map of this run."""
     pages = [
         (ROOT / page).read_text()
-        for page in ("README.md", "docs/diffusion.md", "docs/painting.md", "docs/sampling.md")
+        for page in (
+            "README.md",
+            "docs/diffusion.md",
+            "docs/painting.md",
+            "docs/sampling.md",
+            "docs/inference.md",
+        )
     ]
     blocks = re.findall(r"```python\n(.*?)```", "\n".join(pages), re.DOTALL)
     as_the_demo(finished[0], tmp_path)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from emulator.config.suites.arrays import ArrayParameter, ArraysSuite
 from emulator.config.suites.embedded import DesignConfig, EmbeddedSuite
 from emulator.config.suites.headers import HeaderFacts
 from emulator.config.suites.layout import Layout, set_of
@@ -13,6 +14,8 @@ from emulator.config.suites.windows import WindowsSuite
 
 __all__ = [
     "OLD_KINDS",
+    "ArrayParameter",
+    "ArraysSuite",
     "DesignConfig",
     "EmbeddedSuite",
     "HeaderFacts",
@@ -25,7 +28,8 @@ __all__ = [
 ]
 
 SuiteConfig = Annotated[
-    EmbeddedSuite | SnapshotsSuite | MultifieldSuite | WindowsSuite, Field(discriminator="kind")
+    EmbeddedSuite | SnapshotsSuite | MultifieldSuite | WindowsSuite | ArraysSuite,
+    Field(discriminator="kind"),
 ]
 """A suite, told apart by ``kind``."""
 

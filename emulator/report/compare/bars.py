@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.domain import MATTER, Domain
 from emulator.metrics.bars import MET
 from emulator.metrics.registry import METRICS, metric_of
 from emulator.report.bars import bar_interval, bar_threshold, bar_value
 from emulator.report.compare.inputs import Trained
 from emulator.report.text import UNKNOWN
+from emulator.wording import say
 
 OTHERS = "Others"
 COLUMNS = (
@@ -47,7 +49,7 @@ class Row:
     cells: list[Cell]
 
 
-def grouped_rows(models: Sequence[Trained]) -> dict[str, list[Row]]:
+def grouped_rows(models: Sequence[Trained], domain: Domain = MATTER) -> dict[str, list[Row]]:
     """Rows by the label of the metric that is judged, in the order of the registry."""
     by_name: dict[str, dict[str, dict[str, Any]]] = {}
     for model in models:
@@ -61,7 +63,7 @@ def grouped_rows(models: Sequence[Trained]) -> dict[str, list[Row]]:
         cells = [_cell(bar, is_best) for bar, is_best in zip(found, best, strict=True)]
         row = Row(name, bar_threshold(any_bar), cells)
         groups.setdefault(group_of(any_bar), []).append(row)
-    return {label: rows for label, rows in groups.items() if rows}
+    return {say(label, domain): rows for label, rows in groups.items() if rows}
 
 
 def group_of(bar: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from emulator.domain import domain_of
 from emulator.metrics.forecasts import MODEL
 from emulator.report.compare.bars import Row, grouped_rows, n_met
 from emulator.report.compare.inputs import Trained, read_trained
@@ -20,7 +21,7 @@ from emulator.report.compare.scores import (
 )
 from emulator.report.compare.seeds import seed_table
 from emulator.report.compare.settings import differing
-from emulator.report.figures.style import fields_of
+from emulator.report.figures.style import domain_of_file, fields_of
 from emulator.report.page import Table
 from emulator.report.text import UNKNOWN, of_runs
 
@@ -62,7 +63,8 @@ class Comparison:
     def runs(self) -> str:
         """Of how many runs its numbers are."""
         metrics = self.reference.metrics
-        return of_runs(int(metrics.attrs["n_runs"]), metrics.sizes["simulation"])
+        domain = domain_of_file(metrics)
+        return of_runs(int(metrics.attrs["n_runs"]), metrics.sizes["simulation"], domain)
 
 
 def compare(folders: Sequence[Path]) -> Comparison:
@@ -74,7 +76,7 @@ def compare(folders: Sequence[Path]) -> Comparison:
         models=models,
         labels=labels,
         ratios=score_ratios(models),
-        bars=grouped_rows(models),
+        bars=grouped_rows(models, domain_of(models[0].metrics.attrs, models[0].folder)),
         slopes=response_slopes(models),
         seeds=seed_table(models, labels),
         notes=_notes(models),

@@ -19,10 +19,11 @@ from emulator.io import DataError
 RTOL = 1.0e-6
 """Sums of the same pixels on another machine differ by less."""
 
-GEOMETRY = ("pixel_mpch", "box_size_mpch", "depth_mpch", "redshift")
+GEOMETRY = ("pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "pixel")
 
 TRUTHS = {
     "power_dmo": "windows, by the spectra of their DMO maps",
+    "power_condition": "windows, by the spectra of their conditions",
     "power_truth": "truths, by their spectra",
     "mass_truth": "truths, by their masses",
     "score_oracle": "re-drawn truths, by their score",

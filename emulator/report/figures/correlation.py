@@ -14,12 +14,18 @@ LEAST = 1e-6
 
 
 def plot_correlation(metrics: xr.Dataset, k_range: tuple[float, float]) -> Figure:
-    """``1 - r(k)`` of a member, and of the DMO condition, with the truth."""
+    """``1 - r(k)`` of a member, and of the condition, with the truth."""
+    domain = style.domain_of_file(metrics)
+    of_condition = "dmo" if domain.is_matter else "condition"
     return _panels(
         metrics,
         k_range,
         {
-            "correlation_dmo_truth": ("DMO with truth", style.GREY, ":"),
+            f"correlation_{of_condition}_truth": (
+                f"{domain.condition_label} with truth",
+                style.GREY,
+                ":",
+            ),
             "correlation_member_truth": ("member with truth", style.MODEL, "-"),
         },
     )
@@ -45,7 +51,7 @@ def _panels(
     known = style.fields_of(metrics)
     figure, axes = style.new_figure(rows, columns, size=(8.2, 2.9 * rows))
     for ax, name in zip(axes.ravel(), fields, strict=False):
-        style.wave_number_axis(ax, k, k_range)
+        style.wave_number_axis(ax, metrics["k"], k_range)
         least = 1.0
         for variable, (label, color, dashes) in lines.items():
             lacking = 1.0 - metrics[variable].sel(field=name)

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from emulator.report.figures import style
+from emulator.wording import say
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -15,7 +16,10 @@ def plot_coverage(metrics: xr.Dataset) -> Figure:
     """Empirical against nominal coverage, pixels and window masses, by channel."""
     nominal, known = metrics["nominal"].values, style.fields_of(metrics)
     figure, axes = style.new_figure(1, 2, size=(8.2, 3.8), sharey=True)
-    panels = {"coverage": "pixels", "coverage_mass": "mass of a window"}
+    panels = {
+        "coverage": "pixels",
+        "coverage_mass": say("mass of a window", style.domain_of_file(metrics)),
+    }
     for ax, (variable, title) in zip(axes[0], panels.items(), strict=True):
         ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=1, linestyle="--")
         for name, marker in zip(metrics["channel"].values, itertools.cycle(MARKERS), strict=False):

@@ -25,7 +25,7 @@ def plot_lines(metrics: xr.Dataset, variable: str, label: str) -> Figure:
     for ax, name in zip(axes.ravel(), names, strict=False):
         line = values if by is None else values.sel({by: name})
         style.band(ax, k, line.transpose("estimate", "k"), style.MODEL, label)
-        style.wave_number_axis(ax, k)
+        style.wave_number_axis(ax, metrics["k"])
         ax.set_ylabel(label)
         if name is not None:
             ax.set_title(known[str(name)].label)

@@ -9,10 +9,11 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from emulator.fields import CONDITION, Field
+from emulator.domain import Domain, pixel_of
+from emulator.fields import Field
 from emulator.report.figures import style
 
-TITLES = ("DMO (condition)", "truth", "one member", "ensemble mean", "ensemble std")
+TITLES = ("truth", "one member", "ensemble mean", "ensemble std")
 # Columns of the grid: panels, colour bars and room for their labels. A fixed grid is quicker than
 # an automatic layout, and every colour bar has the height of its panel.
 PANELS, BARS = (0, 3, 4, 5, 8), {0: 1, 3: 6, 4: 9}
@@ -29,7 +30,7 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     Parameters
     ----------
     ensemble
-        ``fields, truth, condition`` [unit of each field]; attr ``pixel_mpch``.
+        ``fields, truth, condition`` [unit of each field]; attr of the pixel.
     sample, member
         Which window, which member.
 
@@ -42,7 +43,9 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     window = ensemble.isel(sample=sample)
     known = style.fields_of(ensemble)
     channels = [str(name) for name in window["channel"].values]
-    side = window.sizes["x"] * float(ensemble.attrs["pixel_mpch"])
+    domain, pixel = style.domain_of_file(ensemble), pixel_of(ensemble.attrs)
+    sides = (window.sizes["x"] * pixel, window.sizes["y"] * pixel)
+    titles = (f"{domain.condition_label} (condition)", *TITLES)
     figure = Figure(figsize=(11.4, 1.85 * len(channels) + 0.8))
     inch = 1.0 / figure.get_figheight()
     margins = {"left": 0.055, "right": 0.93, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
@@ -50,17 +53,18 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
         len(channels), len(WIDTHS), width_ratios=WIDTHS, wspace=0.06, hspace=0.1, **margins
     )
     for row, name in enumerate(channels):
-        axes = _draw_row(figure, grid, row, known[name], window.sel(channel=name), member, side)
-        axes["truth"].set_ylabel(f"{known[name].label}\ny [Mpc/h]", fontsize=LABEL)
-        for title, ax in axes.items():
+        of_channel = window.sel(channel=name)
+        axes = _draw_row(figure, grid, row, known[name], of_channel, member, sides, domain)
+        axes[1].set_ylabel(f"{known[name].label}\ny [{domain.length}]", fontsize=LABEL)
+        for place, ax in axes.items():
             if row == 0:
-                ax.set_title(title)
-            if row == len(channels) - 1 or title == TITLES[0]:
-                ax.set_xlabel("x [Mpc/h]", fontsize=LABEL)
+                ax.set_title(titles[place])
+            if row == len(channels) - 1 or place == 0:
+                ax.set_xlabel(f"x [{domain.length}]", fontsize=LABEL)
             else:
                 ax.tick_params(labelbottom=False)
-        if TITLES[0] in axes:
-            axes[TITLES[0]].set_ylabel("y [Mpc/h]", fontsize=LABEL)
+        if row == 0:
+            axes[0].set_ylabel(f"y [{domain.length}]", fontsize=LABEL)
     return figure
 
 
@@ -71,33 +75,36 @@ def _draw_row(
     field: Field,
     fields: xr.Dataset,
     member: int,
-    side: float,
-) -> dict[str, Axes]:
-    """The panels of one channel with their colour bars, by title; the first has the condition."""
+    sides: tuple[float, float],
+    domain: Domain,
+) -> dict[int, Axes]:
+    """The panels of one channel with their colour bars, by place; the first row has all five."""
     members = fields["fields"].transpose("member", "y", "x").values
     truth, condition = fields["truth"].values, fields["condition"].values
-    std, scale = members.std(axis=0, ddof=1), color_scale(truth, signed=field.signed)
+    given = domain.conditions[0]
+    std, scale = members.std(axis=0, ddof=1), color_scale(truth, field)
+    of_std = color_scale(std, field, is_spread=True)
     colors = color_map(field)
     panels = (
-        (condition, color_scale(condition), "viridis", "DMO", CONDITION.unit),
+        (condition, color_scale(condition, given), "viridis", domain.condition_label, given.unit),
         (truth, scale, colors, "", ""),
         (members[member], scale, colors, "", ""),
         (members.mean(axis=0), scale, colors, field.label, field.unit),
-        (std, color_scale(std), "cividis", f"std of {field.label}", field.unit),
+        (std, of_std, "cividis", f"std of {field.label}", field.unit),
     )
     axes = {}
     for place, (values, norm, cmap, what, unit) in enumerate(panels):
         if place == 0 and row > 0:
             continue
         ax = figure.add_subplot(grid[row, PANELS[place]])
-        image = _show(ax, values, side, norm, cmap)
+        image = _show(ax, values, sides, norm, cmap)
         ax.tick_params(labelsize=TICK, labelleft=place < 2)
         if place in BARS:
             bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, BARS[place]]))
             bar.set_label(f"{what}\n[{unit}]", fontsize=TICK)
             bar.ax.tick_params(labelsize=TICK)
             bar.ax.yaxis.set_minor_formatter(NullFormatter())
-        axes[TITLES[place]] = ax
+        axes[place] = ax
     return axes
 
 
@@ -106,9 +113,12 @@ def color_map(field: Field) -> str:
     return "coolwarm" if field.signed else "viridis"
 
 
-def color_scale(values: np.ndarray, *, signed: bool = False) -> Normalize:
-    """Logarithmic, from the 2 % to the 99.9 % quantile of occupied pixels; see `plot_maps`."""
-    if signed:
+def color_scale(values: np.ndarray, field: Field, *, is_spread: bool = False) -> Normalize:
+    """Of the 2 % to the 99.9 % quantile of occupied pixels, logarithmic; see `plot_maps`."""
+    if field.run == "array" and (is_spread or not field.signed):
+        low, high = np.quantile(values, (0.001, 0.999))
+        return Normalize(low, high if high > low else low + 1.0)
+    if field.signed and not is_spread:
         highest = float(np.quantile(np.abs(values), 0.999)) or 1.0
         return Normalize(-highest, highest)
     occupied = values[values > 0]
@@ -119,17 +129,22 @@ def color_scale(values: np.ndarray, *, signed: bool = False) -> Normalize:
     return LogNorm(low, max(high, 1.01 * low))
 
 
-def _show(ax: Axes, values: np.ndarray, side: float, norm: Normalize, cmap: str) -> AxesImage:
+def _show(
+    ax: Axes, values: np.ndarray, sides: tuple[float, float], norm: Normalize, cmap: str
+) -> AxesImage:
     ax.spines[["top", "right"]].set_visible(True)
     # without a tick at the far end the labels of neighbouring panels do not meet
-    ticks = [tick for tick in MaxNLocator(nbins=4).tick_values(0, side) if 0 <= tick < 0.9 * side]
-    ax.set_xticks(ticks)
-    ax.set_yticks(ticks)
+    along_x, along_y = (
+        [tick for tick in MaxNLocator(nbins=4).tick_values(0, side) if 0 <= tick < 0.9 * side]
+        for side in sides
+    )
+    ax.set_xticks(along_x)
+    ax.set_yticks(along_y)
     # Below the scale everything looks alike; a logarithm of zero would leave holes.
     return ax.imshow(
         np.maximum(values, norm.vmin or 0.0),
         origin="lower",
-        extent=(0, side, 0, side),
+        extent=(0, sides[0], 0, sides[1]),
         norm=norm,
         cmap=cmap,
         interpolation="nearest",

@@ -30,7 +30,7 @@ def plot_models(metrics: xr.Dataset) -> Figure:
             line = ratio.sel(model_seed=seed, field=name)
             label = known[name].label if seed == ratio["model_seed"].values[0] else None
             right.plot(line["k"], line, color=known[name].color, linewidth=1, label=label)
-    style.wave_number_axis(right, metrics["k"].values)
+    style.wave_number_axis(right, metrics["k"])
     right.set_ylabel("$P_{model} / P_{truth}$")
     right.legend(fontsize=8)
     return figure

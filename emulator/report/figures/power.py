@@ -20,8 +20,8 @@ def plot_power(metrics: xr.Dataset) -> Figure:
         style.band(ax, k, members.sel(field=name), style.MODEL, "members", linestyle="--")
         ax.set_yscale("log")
         ax.set_title(known[str(name)].label)
-        style.wave_number_axis(ax, k)
-        ax.set_ylabel("$P(k)$  [(Mpc/h)$^2$]")
+        style.wave_number_axis(ax, metrics["k"])
+        ax.set_ylabel(style.power_label(style.domain_of_file(metrics)))
     axes[0, 0].legend()
     style.hide_unused(axes, len(fields))
     return figure
@@ -37,7 +37,7 @@ def plot_power_ratio(
     figure, axes = style.new_figure(rows, columns, size=(8.2, 3.1 * rows))
     for ax, name in zip(axes.ravel(), fields, strict=False):
         summed, median = metrics["power_ratio_summed"], metrics["power_ratio_median"]
-        style.wave_number_axis(ax, k)
+        style.wave_number_axis(ax, metrics["k"])
         width = tolerance.get(str(name), 0.0)
         if width:
             color, label = style.GREEN, f"bar: within {width:.0%}"

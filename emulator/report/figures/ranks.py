@@ -5,6 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from emulator.report.figures import style
+from emulator.wording import say
 
 
 def plot_ranks(metrics: xr.Dataset) -> Figure:
@@ -24,7 +25,7 @@ def plot_ranks(metrics: xr.Dataset) -> Figure:
             color=style.VERMILION,
             markersize=3.5,
             linewidth=1,
-            label="mass of a window",
+            label=say("mass of a window", style.domain_of_file(metrics)),
         )
         ax.axhline(1.0, color=style.BLACK, linewidth=1, linestyle="--", label="calibrated")
         ax.set_title(known[str(name)].label)

@@ -15,7 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from emulator.domain import Domain, domain_of
 from emulator.fields import Field, load_fields
+from emulator.units import Unit
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#767676"
@@ -58,6 +60,11 @@ def fields_of(dataset: xr.Dataset) -> dict[str, Field]:
     return {field.name: field for field in rows}
 
 
+def domain_of_file(dataset: xr.Dataset) -> Domain:
+    """What the maps of a file are of."""
+    return domain_of(dataset.attrs, "metrics or ensemble of the report")
+
+
 def grid_for(count: int) -> tuple[int, int]:
     """Rows and columns for a few panels: at most two columns, so that a phone can show them."""
     columns = min(count, 2)
@@ -84,13 +91,28 @@ def band(
     ax.plot(x, values.sel(estimate="value").values, color=color, label=label, **line)
 
 
-def wave_number_axis(ax: Axes, k: np.ndarray, k_range: Sequence[float] | None = None) -> None:
+def k_label(unit: str) -> str:
+    """Of an axis of wave numbers."""
+    return K_LABEL if unit == Unit.WAVE_NUMBER else f"$k$  [{unit}]"
+
+
+def power_label(domain: Domain) -> str:
+    """Of an axis of power spectra."""
+    return "$P(k)$  [(Mpc/h)$^2$]" if domain.is_matter else f"$P(k)$  [{domain.power}]"
+
+
+def wave_number_axis(
+    ax: Axes, wave_numbers: xr.DataArray, k_range: Sequence[float] | None = None
+) -> None:
     """Logarithmic axis of wave number with plain numbers; the range of the bars is shaded."""
+    unit, k = str(wave_numbers.attrs.get("units", Unit.WAVE_NUMBER)), wave_numbers.values
     ax.set_xscale("log")
-    ticks = [t for t in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if k[0] * 0.9 <= t <= k[-1] * 1.1]
+    decades = range(int(np.floor(np.log10(k[0]))), int(np.ceil(np.log10(k[-1]))) + 1)
+    plain = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
+    ticks = [t for t in plain if k[0] * 0.9 <= t <= k[-1] * 1.1]
     ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlim(k[0] * 0.93, k[-1] * 1.07)
-    ax.set_xlabel(K_LABEL)
+    ax.set_xlabel(k_label(unit))
     if k_range is not None:
         ax.axvspan(*k_range, color="#f1efe6", zorder=-5, linewidth=0)

@@ -11,7 +11,7 @@ def plot_suppression(metrics: xr.Dataset, k_range: tuple[float, float]) -> Figur
     k = metrics["k"].values
     figure, axes = style.new_figure(1, 1, size=(6.4, 3.8))
     ax = axes[0, 0]
-    style.wave_number_axis(ax, k, k_range)
+    style.wave_number_axis(ax, metrics["k"], k_range)
     ax.axhline(1.0, color=style.GREY, linewidth=0.9, linestyle=":")
     style.band(ax, k, metrics["suppression_truth"], style.TRUTH, "truth")
     style.band(ax, k, metrics["suppression_members"], style.MODEL, "members", linestyle="--")

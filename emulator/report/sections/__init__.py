@@ -29,10 +29,12 @@ from emulator.report.sections.scores import scores_section
 from emulator.report.sections.solvers import solvers_sections
 from emulator.report.sections.spectra import spectra_section
 from emulator.report.text import of_runs
+from emulator.report.translate import translate
 
 
 def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
     """All sections in reading order; ``config`` is that of :func:`validation_config`."""
+    domain, table = inputs.domain, inputs.acceptance
     measured = [
         spectra_section(inputs.metrics, config),
         calibration_section(inputs.metrics, config),
@@ -40,19 +42,22 @@ def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
         masses_section(inputs.metrics, config),
         scores_section(inputs.metrics, config),
         *models_sections(inputs.metrics),
-        *other_sections(inputs.metrics, inputs.acceptance["bars"]),
+        *other_sections(inputs.metrics, table["bars"]),
     ]
     for section in measured:
-        section.runs = of_runs(inputs.acceptance["n_runs"], inputs.acceptance["n_simulations"])
+        section.runs = of_runs(table["n_runs"], table["n_simulations"], domain)
+    responses = [responses_section(inputs.metrics, config)] if domain.is_matter else []
+    for section in measured:
+        translate(section, domain)
     return [
         maps_section(inputs),
         *measured,
-        responses_section(inputs.metrics, config),
+        *responses,
         training_section(inputs),
         *solvers_sections(inputs),
         *noise_scale_sections(inputs),
         cost_section(inputs),
-        build_provenance(inputs, config),
+        build_provenance(inputs, json.loads(inputs.metrics.attrs["config"])),
     ]
 
 

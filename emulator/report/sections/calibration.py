@@ -10,12 +10,12 @@ from emulator.report.figures.ranks import plot_ranks
 from emulator.report.figures.spread_skill import plot_spread_skill
 from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, encode_figure
-from emulator.report.text import BAND
+from emulator.report.text import BAND, k_range_of
 
 
 def calibration_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """Spread, ranks, coverage and the identity of correlations."""
-    k_range = (config["k_min_hmpc"], config["k_max_hmpc"])
+    k_range = k_range_of(config)
     low, high = config["bars"]["spread_skill"]
     return Section(
         "calibration",

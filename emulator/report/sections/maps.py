@@ -8,7 +8,9 @@ from emulator.report.page import Section, encode_figure
 
 
 def maps_section(inputs: Inputs) -> Section:
-    """Windows chosen by their mass alone, and the whole box."""
+    """Windows chosen by their mass alone, and the whole box; arrays by their condition."""
+    if not inputs.domain.is_matter:
+        return _arrays_section(inputs)
     section = Section(
         "maps",
         "Maps",
@@ -46,6 +48,34 @@ def maps_section(inputs: Inputs) -> Section:
                 caption=f"DMO maps of {first.attrs['simulation']}, up to three projections, "
                 "with the evaluated windows outlined and numbered. Good: windows cover halos, "
                 "filaments and voids.",
+            )
+        )
+    return section
+
+
+_LIKE = {"heaviest": "largest", "median": "median", "lightest": "smallest"}
+
+
+def _arrays_section(inputs: Inputs) -> Section:
+    label = inputs.domain.condition_label
+    section = Section(
+        "maps",
+        "Maps",
+        f"Rows are chosen by the mean of their {label} alone (largest, median and smallest of "
+        "three simulations), so no good-looking draw was picked; the member is always the first.",
+    )
+    for shown in inputs.shown:
+        name = shown.ensemble.attrs["simulation"]
+        section.pictures.append(
+            encode_figure(
+                plot_maps(shown.ensemble, shown.sample),
+                raster=True,
+                alt=f"Maps of {name}, row {shown.sample}: condition, truth, member, ensemble mean "
+                "and standard deviation for each field",
+                caption=f"{name}, row {shown.sample}, that of the {_LIKE[shown.why]} mean of "
+                f"{label}. Truth, member and mean share one scale. Good: the member looks like "
+                "another draw of the truth, equally sharp; the mean is smoother. The pixels are in "
+                f"ensembles/{shown.ensemble.attrs.get('split', 'test')}/{name}.nc.",
             )
         )
     return section

@@ -33,7 +33,7 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                     ),
                 )
             )
-    if not all(field.signed for field in channels):
+    if "density_truth" in metrics and not all(field.signed for field in channels):
         section.pictures.append(
             encode_figure(
                 plot_one_point(metrics),
@@ -47,6 +47,9 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     said = [f"{known[name].label} {bar:.0%}" for name, bar in config["bars"]["mass"].items()]
     bar_of_mass = f"Bar: within {join(said)}." if said else "No bar."
     what = "mass" if all(field.adds_up for field in channels) else "mass or mean"
+    note = ""
+    if any(field.signed for field in channels):
+        note = " Of a signed field a ratio says nothing."
     rows = [
         [known[str(name)].label, with_interval(ratio.sel(field=name).values)]
         for name in ratio["field"].values
@@ -55,7 +58,7 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
         Table(
             ["field", f"{what}, members / truth"],
             rows,
-            f"Total {what} in all windows, with the interval of 68 %. Good: 1. {bar_of_mass}",
+            f"Total {what} in all windows, with the interval of 68 %. Good: 1. {bar_of_mass}{note}",
         )
     )
     return section

@@ -7,12 +7,17 @@ import xarray as xr
 from emulator.fields import Field
 from emulator.metrics.channels import common_unit
 from emulator.metrics.forecasts import ORACLE_LABEL
+from emulator.metrics.tolerances import unit_of_k
 from emulator.report.figures import style
 from emulator.report.figures.crps import places_of, plot_crps, plot_gains, scale_label
 from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
-from emulator.report.text import join, number, with_interval
+from emulator.report.text import join, k_range_of, number, with_interval
 
+SCORED = (
+    "Those with * are no ensembles: their score is the mean absolute error. The oracle is the "
+    "re-drawn truth itself: no forecast can do better on average."
+)
 MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 """Stand for the names of baselines in cells."""
 
@@ -117,7 +122,8 @@ def _score_tables(metrics: xr.Dataset, config: dict[str, Any]) -> list[Table]:
     unit = common_unit(channels)
     for place, view in _views(metrics):
         if place == "P(k)":
-            k = f"k = {config['k_min_hmpc']:g} to {config['k_max_hmpc']:g} h/Mpc"
+            low, high = k_range_of(config)
+            k = f"k = {low:g} to {high:g} {unit_of_k(metrics)}"
             what = f"Mean CRPS of ln P of single windows, {k}."
             header = [field.label for field in channels]
         else:
@@ -161,6 +167,8 @@ def _channels(metrics: xr.Dataset) -> list[Field]:
 
 
 def _baselines(metrics: xr.Dataset, channels: list[Field]) -> str:
+    if all(field.run == "array" for field in channels):
+        return f"{_of_arrays(metrics)} {SCORED}"
     kinds = []
     if any(field.share is not None for field in channels):
         kinds.append("the DMO map times a constant share")
@@ -182,8 +190,19 @@ def _baselines(metrics: xr.Dataset, channels: list[Field]) -> str:
             "the network of the model as a regression, alone and with a Gaussian residual of the "
             "right spectrum"
         )
-    return (
-        f"Baselines: {'; '.join(kinds)}. Those with * are no ensembles: their score is the mean "
-        "absolute error. The oracle is the re-drawn truth itself: no forecast can do better on "
-        "average."
-    )
+    return f"Baselines: {'; '.join(kinds)}. {SCORED}"
+
+
+def _of_arrays(metrics: xr.Dataset) -> str:
+    """What baselines of arrays are, those that are there."""
+    kinds = {
+        "condition": "the condition itself, of fields in its unit",
+        "training_mean": "the mean of training, one number",
+        "climatology": "rows of the training split drawn at random",
+        "linear_gaussian": "least squares on the conditions, wave number by wave number, alone and "
+        "with a Gaussian residual of the right spectrum",
+        "regression": "the network of the model as a regression, alone and with a Gaussian "
+        "residual",
+    }
+    found = [text for name, text in kinds.items() if name in metrics["forecast"]]
+    return f"Baselines: {'; '.join(found)}."

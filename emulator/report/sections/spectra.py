@@ -4,21 +4,22 @@ from typing import Any
 
 import xarray as xr
 
+from emulator.metrics.tolerances import unit_of_k
 from emulator.report.figures import style
 from emulator.report.figures.correlation import plot_correlation
 from emulator.report.figures.power import plot_power, plot_power_ratio
 from emulator.report.figures.suppression import plot_suppression
 from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, encode_figure
-from emulator.report.text import BAND
+from emulator.report.text import BAND, k_range_of
 
 
 def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """Bars of the power, and what bears on them."""
     known = style.fields_of(metrics)
-    k_range = (config["k_min_hmpc"], config["k_max_hmpc"])
+    k_range, unit = k_range_of(config), unit_of_k(metrics)
     tolerance = config["bars"]["power"]
-    shaded = f"The shaded range, k = {k_range[0]:g} to {k_range[1]:g} h/Mpc, is that of the bars."
+    shaded = f"The shaded range, k = {k_range[0]:g} to {k_range[1]:g} {unit}, is that of the bars."
     bars = ", ".join(
         f"{known[name].label} {value:.0%}" for name, value in tolerance.items() if name in known
     )
@@ -37,9 +38,11 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             )
         )
     units = "Masses are in units of the mean DMO mass per pixel."
-    if not all(field.adds_up for field in known.values()):
+    if all(field.run == "array" for field in known.values()):
+        units = "Fields are in units of their root mean square."
+    elif not all(field.adds_up for field in known.values()):
         units += " Other fields are in units of their root mean square over the box."
-    within_range = f"for k = {k_range[0]:g} to {k_range[1]:g} h/Mpc"
+    within_range = f"for k = {k_range[0]:g} to {k_range[1]:g} {unit}"
     green = f"Bar (green): {bars}, {within_range}." if bars else "No bar."
     return Section(
         "spectra",
@@ -71,7 +74,12 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 "honest about its uncertainty may lie above that line: the member's own randomness "
                 "counts against it (see the calibration identity). No bar. "
                 f"{BAND}",
-                numbers=numbers_of(metrics, "correlation_dmo_truth", "correlation_member_truth"),
+                numbers=numbers_of(
+                    metrics,
+                    "correlation_dmo_truth",
+                    "correlation_condition_truth",
+                    "correlation_member_truth",
+                ),
             ),
         ],
     )

@@ -22,7 +22,7 @@ from emulator.sampling.task import Task
 Floats = NDArray[np.float64]
 
 
-def sides_of(window: int) -> list[int]:
+def sides_of(window: int | tuple[int, int]) -> list[int]:
     """Sides of what is looked at: the pixel, and the squares that the validation judges [pixel]."""
     return [1, *squares_of(window)]
 
@@ -43,7 +43,7 @@ class Statistic:
         self.masses = [field.name for field in fields if field.adds_up]
         self.condition = task.conditions["condition"]
         self.truth = (task.truth * task.units).assign_coords(channel=names)
-        self.sides = sides_of(self.truth.sizes["x"])
+        self.sides = sides_of((self.truth.sizes["y"], self.truth.sizes["x"]))
         squares = (self.truth**2).mean(("y", "x")).assign_coords(owner=("sample", task.owners))
         of_owner = squares.groupby("owner").mean("sample") ** 0.5
         rms = of_owner.sel(owner=xr.DataArray(task.owners, dims="sample")).drop_vars("owner")

@@ -58,7 +58,7 @@ def read_given(
     rows = parameter_rows(params, list(card.normalisation.params))
     hubble = hubble_of(rows, list(card.normalisation.params))
     if hasattr(condition, "data_vars"):
-        require_same_grid(condition.attrs, card.grid, "condition")
+        require_same_grid(condition.attrs, card.matter_grid, "condition")
         large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale
         condition = _variable(condition, "condition")
     field = _masses(condition, "condition", card, hubble)
@@ -76,7 +76,7 @@ def _masses(values: Any, name: str, card: ModelCard, hubble: np.ndarray | None) 
     if is_quantity(values):
         return convert(values, "Msun", name, hubble)
     attrs = getattr(values, "attrs", {})
-    require_same_grid(attrs, card.grid, name)
+    require_same_grid(attrs, card.matter_grid, name)
     unit = attrs.get("units", Unit.MASS_PER_PIXEL)
     if unit != Unit.MASS_PER_PIXEL:
         raise EmulatorError(
@@ -105,5 +105,5 @@ def _places(
     if is_quantity(places):
         places, centres = as_pairs(convert(places, "Mpc", name, hubble), name), None
     if centres is None:
-        return centres_at(places, field.shape, card.grid.pixel_mpch)
+        return centres_at(places, field.shape, card.matter_grid.pixel_mpch)
     return pixel_centres(places, field.shape)

@@ -10,7 +10,7 @@ import numpy as np
 from emulator.io import DataError, is_file, read_dataset, write_dataset
 from emulator.progress import Progress
 from emulator.sampling.cf import describe
-from emulator.sampling.painting.painter import Painter
+from emulator.sampling.painting.slabs import AnyPainter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,7 +25,11 @@ def member_file(folder: Path, member: int) -> Path:
 
 
 def paint_folder(
-    painter: Painter, members: Iterable[int], folder: Path, *, replace: bool = False
+    painter: AnyPainter,
+    members: Iterable[int],
+    folder: Path,
+    *,
+    replace: bool = False,
 ) -> int:
     """Paint members that the folder does not hold yet.
 
@@ -63,7 +67,7 @@ def paint_folder(
     return len(missing)
 
 
-def _require_same(path: Path, painter: Painter, member: int) -> None:
+def _require_same(path: Path, painter: AnyPainter, member: int) -> None:
     require_same(read_dataset(path), painter.label(painter.nothing, [member]), path)
 
 
@@ -92,7 +96,7 @@ def require_identity(found: dict[str, object], wanted: dict[str, object], where:
         )
 
 
-def _is_same(path: Path, painter: Painter, member: int) -> bool:
+def _is_same(path: Path, painter: AnyPainter, member: int) -> bool:
     try:
         _require_same(path, painter, member)
     except DataError:
@@ -109,10 +113,12 @@ def identity(painted: "xr.Dataset") -> dict[str, object]:
     return {
         "weights": json.loads(attrs["provenance"])["weights"],
         "calibration": attrs.get("calibration", ""),
-        "box or noise": attrs["noise_of"],
+        "box or noise": [attrs["noise_of"], int(attrs.get("cells_version", 1))],
         "sampling": sampling,
         "overlap": int(attrs["stride"]),
         "origin": [int(pixel) for pixel in np.atleast_1d(attrs["origin"])],
+        "edges": [int(closed) for closed in np.atleast_1d(attrs.get("periodic", [1, 1]))],
+        "mode": [attrs.get(k) for k in ("mode", "n_halos", "mass_threshold", "r_in", "r_out")],
         "params": [None if np.isnan(each) else each for each in painted["params"].values.tolist()],
     }
 
@@ -132,7 +138,7 @@ class RunningSummary:
         self.mean = self.mean + change / self.count
         self.square = self.square + change * (values - self.mean)
 
-    def dataset(self, painter: Painter) -> "xr.Dataset":
+    def dataset(self, painter: AnyPainter) -> "xr.Dataset":
         """``mean`` and ``std (channel, y, x)``; the latter of the members, over ``count - 1``.
 
         Of a single member the standard deviation is not known: NaN.
@@ -149,7 +155,7 @@ class RunningSummary:
         return describe(summary.assign_attrs(n_members=self.count))
 
 
-def summarise(painter: Painter, members: Iterable[int]) -> "xr.Dataset":
+def summarise(painter: AnyPainter, members: Iterable[int]) -> "xr.Dataset":
     """Paint members and keep their mean and standard deviation."""
     numbers, running = list(members), RunningSummary()
     line = Progress("paint", painter.passes * len(numbers))
@@ -158,7 +164,7 @@ def summarise(painter: Painter, members: Iterable[int]) -> "xr.Dataset":
     return running.dataset(painter)
 
 
-def paint_summary(painter: Painter, members: Iterable[int], folder: Path) -> Path:
+def paint_summary(painter: AnyPainter, members: Iterable[int], folder: Path) -> Path:
     """Paint members, keep their mean and standard deviation, and write ``summary.nc``."""
     path = Path(folder) / SUMMARY
     write_dataset(summarise(painter, members), path)

@@ -15,7 +15,7 @@ import numpy as np
 from emulator.io import is_file, locked
 from emulator.sampling.painting import fits, netcdf
 from emulator.sampling.painting.folder import identity, member_file, paint_folder, require_identity
-from emulator.sampling.painting.painter import Painter
+from emulator.sampling.painting.slabs import AnyPainter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,7 +41,7 @@ def parts_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.parts")
 
 
-def paint_file(painter: Painter, members: Iterable[int], path: Path) -> int:
+def paint_file(painter: AnyPainter, members: Iterable[int], path: Path) -> int:
     """Paint members that neither the file nor its parts hold yet.
 
     Parameters
@@ -71,7 +71,7 @@ def paint_file(painter: Painter, members: Iterable[int], path: Path) -> int:
     return painted
 
 
-def _there(path: Path, painter: Painter) -> list[int]:
+def _there(path: Path, painter: AnyPainter) -> list[int]:
     """Numbers of the members of a file, which must be of this painter, in their order."""
     if not is_file(path):
         return []
@@ -80,7 +80,7 @@ def _there(path: Path, painter: Painter) -> list[int]:
     return numbers
 
 
-def _gather(painter: Painter, new: list[int], path: Path) -> None:
+def _gather(painter: AnyPainter, new: list[int], path: Path) -> None:
     kind, parts, there = CONTAINERS[path.suffix], parts_of(path), _there(path, painter)
     numbers = sorted({*there, *new})
 

@@ -41,8 +41,8 @@ def open_labelled(path: Path) -> "xr.Dataset":
 
 def map_of(
     source: "xr.Dataset | xr.DataArray", grid: Grid, projection: str | None, where: str
-) -> tuple[np.ndarray, dict[str, float] | None]:
-    """The DMO map ``(y, x)`` [Msun/h per pixel] of labelled arrays, and the parameters they name.
+) -> tuple[np.ndarray, dict[str, float] | None, bool]:
+    """The DMO map ``(y, x)`` [Msun/h per pixel] of labelled arrays, and what they say of it.
 
     Parameters
     ----------
@@ -57,6 +57,11 @@ def map_of(
     where
         The file, for messages.
 
+    Returns
+    -------
+    The map, the parameters they name, and whether it is periodic (attribute ``periodic``; a map
+    that does not say is).
+
     Raises
     ------
     DataError
@@ -69,14 +74,15 @@ def map_of(
     found = _variable(source, where) if isinstance(source, xr.Dataset) else source
     attrs = {**source.attrs, **found.attrs}
     require_same_grid(attrs, grid, where)
-    if not attrs.get("periodic", 1):
+    periodic = bool(np.all(attrs.get("periodic", 1)))
+    if not periodic and "species" in found.dims:
         raise DataError(where, "maps of a whole box", "ready windows: draw them with sample()")
     for name, label in (("species", CONDITION.name), ("projection", projection)):
         if name in found.dims:
             found = _choose(found, name, label, where)
         elif name == "projection" and projection is not None:
             raise DataError(f"{where}:projection", repr(projection), "one map without a label")
-    return _plane(found, where), _params(attrs, where)
+    return _plane(found, where), _params(attrs, where), periodic
 
 
 def _variable(dataset: "xr.Dataset", where: str) -> "xr.DataArray":

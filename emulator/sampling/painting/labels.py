@@ -12,6 +12,8 @@ from emulator.metadata import provenance
 from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
 from emulator.sampling.painting.box import Box
+from emulator.sampling.painting.budget import add_budget
+from emulator.sampling.painting.noise import CELLS_VERSION
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -62,10 +64,15 @@ def label_box(
     unit = shared_unit(fields, "of each channel: see attrs['fields']")
     mass, length = {"units": str(Unit.MASS_PER_PIXEL)}, {"units": str(Unit.LENGTH)}
     axes = {
-        name: (name, (np.arange(size) + 0.5) * card.grid.pixel_mpch, {**length, "long_name": name})
-        for name, size in zip(("y", "x"), box.tiles.shape, strict=True)
+        name: (
+            name,
+            (span.offset + np.arange(span.size) + 0.5) * card.grid.pixel,
+            {**length, "long_name": name},
+        )
+        for name, span in zip(("y", "x"), box.spans, strict=True)
     }
-    return xr.Dataset(
+    fraction = card.normalisation.baryon_fraction(box.condition.params).item()
+    painted = xr.Dataset(
         {
             "fields": (("member", "channel", "y", "x"), values, {"units": unit}),
             "condition": (("y", "x"), box.as_given(box.condition.field[0].numpy()), mass),
@@ -88,6 +95,8 @@ def label_box(
             ),
             "stride": box.tiles.stride,
             "origin": [int(pixel) for pixel in box.origin],
+            "periodic": [int(span.periodic) for span in box.spans],
+            "cells_version": CELLS_VERSION,
             "noise_of": box.name,
             **drawn[0].recipe,
             **_calibrations(drawn),
@@ -97,6 +106,7 @@ def label_box(
             **{k: v for k, v in card.attributes.items() if k == "notice"},
         },
     )  # fmt: skip
+    return add_budget(painted, fields, fraction)
 
 
 def _calibrations(drawn: Sequence[Drawn]) -> dict[str, str]:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emulator.fields import load_fields
 from emulator.io import DataError, append_seal, atomic_path, open_hdf5, reserve, verify
+from emulator.sampling.cf import describe
+from emulator.sampling.painting.budget import add_masses
 from emulator.sampling.painting.folder import OTHER, identity
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ def write_netcdf(labels: "xr.Dataset", path: Path, plane: Callable[[int, int], n
         If it cannot be written.
     """
     fields = labels["fields"]
+    labels = _with_masses(labels, plane)
     with atomic_path(path) as partial:
         partial.write_bytes(labels.drop_vars("fields").to_netcdf(engine="h5netcdf"))
         reserve(partial, fields.nbytes + _LABELS)
@@ -76,6 +80,18 @@ def write_netcdf(labels: "xr.Dataset", path: Path, plane: Callable[[int, int], n
                 for channel in range(fields.shape[1]):
                     handle.write(np.ascontiguousarray(plane(row, channel), "<f4").data)
         append_seal(partial)
+
+
+def _with_masses(labels: "xr.Dataset", plane: Callable[[int, int], np.ndarray]) -> "xr.Dataset":
+    """Labels with the masses of the members, whose fields are read one by one."""
+    fields = labels["fields"]
+    rows, channels = (range(size) for size in fields.shape[:2])
+    sums = [[plane(row, channel).sum(dtype=np.float64) for channel in channels] for row in rows]
+    like = fields.isel(y=0, x=0, drop=True)
+    like.attrs = {}
+    known = load_fields(labels.attrs, labels["channel"].values.tolist(), "painted members")
+    masses = add_masses(labels, like.copy(data=sums), known, labels.attrs["baryon_fraction"])
+    return describe(masses)
 
 
 def _lay_out(path: Path, fields: "xr.DataArray") -> int:

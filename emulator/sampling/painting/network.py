@@ -10,15 +10,26 @@ References
 Bar-Tal et al. (2023), arXiv:2302.08113 (MultiDiffusion: windows fused in every step).
 """
 
+import sys
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from emulator.model.field_transform import Encoded
 from emulator.progress import Progress
 from emulator.sampling.batches import Batches
 from emulator.sampling.painting.tiles import Tiles
+
+CPU_PIXELS = 2**17
+"""Pixels of windows that a CPU is given at once. More are not faster there, and what a network
+holds of them grows with it: 50 MB for each layer of 96 channels."""
+
+
+def windows_at_once(batch_size: int, window: int, device: torch.device) -> int:
+    """Windows of a batch: as asked, but on a CPU no more than memory is well spent on."""
+    if device.type != "cpu":
+        return batch_size
+    return min(batch_size, max(1, CPU_PIXELS // window**2))
 
 
 class TiledNetwork:
@@ -31,10 +42,13 @@ class TiledNetwork:
     tiles
         Windows of the box.
     given
-        Conditions of all windows as the network sees them, in the order of ``tiles.corners``; the
-        parameters of the call count, not theirs.
+        Fields of windows as the network sees them, ``(tile, layer, y, x)``, by their numbers in
+        ``tiles.corners``: those of a batch at a time, as all windows of a box would fill memory.
+    device
+        Of the network.
     batches
-        How many windows the network is given at once. It changes results by rounding alone.
+        How many windows the network is given at once, at most. It changes results by rounding
+        alone.
     progress
         Counts windows.
     """
@@ -43,14 +57,15 @@ class TiledNetwork:
         self,
         network: Callable[..., Tensor],
         tiles: Tiles,
-        given: Encoded,
+        given: Callable[[Sequence[int]], Tensor],
+        device: torch.device,
         batches: Batches,
         progress: Progress | None = None,
     ) -> None:
         self.network, self.tiles, self.given, self.batches = network, tiles, given, batches
         self.progress = progress
-        device = given.fields.device
         self.weight, self.total = tiles.weight().to(device), tiles.total(device)
+        self.at_once = windows_at_once(sys.maxsize, tiles.window, device)
 
     def __call__(
         self, z: Tensor, gamma: Tensor, fields: Tensor, params: Tensor, mask: Tensor
@@ -64,10 +79,14 @@ class TiledNetwork:
             boxes, numbers = [box for box, _ in chosen], [tile for _, tile in chosen]
             windows = torch.cat([self.tiles.cut(z[box], [corners[tile]]) for box, tile in chosen])
             return self.network(
-                windows, gamma[boxes], self.given.fields[numbers], params[boxes], mask[boxes]
+                windows, gamma[boxes], self.given(numbers), params[boxes], mask[boxes]
             )
 
-        for chosen, drawn in self.batches.over(pairs, evaluate):
+        def in_parts(chosen: Sequence[tuple[int, int]]) -> Tensor:
+            starts = range(0, len(chosen), self.at_once)
+            return torch.cat([evaluate(chosen[i : i + self.at_once]) for i in starts])
+
+        for chosen, drawn in self.batches.over(pairs, in_parts):
             for (box, tile), window in zip(chosen, drawn.float() * self.weight, strict=True):
                 self.tiles.add(out[box], [corners[tile]], window[None])
             if self.progress is not None:

@@ -2,7 +2,8 @@
 
 Every value has a number of its own, from its draw, channel, row and column in the box, and is the
 normal quantile of the random word of that number in a counter-based stream. So noise depends
-neither on windows nor on their order, and any part of a box can be drawn without the rest.
+neither on windows nor on their order, nor on the size of the box, and any part of a box can be
+drawn without the rest: a patch that was cut out of it has its noise.
 Parameters are left out: one seed at two parameter points gives common random numbers.
 
 References
@@ -17,12 +18,17 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor
 
+CELLS_VERSION = 2
+"""Raised when the same seeds give other noise: 1 counted the cells of a box through all rows."""
+
 WORDS = 4
 """Words of 64 bits that Philox makes of one counter."""
 
 
-def cell_noise(key: int, draw: int, first: int, count: int) -> np.ndarray:
-    """Unit noise of cells ``first`` to ``first + count - 1``, float32.
+def cell_noise(
+    key: int, draw: int, first: int, count: int, *, channel: int = 0, row: int = 0
+) -> np.ndarray:
+    """Unit noise of the cells ``first`` to ``first + count - 1`` of a row, float32.
 
     Parameters
     ----------
@@ -31,12 +37,23 @@ def cell_noise(key: int, draw: int, first: int, count: int) -> np.ndarray:
     draw
         Which draw of the whole box.
     first, count
-        Cells by their number.
+        Columns of the box.
+    channel, row
+        Of the noise, and of the box.
     """
-    # the draw stands in the second word of the counter, the cell in the first
-    stream = np.random.Philox(key=key, counter=[first // WORDS, draw, 0, 0])
+    words = _words(key, draw, first, count, channel, row)
+    return _normal(words)
+
+
+def _words(key: int, draw: int, first: int, count: int, channel: int, row: int) -> np.ndarray:
+    # a word of the counter for each of column, draw, row and channel
+    stream = np.random.Philox(key=key, counter=[first // WORDS, draw, row, channel])
     skipped = first % WORDS
-    words = stream.random_raw(skipped + count)[skipped:]
+    words: np.ndarray = stream.random_raw(skipped + count)[skipped:]
+    return words
+
+
+def _normal(words: np.ndarray) -> np.ndarray:
     # 53 bits, in the middle of their interval: neither 0 nor 1
     uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     normal: np.ndarray = ndtri(uniform).astype(np.float32)
@@ -54,6 +71,8 @@ class BoxNoise:
         ``(channel, y, x)``.
     device
         Where the noise is needed; it is drawn on the CPU, so that devices agree.
+    first
+        Row and column of the box that the array begins with.
     """
 
     def __init__(
@@ -61,15 +80,21 @@ class BoxNoise:
         keys: Sequence[int],
         shape: Sequence[int],
         device: torch.device,
+        first: tuple[int, int] = (0, 0),
     ) -> None:
-        self.keys, self.shape, self.device = list(keys), tuple(shape), device
+        self.keys, self.shape, self.device, self.first = list(keys), tuple(shape), device, first
         self.draw = 0
 
     def __call__(self) -> Tensor:
         """Return the next ``(member, channel, y, x)`` of unit noise."""
-        count = int(np.prod(self.shape))
-        boxes = np.stack(
-            [cell_noise(key, self.draw, 0, count).reshape(self.shape) for key in self.keys]
-        )
+        channels, height, width = self.shape
+        row, column = self.first
+        boxes = np.empty((len(self.keys), *self.shape), np.float32)
+        for place, key in enumerate(self.keys):
+            for channel in range(channels):
+                words = [
+                    _words(key, self.draw, column, width, channel, row + y) for y in range(height)
+                ]
+                boxes[place, channel] = _normal(np.stack(words))
         self.draw += 1
         return torch.from_numpy(boxes).to(self.device)

@@ -7,14 +7,16 @@ from emulator.io import DataError, EmulatorError, require_extra, write_dataset
 from emulator.sampling.painting.fits import write_fits
 from emulator.sampling.painting.folder import member_file, paint_folder, paint_summary, summarise
 from emulator.sampling.painting.gathered import paint_file
-from emulator.sampling.painting.painter import Painter
+from emulator.sampling.painting.slabs import AnyPainter
 from emulator.sampling.painting.store import paint_store, summarise_store
 
 PACKAGES = {".zarr": "zarr", ".fits": "astropy", ".nc": "h5netcdf"}
 """What a format needs, by suffix."""
 
 
-def require_output(path: Path, *, only_summary: bool = False, replace: bool = False) -> None:
+def require_output(
+    path: Path, *, only_summary: bool = False, replace: bool = False, slabs: bool = False
+) -> None:
     """Refuse, before anything is drawn, what nothing can be written to.
 
     Parameters
@@ -25,6 +27,9 @@ def require_output(path: Path, *, only_summary: bool = False, replace: bool = Fa
         Whether mean and standard deviation are wanted: they do not replace a file.
     replace
         Whether members that are there may be painted again: one by one in a folder alone.
+
+    slabs
+        Whether fields have slabs, for which one NetCDF or FITS file has no place.
 
     Raises
     ------
@@ -39,6 +44,11 @@ def require_output(path: Path, *, only_summary: bool = False, replace: bool = Fa
         )
     if kind in PACKAGES:
         require_extra(PACKAGES[kind], "formats", f"--output {path.name}")
+    if slabs and (kind == ".fits" or (kind == ".nc" and not only_summary)):
+        raise EmulatorError(
+            f"--output {path}: expected a folder or a store .zarr for slabs, got {kind}; or paint "
+            "slabs one by one (--projection z0, z1, ...)"
+        )
     a_folder = kind in ("", ".zarr")
     if path.exists() and path.is_dir() != a_folder:
         wanted, got = ("a folder", "a file") if a_folder else ("a file", "a folder")
@@ -62,7 +72,7 @@ def files_of(path: Path, members: Iterable[int]) -> list[Path]:
 
 
 def paint_into(
-    painter: Painter, members: Iterable[int], path: Path, *, replace: bool = False
+    painter: AnyPainter, members: Iterable[int], path: Path, *, replace: bool = False
 ) -> int:
     """Paint members that are not there yet; see the function of each kind of output.
 
@@ -78,7 +88,7 @@ def paint_into(
     return (paint_store if kind == ".zarr" else paint_file)(painter, members, path)
 
 
-def summarise_into(painter: Painter, members: Iterable[int], path: Path) -> Path:
+def summarise_into(painter: AnyPainter, members: Iterable[int], path: Path) -> Path:
     """Paint members, and keep their mean and standard deviation alone; returns the file."""
     kind = _kind(path)
     if not kind:

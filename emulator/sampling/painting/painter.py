@@ -14,7 +14,8 @@ from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.options import as_sampling
 from emulator.sampling.given.parameters import params_of_maps
 from emulator.sampling.inputs import Policy
-from emulator.sampling.painting.box import Box, prepare_box
+from emulator.sampling.painting.box import Box, Periodic, prepare_box
+from emulator.sampling.painting.budget import without_budget
 from emulator.sampling.painting.labels import Drawn, label_box
 from emulator.sampling.painting.scores import label_box_scores
 from emulator.sampling.painting.source import read_source
@@ -50,8 +51,13 @@ class Painter:
     ----------
     model
         Trained.
-    source, params, projection, seed, overlap, origin, noise_of, out_of_range, sampling
+    source, params, projection, seed, overlap, periodic, origin, noise_of, out_of_range, sampling
         See :meth:`emulator.sampling.base.BaseEmulator.paint`.
+
+    Attributes
+    ----------
+    field
+        The DMO map ``(y, x)`` as it was given [Msun/h per pixel].
 
     Raises
     ------
@@ -68,6 +74,7 @@ class Painter:
         projection: str | None = None,
         seed: int = 0,
         overlap: float = 0.5,
+        periodic: Periodic | None = None,
         origin: tuple[int, int] = (0, 0),
         noise_of: str | None = None,
         out_of_range: Policy = "raise",
@@ -76,22 +83,20 @@ class Painter:
         card = model.card
         if isinstance(source, np.ndarray):
             source = plain_array(source, "map")
-        field, own = read_source(source, card.grid, projection)
+        field, own, says_periodic = read_source(source, card.matter_grid, projection)
         if params is None:
             params = params_of_maps(own, list(card.normalisation.params))
-        self.model, self.seed = model, seed
+        if periodic is None:
+            periodic = says_periodic
+        self.model, self.seed, self.field = model, seed, field
         self.box = prepare_box(
-            field, params, card.normalisation, card.grid,
-            overlap=overlap, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
+            field, params, card.normalisation, card.matter_grid,
+            overlap=overlap, periodic=periodic, origin=origin, noise_of=noise_of,
+            out_of_range=out_of_range,
         )  # fmt: skip
         card.require_trained_without(self.box.condition.params)
-        self.scores = check_conditions(self.box.windows, card, out_of_range)
+        self.scores = check_conditions(self.box.windows(), card, out_of_range)
         self.options = model.options_for(as_sampling(sampling))
-
-    @property
-    def field(self) -> np.ndarray:
-        """The DMO map ``(y, x)`` as it was given [Msun/h per pixel]."""
-        return self.box.as_given(self.box.condition.field[0].numpy())
 
     @property
     def params(self) -> dict[str, float]:
@@ -117,9 +122,12 @@ class Painter:
         return np.zeros((1, n_channels, *self.box.tiles.shape), np.float32)
 
     def describe(self, members: list[int]) -> "xr.Dataset":
-        """What :meth:`label` says of members, their fields zero; memory does not grow with them."""
+        """What :meth:`label` says of members whose fields and masses are left open.
+
+        Fields are zero and take no memory; masses are left out.
+        """
         shape = (len(members), *self.nothing.shape[1:])
-        return self.label(np.broadcast_to(self.nothing, shape), members)
+        return without_budget(self.label(np.broadcast_to(self.nothing, shape), members))
 
     def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
         """Dataset of members ``(member, channel, y, x)``."""

@@ -18,6 +18,7 @@ from emulator.config import (
     read_trained,
 )
 from emulator.io import DataError, open_arrays
+from emulator.sampling.painting.labelled import open_labelled
 from emulator.suites.base import Suite
 
 _SAME = 1.0e-4
@@ -197,11 +198,17 @@ class Painting:
 
 
 def _side(path: Path) -> int | None:
-    """Longer side of an array in a file of numpy; of other files it is not known."""
-    if path.suffix != ".npy":
-        return None
-    with open_arrays(path, mmap_mode="r") as array:
-        return max(array.shape, default=None)
+    """Longer side of the one map of a file."""
+    if path.suffix == ".npy":
+        with open_arrays(path, mmap_mode="r") as array:
+            return max(array.shape, default=None)
+    with open_labelled(path) as labelled:
+        if (n_maps := labelled.sizes.get("projection", 1)) > 1:
+            raise DataError(
+                path, "one map", f"{n_maps} projections",
+                "Paint them with `emulator paint --projection LABEL`, or make a file of each.",
+            )  # fmt: skip
+        return max((labelled.sizes.get(axis, 0) for axis in ("y", "x")), default=0) or None
 
 
 def _chosen(asked: tuple[str, ...] | None, labels: tuple[str, ...], key: str) -> tuple[str, ...]:

@@ -25,17 +25,32 @@ def label_box_scores(
     """
     if scores is None:
         return painted
-    shape, centres = box.tiles.shape, np.array(box.tiles.centres)
-    placed = (centres - np.array(box.origin)) % np.array(shape)
+    rows, columns = (_places(box, axis) for axis in (0, 1))
     labelled = painted.assign_coords(
         {
             SCORE: ("window", scores, {"long_name": MEANING}),
-            "window_row": ("window", placed[:, 0], {"long_name": "row of the central pixel"}),
-            "window_col": ("window", placed[:, 1], {"long_name": "column of the central pixel"}),
+            "window_row": ("window", rows, {"long_name": "row of the central pixel"}),
+            "window_col": ("window", columns, {"long_name": "column of the central pixel"}),
         }
     )
-    return labelled.assign_attrs(
+    return summarise_scores(labelled)
+
+
+def summarise_scores(painted: "xr.Dataset") -> "xr.Dataset":
+    """What the scores of a box amount to, as attributes; none where they are not known."""
+    if SCORE not in painted.coords:
+        return painted
+    scores = painted[SCORE].values
+    return painted.assign_attrs(
         condition_score_median=float(np.median(scores)),
         condition_beyond=float((scores < FARTHER).mean()),
         condition_beyond_meaning=BEYOND,
     )
+
+
+def _places(box: Box, axis: int) -> NDArray[np.int64]:
+    """Row or column, in the array of the user, of the pixel that each window is centred on."""
+    span, half = box.spans[axis], box.tiles.window // 2
+    first = np.array([corner[axis] for corner in box.tiles.corners])
+    placed: NDArray[np.int64] = (first + half - span.roll) % span.size + span.offset
+    return placed

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """A map, and the parameters that came with it."""
+    """A map, the parameters that came with it, and whether it is all of its box."""
 
     field: np.ndarray
     params: Mapping[str, float] | None
+    periodic: bool = True
+    """Whether opposite edges touch, as far as the source says."""
 
 
 def read_source(

@@ -18,7 +18,7 @@ import numpy as np
 from emulator.io import DataError, locked, open_store, write_errors
 from emulator.progress import Progress
 from emulator.sampling.painting.folder import OTHER, require_same, summarise
-from emulator.sampling.painting.painter import Painter
+from emulator.sampling.painting.slabs import AnyPainter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +27,7 @@ CHUNK = 1024
 """Pixels a side, and rows of what has one number a member."""
 
 
-def paint_store(painter: Painter, members: Iterable[int], path: Path) -> int:
+def paint_store(painter: AnyPainter, members: Iterable[int], path: Path) -> int:
     """Paint members that the store does not hold yet.
 
     Parameters
@@ -58,14 +58,14 @@ def paint_store(painter: Painter, members: Iterable[int], path: Path) -> int:
     return len(missing)
 
 
-def summarise_store(painter: Painter, members: Iterable[int], path: Path) -> None:
+def summarise_store(painter: AnyPainter, members: Iterable[int], path: Path) -> None:
     """Paint members, keep their mean and standard deviation, and write them as a store."""
     summary = summarise(painter, members)
     with locked(path), write_errors(path), _quiet():
         _create(summary, path)
 
 
-def _members(path: Path, painter: Painter) -> list[int]:
+def _members(path: Path, painter: AnyPainter) -> list[int]:
     """Numbers of the members of a store, which must be of this painter."""
     if not path.exists():
         return []
@@ -77,7 +77,7 @@ def _members(path: Path, painter: Painter) -> list[int]:
     return numbers
 
 
-def _add(painter: Painter, member: int, values: np.ndarray, path: Path) -> None:
+def _add(painter: AnyPainter, member: int, values: np.ndarray, path: Path) -> None:
     """Add one member ``(channel, y, x)``, unless another job has done so."""
     import zarr
 

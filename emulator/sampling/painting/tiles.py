@@ -1,13 +1,13 @@
 r"""Windows that cover a box, and how much each counts where they overlap.
 
-Windows start every ``stride`` pixels from the first pixel of the box, periodically. Each counts
-with
+Each window counts with
 
 .. math:: w(i, j) = \sin^2(\pi\,(i + 1/2) / n)\;\sin^2(\pi\,(j + 1/2) / n)
 
-of its ``n`` pixels a side, over the sum of all windows there: nothing at its edges, where it sees
+of its ``n`` pixels a side, over the sum of all windows there: least at its edges, where it sees
 least of what surrounds a pixel, and smooth, so that no border is drawn. At half a window of overlap
-the sum is one without being divided (:math:`\sin^2 + \cos^2`).
+the sum is one without being divided (:math:`\sin^2 + \cos^2`). The weight is nowhere zero, so that
+a pixel at an open edge, which one window alone holds, is that window's.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from emulator.io import EmulatorError
 
 @dataclass(frozen=True)
 class Tiles:
-    """Windows of a periodic box.
+    """Windows of a box.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class Tiles:
         Pixels a side of a window.
     stride
         From one window to the next.
+    starts
+        First rows, and first columns, of the windows; default: every stride, periodically.
 
     Raises
     ------
@@ -42,6 +44,7 @@ class Tiles:
     shape: tuple[int, int]
     window: int
     stride: int
+    starts: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     def __post_init__(self) -> None:
         if min(self.shape) < self.window:
@@ -58,7 +61,7 @@ class Tiles:
     @property
     def corners(self) -> list[tuple[int, int]]:
         """First row and column of every window row by row."""
-        rows, columns = (range(0, size, self.stride) for size in self.shape)
+        rows, columns = self.starts or (range(0, size, self.stride) for size in self.shape)
         return [(row, column) for row in rows for column in columns]
 
     @property
@@ -74,11 +77,15 @@ class Tiles:
 
     def cut(self, box: Tensor, corners: Sequence[tuple[int, int]]) -> Tensor:
         """Windows ``(tile, channel, y, x)`` of a box ``(channel, y, x)``."""
-        return torch.stack([box[:, rows][:, :, columns] for rows, columns in self._places(corners)])
+        return torch.stack([cut_window(box, *corner, self.window) for corner in corners])
 
     def add(self, box: Tensor, corners: Sequence[tuple[int, int]], windows: Tensor) -> None:
         """Add weighed windows ``(tile, channel, y, x)`` to a box ``(channel, y, x)``."""
-        for (rows, columns), window in zip(self._places(corners), windows, strict=True):
+        for corner, window in zip(corners, windows, strict=True):
+            rows, columns = (
+                periodic_places(first, self.window, size)
+                for first, size in zip(corner, self.shape, strict=True)
+            )
             box[:, rows[:, None], columns[None, :]] += window
 
     def total(self, device: torch.device) -> Tensor:
@@ -88,9 +95,18 @@ class Tiles:
         self.add(total, self.corners, weight.expand(len(self.corners), 1, -1, -1))
         return total
 
-    def _places(self, corners: Sequence[tuple[int, int]]) -> list[tuple[Tensor, Tensor]]:
-        steps = torch.arange(self.window)
-        return [
-            ((row + steps) % self.shape[0], (column + steps) % self.shape[1])
-            for row, column in corners
-        ]
+
+def cut_window(field: Tensor, row: int, column: int, window: int) -> Tensor:
+    """Window ``(..., y, x)`` of a field, whose first pixel this is, periodically."""
+    height, width = field.shape[-2:]
+    row, column = row % height, column % width
+    if row + window <= height and column + window <= width:
+        return field[..., row : row + window, column : column + window]
+    rows = periodic_places(row, window, height).to(field.device)
+    columns = periodic_places(column, window, width).to(field.device)
+    return field[..., rows, :][..., columns]
+
+
+def periodic_places(first: int, count: int, size: int) -> Tensor:
+    """Indices of pixels from the first on, around an axis of ``size``."""
+    return (first + torch.arange(count)) % size

@@ -105,7 +105,7 @@ def open_rows(path: Path) -> Rows:
             kind=kind,
             fields=load_fields(attrs, labels, path),
             pixel_mpch=float(attrs["pixel_mpch"]),
-            periodic=kind != WINDOWS and bool(attrs.get("periodic", 1)),
+            periodic=kind != WINDOWS and bool(np.all(attrs.get("periodic", 1))),
             mean_dmo=_mean_dmo(first, kind, path),
         )
 
@@ -145,7 +145,7 @@ def _mean_dmo(dataset: "xr.Dataset", kind: str, path: Path) -> float:
     if kind == BOX:
         return float(dataset["condition"].mean(dtype=np.float64))
     attrs = dataset.attrs
-    if kind == MAPS and attrs.get("periodic", 1):
+    if kind == MAPS and np.all(attrs.get("periodic", 1)):
         condition = dataset["maps"].sel(species=CONDITION.name)
         return float(np.mean([each.mean(dtype=np.float64) for each in condition]))
     omega_m = attrs.get("omega_m", _said(dataset).get("Omega_m"))

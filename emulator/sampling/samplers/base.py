@@ -10,6 +10,7 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.diffusion.likelihood import LogLikelihood
+from emulator.diffusion.parameterization import Denoiser
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.model.field_transform import Encoded, network_channels
@@ -21,6 +22,15 @@ class Known(NamedTuple):
     x: Tensor  # (batch, channel, y, x)
     mask: Tensor  # of its shape: 1 where known, else 0
     noise_std: float
+
+
+class Density(NamedTuple):
+    """What is diffused of data, by which denoiser; its density times a volume is that of data."""
+
+    denoise: Denoiser
+    x: Tensor  # (batch, channel, y, x)
+    log_volume: Tensor  # (batch,): ln p(data) = ln p(x) - log_volume
+    gamma_max: float
 
 
 class Sampler(ABC):
@@ -115,6 +125,19 @@ class Sampler(ABC):
         generator: torch.Generator,
     ) -> LogLikelihood:
         """Log-density of network channels; see :mod:`emulator.diffusion.likelihood`."""
+
+    def density(self, given: Encoded, x: Tensor) -> Density:
+        """What the density of network channels ``x`` is one of; see :class:`Density`.
+
+        Raises
+        ------
+        EmulatorError
+            If the family has none.
+        """
+        raise EmulatorError(
+            f"{self.card.name} is a {self.card.facts.objective} model, which has no likelihood: "
+            "use method='simulation', or a diffusion"
+        )
 
     @abstractmethod
     def passes(self, options: SamplingConfig) -> int:

@@ -27,7 +27,7 @@ from torch import Tensor
 from emulator.config import SamplingConfig
 from emulator.diffusion.likelihood import LogLikelihood
 from emulator.model.field_transform import Encoded
-from emulator.sampling.samplers.base import Known, Sampler
+from emulator.sampling.samplers.base import Density, Known, Sampler
 
 
 class CalibratedSampler(Sampler):
@@ -90,6 +90,10 @@ class CalibratedSampler(Sampler):
         return self.sampler.log_likelihood(
             given, x, n_steps=n_steps, n_probes=n_probes, generator=generator
         )
+
+    def density(self, given: Encoded, x: Tensor) -> Density:
+        """That of the model as it was trained."""
+        return self.sampler.density(given, x)
 
     def passes(self, options: SamplingConfig) -> int:
         """Those of the sampler."""

@@ -14,7 +14,7 @@ from emulator.io import EmulatorError
 from emulator.model.build import build_schedule
 from emulator.model.card import ModelCard
 from emulator.model.field_transform import Encoded
-from emulator.sampling.samplers.base import Known, Sampler
+from emulator.sampling.samplers.base import Density, Known, Sampler
 from emulator.sampling.samplers.steering import plan, require_trained, steered_denoiser
 
 
@@ -91,6 +91,11 @@ class DiffusionSampler(Sampler):
             n_probes=n_probes,
             generator=generator,
         )
+
+    def density(self, given: Encoded, x: Tensor) -> Density:
+        """See :meth:`Sampler.density`; data are what is diffused."""
+        denoise = steered_denoiser(self.network, given, self.card.diffusion, SamplingConfig())
+        return Density(denoise, x, x.new_zeros(len(x)).double(), self.schedule.gamma_max)
 
     def passes(self, options: SamplingConfig) -> int:
         """Those of the solver; guidance takes two each."""

@@ -12,8 +12,9 @@ from emulator.model.card import ModelCard
 from emulator.model.conditional import NO_DIFFUSION, bind_condition
 from emulator.model.field_transform import Encoded
 from emulator.model.residual import Centre, centre_of, moved_channels, seeing
-from emulator.sampling.samplers.base import Known
+from emulator.sampling.samplers.base import Density, Known
 from emulator.sampling.samplers.diffusion import DiffusionSampler
+from emulator.sampling.samplers.steering import steered_denoiser
 
 
 class ResidualSampler(DiffusionSampler):
@@ -67,6 +68,15 @@ class ResidualSampler(DiffusionSampler):
         network = seeing(self.network, centre)
         found = self.flow(network, given, centre.remove(x), n_steps, n_probes, generator)
         return found._replace(nats=found.nats - centre.log_volume().to(found.nats))
+
+    def density(self, given: Encoded, x: Tensor) -> Density:
+        """That of the residual, which is stretched."""
+        centre = self._centre(given)
+        denoise = steered_denoiser(
+            seeing(self.network, centre), given, self.card.diffusion, SamplingConfig()
+        )
+        volume = centre.log_volume().double()
+        return Density(denoise, centre.remove(x), volume, self.schedule.gamma_max)
 
     def _centre(self, given: Encoded) -> Centre:
         window = given.fields[:, :1].expand(-1, self.n_channels, -1, -1)

@@ -63,7 +63,7 @@ def tune(
             "`sampling: {solver: auto}`"
         )
     task = cut_task(model, maps_dir, simulations, sampling, auto.windows)
-    grid = model.card.grid
+    grid = model.card.matter_grid
     shells = build_shells(grid.window, grid.pixel_mpch)
     inside = inside_range(shells.k_hmpc, validation)
 

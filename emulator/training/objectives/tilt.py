@@ -33,11 +33,11 @@ class MassTilt:
     power
         ``tau``; 0: all pixels count alike.
     floor_msunh
-        Mass that is added to each pixel [Msun/h].
+        Mass that is added to each pixel [Msun/h]; None of arrays, which have no power.
     """
 
-    def __init__(self, power: float, floor_msunh: float) -> None:
-        self.power, self.floor_msunh, self.mean = power, floor_msunh, 1.0
+    def __init__(self, power: float, floor_msunh: float | None) -> None:
+        self.power, self.floor_msunh, self.mean = power, floor_msunh or 0.0, 1.0
 
     def measure(self, conditions: Sequence[Condition]) -> None:
         """Mean over training windows, by which weights are divided."""

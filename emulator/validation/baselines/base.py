@@ -19,6 +19,7 @@ from typing import ClassVar
 import numpy as np
 import xarray as xr
 
+from emulator.data.cutouts import Shape
 from emulator.data.maps import Maps
 from emulator.fields import Field
 from emulator.validation.baselines.shares import Shares
@@ -39,7 +40,7 @@ class Training:
     maps_dir
         Folder of the maps.
     window
-        Pixels a side of a window.
+        Pixels a side of a window, or along y and x.
     seed
         Of all random choices of a fit.
     regression
@@ -50,7 +51,7 @@ class Training:
     shares: Shares
     simulations: tuple[str, ...]
     maps_dir: Path
-    window: int
+    window: int | Shape
     seed: int = 0
     regression: Path | None = None
 

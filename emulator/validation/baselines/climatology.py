@@ -1,17 +1,27 @@
-"""Climatology: windows of the training split drawn at random, as an ensemble of sparse fields."""
+"""Climatology: windows of the training split drawn at random, as an ensemble.
 
-from collections.abc import Mapping
+Of fields of matter that are sparse, which smooth forecasts flatter; and of all arrays.
+"""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from emulator.data.cutouts import extract
+from emulator.data.cutouts import extract, sides_of
 from emulator.data.maps import Maps
+from emulator.fields import Field
 from emulator.validation.baselines.base import Baseline, Forecast, Training, sparse_names
 
 WINDOWS_PER_SIMULATION = 16
 """Windows kept of each training simulation."""
+
+
+def treated(fields: Sequence[Field]) -> tuple[str, ...]:
+    """Names of the fields that have a climatology."""
+    arrays = tuple(field.name for field in fields if field.run == "array")
+    return arrays or sparse_names(fields)
 
 
 class Climatology(Baseline):
@@ -32,12 +42,13 @@ class Climatology(Baseline):
 
     def add(self, maps: Maps) -> None:
         """See :meth:`Baseline.add`."""
-        species, window = sparse_names(self.training.fields), self.training.window
+        species, window = treated(self.training.fields), self.training.window
         n_projections, size = maps.maps.shape[0], maps.maps.shape[-1]
+        rows, columns = sides_of(window)
         for _ in range(WINDOWS_PER_SIMULATION if species else 0):
             projection, *centre = self._rng.integers(0, (n_projections, size, size)).tolist()
             # a ready window has one centre
-            place = (centre[0], centre[1]) if maps.periodic else (window // 2, window // 2)
+            place = (centre[0], centre[1]) if maps.periodic else (rows // 2, columns // 2)
             cut = extract(
                 maps, projection, place, window=window, context_factors=(), species=species
             )
@@ -47,7 +58,7 @@ class Climatology(Baseline):
         self, maps: Maps, ensemble: xr.Dataset, rng: np.random.Generator
     ) -> Mapping[str, xr.DataArray]:
         """See :meth:`Baseline.forecast`."""
-        species = sparse_names(self.training.fields)
+        species = treated(self.training.fields)
         if not species:
             return {}
         shape = (ensemble.sizes["sample"], ensemble.sizes["member"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from emulator.data.cutouts import sides_of
 from emulator.data.maps import Maps
 from emulator.io import DataError
 from emulator.validation.baselines.base import Baseline, Forecast, Training
@@ -56,8 +57,8 @@ class Regression(Baseline):
         from emulator.sampling.regression import Regression as Network
 
         self.network = Network.read(folder)
-        found = [field.name for field in self.network.fields], self.network.card.grid.window
-        expected = [field.name for field in self.training.fields], self.training.window
+        found = [field.name for field in self.network.fields], self.network.card.grid.shape
+        expected = [field.name for field in self.training.fields], sides_of(self.training.window)
         if found != expected:
             raise DataError(
                 folder / "model.json", f"fields and window of the ensembles, {expected}",

@@ -7,17 +7,20 @@ import numpy as np
 import xarray as xr
 
 from emulator.config import maps_file
+from emulator.data.cutouts import Shape
 from emulator.data.maps import Maps, read_maps
 from emulator.fields import Field
 from emulator.io import DataError
 from emulator.validation.baselines.base import Baseline, Forecast, Training
 from emulator.validation.baselines.climatology import Climatology
+from emulator.validation.baselines.condition import ConditionItself
 from emulator.validation.baselines.dmo_share import DmoShare
 from emulator.validation.baselines.empty import Empty
+from emulator.validation.baselines.linear_gaussian import LinearGaussian
 from emulator.validation.baselines.linear_transfer import LinearTransfer
 from emulator.validation.baselines.quantile_table import QuantileTable
 from emulator.validation.baselines.regression import Regression
-from emulator.validation.baselines.shares import measure_shares
+from emulator.validation.baselines.shares import Shares, measure_shares
 from emulator.validation.baselines.training_mean import TrainingMean
 from emulator.validation.baselines.windows import require_windows_of
 
@@ -30,7 +33,16 @@ BASELINES: tuple[type[Baseline], ...] = (
     QuantileTable,
     Regression,
 )
-"""In the order of tables and figures."""
+"""Of matter, in the order of tables and figures."""
+
+OF_ARRAYS: tuple[type[Baseline], ...] = (
+    ConditionItself,
+    TrainingMean,
+    Climatology,
+    LinearGaussian,
+    Regression,
+)
+"""Of arrays, in that order."""
 
 
 def fit_baselines(
@@ -38,10 +50,10 @@ def fit_baselines(
     maps_dir: Path,
     *,
     fields: Sequence[Field],
-    window: int,
+    window: int | Shape,
     seed: int = 0,
     regression: Path | None = None,
-    kinds: Sequence[type[Baseline]] = BASELINES,
+    kinds: Sequence[type[Baseline]] | None = None,
 ) -> tuple[Baseline, ...]:
     """Fit baselines on the maps of the training split.
 
@@ -52,13 +64,13 @@ def fit_baselines(
     fields
         What is forecast.
     window
-        Pixels a side of a window.
+        Pixels a side of a window, or along y and x.
     seed
         Of all random choices.
     regression
         Bundle of a trained regression; None: that baseline forecasts nothing.
     kinds
-        Which baselines.
+        Which baselines; None: all of matter, or all of arrays.
 
     Raises
     ------
@@ -67,7 +79,11 @@ def fit_baselines(
     """
     if not train:
         raise DataError(maps_dir, "training simulations to fit baselines on", "an empty split")
-    shares = measure_shares([maps_file(maps_dir, name) for name in train], fields)
+    of_arrays = all(field.run == "array" for field in fields)
+    paths = [maps_file(maps_dir, name) for name in train]
+    shares = Shares((), {}) if of_arrays else measure_shares(paths, fields)
+    if kinds is None:
+        kinds = OF_ARRAYS if of_arrays else BASELINES
     training = Training(
         tuple(fields), shares, tuple(train), Path(maps_dir), window, seed, regression
     )

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps
-from emulator.fields import CONDITION
 from emulator.io import DataError
 
 
@@ -17,6 +16,11 @@ def cut_targets(maps: Maps, ensemble: xr.Dataset) -> NDArray[np.float32]:
     """Fields of ``maps`` at the windows of an ensemble, ``(sample, channel, y, x)``."""
     channels = tuple(str(name) for name in ensemble["channel"].values)
     return _cut(maps, ensemble, channels)
+
+
+def cut_species(maps: Maps, ensemble: xr.Dataset, species: tuple[str, ...]) -> NDArray[np.float32]:
+    """Named species of ``maps`` at the windows of an ensemble, ``(sample, species, y, x)``."""
+    return _cut(maps, ensemble, species)
 
 
 def cut_layers(
@@ -28,7 +32,7 @@ def cut_layers(
     -------
     ``(layer, sample, y, x)``.
     """
-    names = [CONDITION.name, *(f"layer {i}" for i in range(1, len(layers)))]
+    names = [maps.conditions[0], *(f"layer {i}" for i in range(1, len(layers)))]
     values = np.stack([np.asarray(layer, np.float32) for layer in layers], axis=1)
     layered = dataclasses.replace(maps, maps=values, species=tuple(names))
     return np.moveaxis(_cut(layered, ensemble, tuple(names)), 1, 0)
@@ -42,7 +46,7 @@ def require_windows_of(maps: Maps, ensemble: xr.Dataset) -> None:
     DataError
         The condition of a window is another field than that of the maps.
     """
-    for i, (found,) in enumerate(_cut(maps, ensemble, (CONDITION.name,))):
+    for i, (found,) in enumerate(_cut(maps, ensemble, maps.conditions[:1])):
         if not np.allclose(found, ensemble["condition"].values[i], rtol=1e-5):
             projection, centre = _place(ensemble, i)
             raise DataError(
@@ -62,7 +66,7 @@ def _cut(maps: Maps, ensemble: xr.Dataset, species: tuple[str, ...]) -> NDArray[
             maps,
             projection,
             centre,
-            window=ensemble.sizes["x"],
+            window=(ensemble.sizes["y"], ensemble.sizes["x"]),
             context_factors=(),
             species=species,
         )
