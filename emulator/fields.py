@@ -36,8 +36,9 @@ Text = Annotated[str, _Value(min_length=1, max_length=60), AfterValidator(_print
 class Field(BaseModel):
     """One field: what it is, how it is made, how it is learned and judged.
 
-    A field without ``mean_of`` is a mass that adds up; ``mean_of`` names a property of its
-    particles, of which the field is the mass-weighted mean.
+    A field is a mass that adds up, unless it has ``mean_of``: a property of its particles, of which
+    the field is the mass-weighted mean; or ``sum_of``: a property that adds up and is no mass, of
+    which the field is the sum over the area of a pixel.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -58,7 +59,12 @@ class Field(BaseModel):
         None,
         pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
         description="property whose mass-weighted mean it is: temperature, or the name of a "
-        "dataset; null: a mass, which adds up",
+        "dataset; null: no mean",
+    )
+    sum_of: Literal["compton_y"] | None = _Value(
+        None,
+        description="property whose sum over particles, per physical area of a pixel, it is; null: "
+        "a mass or a mean",
     )
     signed: bool = _Value(False, description="whether values may be negative")
     sparse: bool = _Value(False, description="whether most pixels are empty")
@@ -91,8 +97,13 @@ class Field(BaseModel):
                 f"{self.name}: a mass is in {Unit.MASS_PER_PIXEL}, not in {self.unit}; a field in "
                 "another unit is a mean of something (mean_of)"
             )
-        if self.mean_of is not None and self.share is not None:
-            raise ValueError(f"{self.name}: a mean is no share of the matter")
+        if self.mean_of is not None and self.sum_of is not None:
+            raise ValueError(f"{self.name}: a field is a mean_of or a sum_of, not both")
+        if self.sum_of is not None and self.unit != Unit.DIMENSIONLESS:
+            raise ValueError(f"{self.name}: {self.sum_of} is in 1, not in {self.unit}")
+        if not self.adds_up and self.share is not None:
+            what = "mean" if self.sum_of is None else f"sum of {self.sum_of}"
+            raise ValueError(f"{self.name}: a {what} is no share of the matter")
         require_transform(self, self.transform)
         return self
 
@@ -102,6 +113,7 @@ class Field(BaseModel):
         matter = {
             "particles": bool(self.particles),
             "mean_of": self.mean_of is not None,
+            "sum_of": self.sum_of is not None,
             "share": self.share is not None,
         }
         named = [key for key, is_given in matter.items() if is_given]
@@ -119,8 +131,8 @@ class Field(BaseModel):
 
     @property
     def adds_up(self) -> bool:
-        """Whether it is a mass: a sum over particles, not a mean."""
-        return self.mean_of is None and self.run != "array"
+        """Whether it is a mass that adds up: no mean, no sum of anything else, and no array."""
+        return self.mean_of is None and self.sum_of is None and self.run != "array"
 
 
 def require_transform(field: Field, transform: TransformName) -> None:
@@ -212,6 +224,16 @@ FIELDS: dict[str, Field] = {
             mean_of="temperature",
             transform="log",
             floor=100.0,
+        ),
+        Field(
+            name="compton_y",
+            label="Compton y",
+            unit=str(Unit.DIMENSIONLESS),
+            color="#56B4E9",
+            particles=("gas",),
+            sum_of="compton_y",
+            transform="log",
+            floor=1.0e-11,
         ),
     )
 }

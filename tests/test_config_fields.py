@@ -55,7 +55,11 @@ def config(**sections):
         ),
         (
             {"suite": {"kind": "embedded"}, "data": {"fields": ["gas_temperature"]}},
-            ["data.fields: gas_temperature cannot be made here", "nothing else"],
+            ["data.fields: gas_temperature cannot be made here", "suite.thermodynamics: true"],
+        ),
+        (
+            {"suite": {"kind": "embedded", "thermodynamics": True}, "data": {"fields": [VELOCITY]}},
+            ["data.fields: velocity cannot be made here", "nothing else"],
         ),
         ({"suite": WINDOWS}, ["dm_hydro cannot be made here: suite.targets"]),
         (

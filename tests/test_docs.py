@@ -33,12 +33,16 @@ def parameters(page):
 
 
 EXAMPLES = parameters(SUITES)
+PHYSICS = [
+    p for name in ("redshift", "thermodynamics") for p in parameters(ROOT / f"docs/{name}.md")
+]
 ARRAYS = parameters(ROOT / "docs/arrays.md")
 
 
-@pytest.mark.parametrize("block", EXAMPLES)
+@pytest.mark.parametrize("block", [*EXAMPLES, *PHYSICS])
 def test_every_example_is_a_config(block):
     config = parse_config(yaml.safe_load(block))
+    assert parse_config(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))) == config
     assert build_suite(config.suite, "root").inputs(config.data, config.suite.simulations()[0])
 
 
@@ -102,6 +106,7 @@ def test_the_table_of_fields_is_the_codes():
     for name, field in FIELDS.items():
         made = ", ".join(field.particles)
         made += f", mean of {field.mean_of}" if field.mean_of else ""
+        made += f", sum of {field.sum_of}" if field.sum_of else ""
         cells = [f"`{name}`", field.unit, made, field.share or "none", f"`{field.transform}`"]
         numbers = (field.floor, field.loss_weight, field.power_tolerance, field.mass_tolerance)
         cells += ["none" if number is None else f"{number:g}" for number in numbers]

@@ -24,6 +24,7 @@ from emulator.config.places import results_folder
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, ArraysSuite, EmbeddedSuite, SuiteConfig
+from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.config.training import RegressionConfig, TrainingConfig
 from emulator.fields import with_total
 
@@ -90,6 +91,23 @@ class ExperimentConfig(Section):
                 reason = self.suite.lacks(field)
                 if reason is not None:
                     raise ValueError(f"data.fields: {field.name} cannot be made here: {reason}")
+        return self
+
+    @model_validator(mode="after")
+    def _redshift_is_told(self) -> "ExperimentConfig":
+        if not {"suite", "model"} <= self.model_fields_set or not self.suite.has_twins:
+            return self
+        redshifts, is_told = self.suite.stated_redshifts, REDSHIFT in self.model.params
+        if len(redshifts) > 1 and not is_told:
+            raise ValueError(
+                f"model.params: expected {REDSHIFT} among them, as suite.redshifts has "
+                f"{', '.join(f'{z:g}' for z in redshifts)}, got {', '.join(self.model.params)}"
+            )
+        if is_told and self.suite.kind == "embedded" and len(redshifts) < 2:
+            raise ValueError(
+                f"model.params names {REDSHIFT}: expected several suite.redshifts, got "
+                f"{list(redshifts)}, of which nothing is learned"
+            )
         return self
 
     @model_validator(mode="after")

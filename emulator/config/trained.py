@@ -23,7 +23,7 @@ class _Part(BaseModel):
 class _Grid(_Part):
     pixel_mpch: float
     depth_mpch: float
-    redshift: float
+    redshift: float | None
     window: int
     deposit: str | None = None
 

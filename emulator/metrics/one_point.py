@@ -9,19 +9,23 @@ import xarray as xr
 
 from emulator.units import Unit
 
-LOG_MASS_EDGES = np.linspace(4.0, 16.0, 49)
-"""Edges of the mass histogram, log10 of Msun/h per pixel; one grid for all files."""
+LOG_MASS_EDGES = np.linspace(-16.0, 16.0, 129)
+"""Edges of the histogram, log10 of a value in the unit of its field; one grid for all files.
+
+Masses lie far above 1, a metallicity or a Compton y far below.
+"""
 
 
 def log_mass_pdf(field: xr.DataArray, edges: np.ndarray = LOG_MASS_EDGES) -> xr.DataArray:
-    r"""Density of ``log10(mass per pixel)`` over all pixels, empty ones included in the total.
+    r"""Density of the ``log10`` of a pixel over all pixels, empty ones included in the total.
 
     Parameters
     ----------
     field
-        ``(..., y, x)`` [Msun/h per pixel], not negative. All dimensions but ``channel`` are merged.
+        ``(..., y, x)`` [unit of the field], not negative. All dimensions but ``channel`` are
+        merged.
     edges
-        Increasing bin edges [log10 Msun/h].
+        Increasing bin edges [log10 of that unit].
 
     Returns
     -------
@@ -41,9 +45,9 @@ def log_mass_pdf(field: xr.DataArray, edges: np.ndarray = LOG_MASS_EDGES) -> xr.
         dims=("channel", "log_mass"),
         coords={
             "channel": field["channel"],
-            "log_mass": ("log_mass", centres, {"long_name": "log10 of Msun/h per pixel"}),
+            "log_mass": ("log_mass", centres, {"long_name": "log10 of the value of a pixel"}),
         },
-        attrs={"units": str(Unit.DIMENSIONLESS), "long_name": "share of pixels per dex of mass"},
+        attrs={"units": str(Unit.DIMENSIONLESS), "long_name": "share of pixels per dex"},
     )
 
 

@@ -297,7 +297,7 @@ def _geometry(card: ModelCard) -> dict[str, str]:
             "window": f"{grid.window} pixels of {grid.pixel_mpch:.4g} Mpc/h, "
             f"{grid.depth_mpch:g} Mpc/h deep, "
             f"context {', '.join(f'x{f}' for f in factors) or 'none'}",
-            "redshift": f"{grid.redshift:g}",
+            "redshift": "a parameter" if grid.redshift is None else f"{grid.redshift:g}",
         }
     rows, columns = grid.shape
     given = ", ".join(f"{field.name} [{field.unit}]" for field in card.domain.conditions)

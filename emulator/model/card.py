@@ -24,6 +24,7 @@ from torch import Tensor
 from emulator.config import ConsistencyConfig, DiffusionConfig, NetworkConfig
 from emulator.config.documents import shorten_error
 from emulator.config.section import Gamma
+from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.domain import MATTER, Domain, Symmetry
 from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective
@@ -33,7 +34,7 @@ FORMAT_VERSION = 7
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
-* 7: which conditions the training saw; models of arrays.
+* 7: which conditions the training saw; models of arrays; a redshift that is a parameter.
 * 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
   distillation.
 * 5: channels say what a hurdle's channels hold, and the width of an ``asinh_ratio``; shares of
@@ -59,7 +60,8 @@ class Grid(BaseModel):
     pixel_mpch: Length
     window: Side
     depth_mpch: Length
-    redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)]
+    redshift: Annotated[float, Field(gt=-1.0, le=1.0e4)] | None
+    """None: it is a parameter of the model, with its range."""
     deposit: Literal["ngp", "cic", "tsc", "adaptive"] | None = None
     """Kernel that the maps were deposited by; None: it is not known."""
 
@@ -160,6 +162,8 @@ class ModelCard(BaseModel):
             raise ValueError("schedule: gammas must increase, and be two at least")
         if any(side % self.network.factor for side in self.grid.shape):
             raise ValueError(f"grid.window must be a multiple of {self.network.factor}")
+        if self.has_told_redshift and REDSHIFT not in self.normalisation.params:
+            raise ValueError(f"grid.redshift is null, and {REDSHIFT} is no parameter")
         if isinstance(self.grid, Grid) is not (self.normalisation.given is None):
             raise ValueError("grid and normalisation must both be of matter, or both of arrays")
         if self.network.ndim != 2:
@@ -167,6 +171,11 @@ class ModelCard(BaseModel):
         if self.network.needs_context and not self.normalisation.context_factors:
             raise ValueError("network needs context windows, and there are none")
         return self
+
+    @property
+    def has_told_redshift(self) -> bool:
+        """Whether the redshift of a map is one of the parameters."""
+        return isinstance(self.grid, Grid) and self.grid.redshift is None
 
     def require_trained_without(self, params: Tensor) -> None:
         """Refuse unknown parameters that the model was always told, or that the fields need.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from emulator.config import EVALUATIONS, SamplingConfig
 from emulator.config.names import SOLVED
+from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.fields import Field
 from emulator.model.card import Grid, ModelCard
 from emulator.model.normalisation import ParameterScale
@@ -52,8 +53,17 @@ def say_window(card: ModelCard) -> str:
     context = ", ".join(f"x{factor}" for factor in card.normalisation.context_factors) or "none"
     return (
         f"{grid.window} pixels of {grid.pixel_mpch:.9g} Mpc/h, {grid.depth_mpch:g} Mpc/h deep, "
-        f"redshift {grid.redshift:g}, kernel {grid.deposit or 'not known'}, context {context}"
+        f"{say_redshift(card)}, kernel {grid.deposit or 'not known'}, context {context}"
     )
+
+
+def say_redshift(card: ModelCard) -> str:
+    """The redshift of the maps, or those between which it is a parameter."""
+    redshift = card.matter_grid.redshift
+    if redshift is not None:
+        return f"redshift {redshift:g}"
+    scale = card.normalisation.params[REDSHIFT]
+    return f"redshift {scale.minimum:g} to {scale.maximum:g}"
 
 
 def say_parameters(scales: Mapping[str, ParameterScale]) -> str:

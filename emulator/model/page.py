@@ -19,7 +19,7 @@ from emulator.model.calibration import Calibration, read_calibration
 from emulator.model.card import Grid, ModelCard
 from emulator.model.found_solver import FoundSolver, read_found
 from emulator.model.kinds import KINDS
-from emulator.model.lines import say_options, say_window
+from emulator.model.lines import say_options, say_redshift, say_window
 from emulator.model.transforms import TRANSFORMS
 from emulator.model.validated import Validated, read_validated
 
@@ -259,8 +259,8 @@ def _only(card: ModelCard) -> str:
     if not isinstance(grid, Grid):
         return f"Arrays of {grid.shape[0]} x {grid.shape[1]} pixels, whole, and no others."
     return (
-        f"Maps of {grid.pixel_mpch:.9g} Mpc/h a pixel, {grid.depth_mpch:g} Mpc/h deep, at redshift "
-        f"{grid.redshift:g}"
+        f"Maps of {grid.pixel_mpch:.9g} Mpc/h a pixel, {grid.depth_mpch:g} Mpc/h deep, at "
+        + say_redshift(card)
         + (f", deposited by the kernel {grid.deposit}" if grid.deposit else "")
         + ", and no others."
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.io import DataError, dataset_of, h5py_errors, names_in, open_hdf5
+from emulator.readers.compton import compton_areas
 from emulator.readers.properties import read_property
 from emulator.readers.snapshots import Snapshot
 
@@ -83,11 +84,18 @@ def parts_of(snapshot: Snapshot, particle_type: int, select: Selection = "all") 
     ]
 
 
-def read_blocks(part: Part, block_particles: int, *, mean_of: str | None = None) -> Iterator[Block]:
+def read_blocks(
+    part: Part,
+    block_particles: int,
+    *,
+    mean_of: str | None = None,
+    sum_of: Literal["compton_y"] | None = None,
+) -> Iterator[Block]:
     """Yield the particles of a part, at most ``block_particles`` at a time.
 
     With ``mean_of`` their weight is the mass times that property
-    (:mod:`~emulator.readers.properties`).
+    (:mod:`~emulator.readers.properties`); with ``sum_of`` what they add of that property
+    (:mod:`~emulator.readers.compton` [Mpc^2]), over ``mass_msunh``, which deposits multiply with.
 
     Raises
     ------
@@ -128,6 +136,11 @@ def read_blocks(part: Part, block_particles: int, *, mean_of: str | None = None)
             if mean_of is not None:
                 rows = np.s_[start:stop]
                 weight = m * read_property(group, mean_of, rows, count, where)
+            elif sum_of is not None:
+                h = header.hubble_h
+                masses = m.astype(np.float64) * (unit / h)
+                rows, length = np.s_[start:stop], header.length_mpch / h
+                weight = compton_areas(group, masses, rows, count, where, length_mpc=length) / unit
             if time is not None:
                 is_star = time.read(start, stop) > 0
                 chosen = is_star if part.select == "stars" else ~is_star

@@ -102,7 +102,7 @@ def project_field(
     scheduler: str = "threads",
     workers: int = 1,
 ) -> SpeciesMap:
-    """Project one field: a mass, or the mass-weighted mean of a property.
+    """Project one field: a mass, the mass-weighted mean of a property, or a sum per area.
 
     Sparse fields are deposited with CIC where the kernel is adaptive: stars sit in the centres of
     halos, start from no lattice, and are so few that the distance to the next one (the adaptive
@@ -129,8 +129,8 @@ def project_field(
     Raises
     ------
     DataError
-        No particles, a map that does not hold the mass of its particles to 1e-6, or a mean where
-        there is no particle.
+        No particles, a map that does not hold the mass of its particles, or what they sum up to,
+        to 1e-6, or a mean where there is no particle.
     """
     if not parts and not field.sparse:
         raise DataError(where, f"particles ({field.name})", "none")
@@ -150,14 +150,18 @@ def project_field(
         scheduler=scheduler,
         workers=workers,
     )
-    mass = project()
+    mass = project(sum_of=field.sum_of)
     difference = abs(mass.mass_map_msunh - mass.mass_particles_msunh)
     if not difference <= MASS_TOLERANCE * mass.mass_particles_msunh:
+        unit = "Msun/h" if field.sum_of is None else "Mpc^2"
         raise DataError(
             where,
-            f"maps of {field.name} that hold {mass.mass_particles_msunh:.9e} Msun/h",
+            f"maps of {field.name} that hold {mass.mass_particles_msunh:.9e} {unit}",
             f"{mass.mass_map_msunh:.9e}",
         )
+    if field.sum_of is not None:
+        area = _pixel_area_mpc2(parts[0].snapshot, n_pixels) if parts else 1.0
+        return mass._replace(maps=mass.maps / area)
     if field.mean_of is None:
         return mass
     n_empty = int((mass.maps <= 0).sum())
@@ -172,6 +176,13 @@ def project_field(
     return mass._replace(maps=weighted / mass.maps)
 
 
+def _pixel_area_mpc2(snapshot: Snapshot, n_pixels: int) -> float:
+    """Area of a pixel as it was at the time of the snapshot: physical, without h [Mpc^2]."""
+    header = snapshot.header
+    comoving = header.box_size_mpch / header.hubble_h / n_pixels
+    return (comoving / (1.0 + header.redshift)) ** 2
+
+
 def project_species(
     parts: Sequence[Part],
     *,
@@ -181,6 +192,7 @@ def project_species(
     block_particles: int,
     axes: Sequence[int] = AXES,
     mean_of: str | None = None,
+    sum_of: Literal["compton_y"] | None = None,
     mesh: NDArray[np.float32] | None = None,
     scheduler: str = "threads",
     workers: int = 1,
@@ -196,6 +208,8 @@ def project_species(
         takes two passes over the files: density, then deposit.
     mean_of
         Weigh the masses by this property of the particles.
+    sum_of
+        Deposit this property instead: maps and sums are in its unit.
     mesh
         Their density for the adaptive kernel, from :func:`density_mesh`; None: made here.
     block_particles, scheduler, workers
@@ -204,7 +218,7 @@ def project_species(
     share = partial(sum_over, parts, scheduler=scheduler, workers=workers)
     if kernel == "adaptive" and mesh is None:
         mesh = density_mesh(parts, block_particles, scheduler=scheduler, workers=workers)
-    task = partial(_maps_of, block_particles, kernel, tuple(axes), mesh, mean_of)
+    task = partial(_maps_of, block_particles, kernel, tuple(axes), mesh, mean_of, sum_of)
     grids, total = share(task, padded_shape(len(axes) * slabs, n_pixels), np.float64)
     maps = without_ghosts(grids)
     return SpeciesMap(maps, total, float(maps.sum() / len(axes)))
@@ -230,8 +244,9 @@ def _maps_of(
     axes: tuple[int, ...],
     mesh: NDArray[np.float32] | None,
     mean_of: str | None,
+    sum_of: Literal["compton_y"] | None,
     part: Part,
     grids: NDArray[Any],
 ) -> float:
-    blocks = read_blocks(part, block_particles, mean_of=mean_of)
+    blocks = read_blocks(part, block_particles, mean_of=mean_of, sum_of=sum_of)
     return sum(deposit_maps(block, grids, kernel, axes=axes, mesh=mesh) for block in blocks)

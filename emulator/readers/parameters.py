@@ -162,8 +162,14 @@ def require_possible_parameters(
 
 
 def parameter_attrs(params: Mapping[str, float], range_table: str | Path) -> dict[str, str]:
+    """Attributes ``params`` and ``param_ranges`` of a maps file (JSON), with ranges of a table."""
+    return range_attrs(params, match_ranges(params, read_ranges(range_table), range_table))
+
+
+def range_attrs(
+    params: Mapping[str, float], ranges: Mapping[str, ParameterRange]
+) -> dict[str, str]:
     """Attributes ``params`` and ``param_ranges`` of a maps file (JSON)."""
-    ranges = match_ranges(params, read_ranges(range_table), range_table)
     return {
         "params": json.dumps(dict(params)),
         "param_ranges": json.dumps({name: asdict(entry) for name, entry in ranges.items()}),

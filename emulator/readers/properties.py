@@ -68,7 +68,7 @@ def _read(group: "h5py.Group", name: str, rows: slice, count: int, where: str) -
             f"{where}/{name}",
             "a dataset",
             f"only {', '.join(names_in(group)) or 'none'}",
-            "data.fields asks for a mean of it.",
+            "data.fields asks for a field that is made of it.",
         )
     dataset = dataset_of(group, name, where)
     if dataset.shape != (count,):

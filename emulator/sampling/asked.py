@@ -8,7 +8,7 @@ from emulator.io import EmulatorError
 from emulator.model.card import Grid, ModelCard
 from emulator.sampling.condition_score import check_conditions
 from emulator.sampling.given.array_fields import prepare_arrays, read_arrays
-from emulator.sampling.given.parameters import params_of_maps
+from emulator.sampling.given.parameters import params_beside
 from emulator.sampling.given.request import Given, read_given
 from emulator.sampling.inputs import Policy, prepare_condition
 from emulator.sampling.painting.source import read_source
@@ -26,7 +26,7 @@ def read_asked(
         :func:`~emulator.sampling.given.request.read_given`, of arrays
         :func:`~emulator.sampling.given.array_fields.read_arrays`.
     """
-    grid, names = card.grid, list(card.normalisation.params)
+    grid = card.grid
     if not isinstance(grid, Grid):
         return read_arrays(condition, params, card, projection=projection, **places)
     if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
@@ -36,11 +36,11 @@ def read_asked(
                 "condition: expected the map of a whole box, whose opposite edges touch, got a "
                 "patch (attribute periodic): paint it, or pass windows and large_scale="
             )
-        params = params_of_maps(own, names) if params is None else params
+        params = params_beside(own, params, card, "condition")
     elif projection is not None:
         raise EmulatorError("projection: names a map of a file, and the condition is an array")
     elif params is None:
-        params = params_of_maps(None, names)
+        params = params_beside(None, None, card, "condition")
     return read_given(condition, params, card, **places)
 
 

@@ -41,7 +41,8 @@ def require_same_grid(attrs: Mapping[Any, Any], grid: Grid, where: str) -> None:
     attrs
         Of the maps; what they do not say is not looked at.
     grid
-        Of the model. Bundles of formats up to 5 do not know the kernel of their maps.
+        Of the model. Bundles of formats up to 5 do not know the kernel of their maps; a redshift
+        that is a parameter is judged as one.
     where
         The file, for messages.
 
@@ -53,6 +54,8 @@ def require_same_grid(attrs: Mapping[Any, Any], grid: Grid, where: str) -> None:
     """
     for name in ("pixel_mpch", "depth_mpch", "redshift"):
         if name not in attrs:
+            continue
+        if getattr(grid, name) is None:
             continue
         wanted, found = float(getattr(grid, name)), float(attrs[name])
         if abs(found - wanted) > TOLERANCE * max(1.0, abs(wanted)):

@@ -13,6 +13,7 @@ from emulator.data.maps import Maps, read_maps
 from emulator.fields import shared_unit
 from emulator.io import DataError
 from emulator.metrics.channels import UNIT_OF_FIELD
+from emulator.model.redshift import require_own_redshift
 from emulator.sampling.cf import describe
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.grids import require_maps_of
@@ -89,6 +90,8 @@ def cut_windows(
 
     maps = read_maps(maps_path)
     require_maps_of(maps.attrs, emulator.card, str(maps.path))
+    if emulator.card.has_told_redshift:
+        require_own_redshift(maps.attrs, maps.params, str(maps.path))
     if response_set is not None and not maps.periodic:
         raise DataError(
             f"{maps_path}",

@@ -12,6 +12,7 @@ from emulator.fields import dump_fields, shared_unit
 from emulator.metadata import provenance
 from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
+from emulator.model.redshift import common_redshift
 from emulator.model.transforms import TRANSFORMS
 from emulator.sampling.inputs import Observed
 
@@ -58,6 +59,7 @@ def label_ensemble(
         },
         attrs={
             **grid.attributes(),
+            **common_redshift(card, condition.params),
             **domain.attributes(),
             "fields": dump_fields(fields),
             **({"empty_below": json.dumps(_empty_below(card))} if domain.is_matter else {}),

@@ -14,6 +14,10 @@ that a halo owns:
 
 All random numbers of halo ``h`` come from ``SeedSequence([ic_seed, baryon_seed, h])`` in a fixed
 order, those that every halo needs first: the same halo at other parameters sees the same numbers.
+Before today (``redshift``) lengths are comoving, R200c is that of the critical density of the time,
+concentrations are lower by :math:`(1+z)^{0.47}`, and what departs from the twin or stirs diffuse
+gas has had less time: both strengths are multiplied by the scale factor. All else is as at z = 0.
+
 This is a surrogate: nothing here solves for the motion of gas.
 """
 
@@ -84,6 +88,7 @@ def draw_halo(
     mass_msunh: float,
     params: Mapping[str, float],
     environment: float,
+    redshift: float = 0.0,
 ) -> HaloDraw:
     r"""Draw what is random about a halo as a whole.
 
@@ -106,7 +111,7 @@ def draw_halo(
     return HaloDraw(
         bound=profiles.bound_fraction(mass_msunh, profiles.bound_mass(params) * 10.0**log_mass),
         stellar=min(stellar, 0.8),
-        concentration=profiles.concentration(mass_msunh) * np.exp(0.25 * scatter[2]),
+        concentration=profiles.concentration(mass_msunh, redshift) * np.exp(0.25 * scatter[2]),
         ejection_radius=profiles.ejection_radius(params) * np.exp(0.2 * scatter[3]),
         bubbles=np.stack((axis, -axis)) if on else np.empty((0, 3)),
         bubble_radius=(0.2 + 0.15 * size) * params["A_AGN1"] ** (1.0 / 6.0),
@@ -146,14 +151,15 @@ def baryonify(
     """
     if seeds[1] < 1:
         raise ValueError(f"baryon_seed must be at least 1, got {seeds[1]}: 0 repeats the phases")
-    run = displace(run, strengths.chaos, seeds)
+    a = 1.0 / (1.0 + run.redshift)
+    run = displace(run, a * strengths.chaos, seeds)
     halos, members = run.halos, run.members
     dark_matter, gas = run.positions.copy(), run.positions.copy()
     gas_mass = baryon_fraction * run.particle_mass_msunh
     gas_masses = np.full(len(gas), gas_mass)
     if strengths.diffuse:
         free = np.flatnonzero(run.free)
-        diffuse = stir(len(free), strengths.diffuse, seeds)
+        diffuse = stir(len(free), a * strengths.diffuse, seeds)
         gas[free] += diffuse.displacements
         gas_masses[free] = gas_mass * len(free) * diffuse.shares
     stars: list[HaloStars] = []
@@ -165,7 +171,7 @@ def baryonify(
         if len(particles) < MIN_MEMBERS:
             continue
         rng = np.random.default_rng(np.random.SeedSequence([*seeds, halo]))
-        draw = draw_halo(rng, mass, params, environment[halo])
+        draw = draw_halo(rng, mass, params, environment[halo], run.redshift)
         halo_dark, halo_gas, shares = _displace(
             rng, draw, members.offsets[own], members.radii[own], r200c, baryon_fraction
         )

@@ -37,6 +37,11 @@ class Cosmology:
         """Omega_b / Omega_m."""
         return self.omega_b / self.omega_m
 
+    def critical_density(self, redshift: float) -> float:
+        """Critical density of that time in comoving volumes [Msun/h per (Mpc/h)^3]."""
+        # at redshift 0 to the bit that of today
+        return CRITICAL_DENSITY * (self.omega_m + (1.0 - self.omega_m) * (1.0 + redshift) ** -3)
+
     def expansion_rate(self, a: ArrayLike) -> NDArray[np.float64]:
         """E(a) = H(a) / H_0."""
         scale = np.asarray(a, dtype=float)

@@ -100,7 +100,7 @@ def fiducial_point(suite: EmbeddedSuite) -> dict[str, float]:
 
 
 def build_design(suite: EmbeddedSuite) -> dict[str, list[Simulation]]:
-    """Every simulation of the suite, by N-body run, as named by ``suite.runs()``.
+    """Every simulation of the suite, by N-body run, as named by ``suite.designed_runs()``.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def build_design(suite: EmbeddedSuite) -> dict[str, list[Simulation]]:
     astrophysics = _sobol_points(ASTROPHYSICS, design.sb_runs * design.sb_per_run, (suite.seed, 2))
     fiducial = fiducial_point(suite)
     built: dict[str, list[Simulation]] = {}
-    for run, names in suite.runs().items():
+    for run, names in suite.designed_runs().items():
         kind, number = run[:2], int(run[2:])
         # All of 1P has the same phases, so that responses are differences of equal universes.
         ic_seed = _phase_seed(suite.seed, kind, 0 if kind == "1P" else number)

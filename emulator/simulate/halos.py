@@ -51,6 +51,7 @@ def find_halos(
     *,
     linking_length: float = 0.2,
     min_particles: int = 20,
+    critical_density: float = CRITICAL_DENSITY,
 ) -> HaloTable:
     """FoF groups with their centres and SO masses.
 
@@ -64,6 +65,8 @@ def find_halos(
         In units of the mean separation.
     min_particles
         Smallest FoF group.
+    critical_density
+        Of the time of the snapshot, in comoving volumes [Msun/h per (Mpc/h)^3].
 
     Returns
     -------
@@ -79,7 +82,9 @@ def find_halos(
     groups = np.split(members, np.cumsum(sizes)[:-1]) if len(sizes) else []
     centres = np.array([_deepest(data, group, box, radius) for group in groups], dtype=np.int64)
     positions = data[centres]
-    m200c, r200c = spherical_overdensity(tree, positions, particle_mass_msunh, sizes)
+    m200c, r200c = spherical_overdensity(
+        tree, positions, particle_mass_msunh, sizes, critical_density=critical_density
+    )
     keep = m200c > 0
     return HaloTable(positions[keep], m200c[keep], r200c[keep], sizes[keep])
 
@@ -140,6 +145,7 @@ def spherical_overdensity(
     n_guess: NDArray[np.int64],
     *,
     min_count: int = 8,
+    critical_density: float = CRITICAL_DENSITY,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     r"""M200c and R200c about given centres.
 
@@ -158,12 +164,14 @@ def spherical_overdensity(
     min_count
         Fewer particles are noise; a centre whose sphere is below the threshold from the start gets
         M = R = 0.
+    critical_density
+        As :func:`find_halos`.
 
     Returns
     -------
     m200c [Msun/h], r200c [Mpc/h], each ``(halo,)``.
     """
-    threshold = OVERDENSITY * CRITICAL_DENSITY * 4.0 / 3.0 * np.pi / particle_mass_msunh
+    threshold = OVERDENSITY * critical_density * 4.0 / 3.0 * np.pi / particle_mass_msunh
     positions, box = np.asarray(tree.data), float(tree.boxsize[0])
     counts = np.zeros(len(centres), dtype=np.int64)
     search = 1.3 * np.cbrt(n_guess / threshold)

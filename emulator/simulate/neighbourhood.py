@@ -43,7 +43,8 @@ class DarkMatterRun:
     """A dark-matter-only run as its hydro outcomes see it.
 
     ``positions`` ``(particle, 3)`` [Mpc/h], mass of each particle [Msun/h], halos, the particles
-    that they own, and the overdensity around them ``(halo,)``; ``box_size_mpch`` [Mpc/h].
+    that they own, and the overdensity around them ``(halo,)``; ``box_size_mpch`` [Mpc/h]; lengths
+    are comoving, also at another ``redshift`` than 0.
     """
 
     box_size_mpch: float
@@ -52,6 +53,7 @@ class DarkMatterRun:
     halos: HaloTable
     members: Members
     shell_overdensity: NDArray[np.float64]
+    redshift: float = 0.0
 
     @property
     def free(self) -> NDArray[np.bool_]:
@@ -61,7 +63,9 @@ class DarkMatterRun:
         return free
 
 
-def survey(tree: cKDTree, particle_mass_msunh: float, halos: HaloTable) -> DarkMatterRun:
+def survey(
+    tree: cKDTree, particle_mass_msunh: float, halos: HaloTable, redshift: float = 0.0
+) -> DarkMatterRun:
     """Find out, once a run, all that its hydro outcomes share."""
     positions, box = np.asarray(tree.data), float(tree.boxsize[0])
     return DarkMatterRun(
@@ -71,6 +75,7 @@ def survey(tree: cKDTree, particle_mass_msunh: float, halos: HaloTable) -> DarkM
         halos,
         assign_members(tree, halos),
         shell_overdensity(positions, halos.positions, box),
+        redshift,
     )
 
 

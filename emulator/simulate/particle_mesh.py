@@ -17,7 +17,7 @@ FastPM: a new scheme for fast simulations of dark matter and haloes (Feng et al.
 https://arxiv.org/abs/1603.00476
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.fft
@@ -80,7 +80,8 @@ def evolve(
     a_start: float,
     n_steps: int,
     on_step: Callable[[], None] = lambda: None,
-) -> None:
+    outputs: Sequence[float] = (),
+) -> list[Vectors]:
     """Move particles in place from ``a_start`` to a = 1 in steps uniform in a.
 
     Half-kicks of neighbouring steps are merged, and the last one is left out: positions end at
@@ -92,6 +93,13 @@ def evolve(
         ``(particle, 3)`` float32 [Mpc/h]; positions are wrapped into the box.
     on_step
         Called after each step, for progress.
+    outputs
+        Scale factors in (a_start, 1] at which positions are kept. Inside a step particles drift to
+        them from its beginning, as FastPM's factors have it; the run goes on as without.
+
+    Returns
+    -------
+    Positions at each of ``outputs``, in their order.
     """
     edges = np.linspace(a_start, 1.0, n_steps + 1)
     middles = 0.5 * (edges[1:] + edges[:-1])
@@ -99,13 +107,23 @@ def evolve(
     d_edges, _ = growth.first(edges)
     _, g_middles = growth.first(middles)
     _, g_kicks = growth.first(kick_edges)
+    found: list[Vectors] = [positions] * len(outputs)
     for step in range(n_steps):
         field = force(positions)
         kick = (g_kicks[step + 1] - g_kicks[step]) / d_edges[step]
         _kick(positions, momenta, field, force.cells_per_mpch, np.float32(kick))
+        for i, a in enumerate(outputs):
+            if edges[step] < a < edges[step + 1]:
+                found[i] = positions.copy()
+                part = (float(growth.first(a)[0]) - d_edges[step]) / g_middles[step]
+                _drift(found[i], momenta, np.float32(part), np.float32(force.box_size_mpch))
         drift = (d_edges[step + 1] - d_edges[step]) / g_middles[step]
         _drift(positions, momenta, np.float32(drift), np.float32(force.box_size_mpch))
+        for i, a in enumerate(outputs):
+            if a == edges[step + 1] < 1.0:
+                found[i] = positions.copy()
         on_step()
+    return found
 
 
 @njit()

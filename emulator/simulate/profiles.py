@@ -87,9 +87,9 @@ def _product(params: Mapping[str, float], slopes: Mapping[str, float]) -> float:
     return float(np.prod(factors))
 
 
-def concentration(mass_msunh: float) -> float:
-    """Mean NFW concentration at z = 0, as a power law (Duffy et al. 2008, table 1, M200c)."""
-    mean: float = 5.71 * (mass_msunh / 2.0e12) ** -0.084
+def concentration(mass_msunh: float, redshift: float = 0.0) -> float:
+    """Mean NFW concentration, as a power law (Duffy et al. 2008, table 1, M200c)."""
+    mean: float = 5.71 * (mass_msunh / 2.0e12) ** -0.084 * (1.0 + redshift) ** -0.47
     return mean
 
 

@@ -18,7 +18,7 @@ from emulator.progress import Progress
 from emulator.simulate.baryons import MODEL_VERSION, Strengths, baryonify
 from emulator.simulate.cosmology import Cosmology
 from emulator.simulate.design import Simulation, build_design
-from emulator.simulate.gravity import run_gravity
+from emulator.simulate.gravity import run_outputs
 from emulator.simulate.halos import build_tree, find_halos
 from emulator.simulate.neighbourhood import survey
 from emulator.simulate.snapshots import (
@@ -29,6 +29,7 @@ from emulator.simulate.snapshots import (
     write_hydro_snapshot,
 )
 from emulator.simulate.tables import write_tables
+from emulator.simulate.thermodynamics import VERSION, heat
 
 __all__ = ["simulate_run", "write_tables"]
 
@@ -39,13 +40,14 @@ REDRAW_SEEDS = 1_000_000
 
 @dataclass(frozen=True)
 class _Run:
-    """One N-body run: what its files are called and what they are made from."""
+    """One N-body run at one redshift: what its files are called and what they are made from."""
 
     suite: EmbeddedSuite
     root: Path
     simulations: list[Simulation]
     outcomes: list[tuple[Path, Simulation]]
     cosmology: Cosmology
+    redshift: float
 
     @property
     def strengths(self) -> Strengths:
@@ -53,7 +55,7 @@ class _Run:
         return Strengths(suite.environment_strength, suite.chaos_strength, suite.diffuse_strength)
 
     def path(self, kind: str, simulation: Simulation) -> Path:
-        return self.suite.path(kind, self.root, simulation.name)
+        return self.suite.path(kind, self.root, self.suite.name_at(simulation.name, self.redshift))
 
     def gravity_attrs(self) -> dict[str, str]:
         suite = self.suite
@@ -67,6 +69,9 @@ class _Run:
             "n_steps": suite.n_steps,
             "a_start": suite.a_start,
         }
+        # those of redshift 0 are what they are in a suite of no other
+        if self.redshift:
+            facts["redshift"] = self.redshift
         return _attrs(facts)
 
     def hydro_attrs(self, simulation: Simulation) -> dict[str, str]:
@@ -79,6 +84,8 @@ class _Run:
             "omega_b": self.cosmology.omega_b,
             "strengths": asdict(self.strengths),
         }
+        if self.suite.thermodynamics:
+            facts["thermodynamics"] = VERSION
         return _attrs(facts)
 
 
@@ -114,63 +121,88 @@ def simulate_run(suite: EmbeddedSuite, run: str, root: Path, *, n_redraws: int =
     simulations = design[run]
     params = simulations[0].params
     cosmology = Cosmology(omega_m=params["Omega_m"], sigma_8=params["sigma_8"])
-    outcomes = _outcomes(suite, Path(root), simulations, n_redraws)
-    job = _Run(suite, Path(root), simulations, outcomes, cosmology)
-    _require_disk_space(job, run)
+    jobs = [
+        _Run(
+            suite,
+            Path(root),
+            simulations,
+            _outcomes(suite, Path(root), simulations, n_redraws, redshift),
+            cosmology,
+            redshift,
+        )
+        for redshift in suite.redshifts
+    ]
+    _require_disk_space(jobs, run)
 
-    progress = Progress(f"simulate {run}", suite.n_steps + 1 + len(outcomes))
-    snapshot = _share(job, "dmo_snapshot")
-    if snapshot is None:
-        _write_gravity(job, progress)
-        snapshot = _share(job, "dmo_snapshot")
+    n_outcomes = sum(len(job.outcomes) for job in jobs)
+    progress = Progress(f"simulate {run}", suite.n_steps + len(jobs) + n_outcomes)
+    missing = [job for job in jobs if _share(job, "dmo_snapshot") is None]
+    if missing:
+        _write_gravity(missing, progress)
+        for job in missing:
+            _share(job, "dmo_snapshot")
     else:
         progress.advance(suite.n_steps, "snapshot exists")
-    paths = [job.path("dmo_snapshot", simulation) for simulation in simulations]
-    _write_halos_and_hydro(job, progress)
-    paths += [job.path("dmo_catalogue", simulation) for simulation in simulations]
-    return paths + [path for path, _ in outcomes]
+    paths = [job.path("dmo_snapshot", each) for job in jobs for each in simulations]
+    for job in jobs:
+        _write_halos_and_hydro(job, progress)
+    paths += [job.path("dmo_catalogue", each) for job in jobs for each in simulations]
+    return paths + [path for job in jobs for path, _ in job.outcomes]
 
 
 def _outcomes(
-    suite: EmbeddedSuite, root: Path, simulations: list[Simulation], n_redraws: int
+    suite: EmbeddedSuite,
+    root: Path,
+    simulations: list[Simulation],
+    n_redraws: int,
+    redshift: float,
 ) -> list[tuple[Path, Simulation]]:
     """Where each hydro outcome goes and what it is made from."""
-    outcomes = [(suite.path("hydro_snapshot", root, s.name), s) for s in simulations]
+    names = {s.name: suite.name_at(s.name, redshift) for s in simulations}
+    outcomes = [(suite.path("hydro_snapshot", root, names[s.name]), s) for s in simulations]
     for simulation in simulations:
         for redraw in range(1, n_redraws + 1) if simulation.set != "BE" else ():
             seed = simulation.baryon_seed * REDRAW_SEEDS + redraw
-            path = suite.path("redrawn_snapshot", root, simulation.name, redraw)
+            path = suite.path("redrawn_snapshot", root, names[simulation.name], redraw)
             outcomes.append((path, replace(simulation, baryon_seed=seed)))
     return outcomes
 
 
-def _require_disk_space(job: _Run, run: str) -> None:
+def _require_disk_space(jobs: list[_Run], run: str) -> None:
     """Refuse a run that cannot be written, before it is computed."""
-    missing = [path for path, _ in job.outcomes if not path.exists()]
-    needed = len(missing) * job.suite.hydro_bytes
-    if not job.path("dmo_snapshot", job.simulations[0]).exists():
-        needed += job.suite.dmo_bytes
-    folder = next(parent for parent in (job.root, *job.root.absolute().parents) if parent.exists())
+    needed, root = 0, jobs[0].root
+    for job in jobs:
+        missing = [path for path, _ in job.outcomes if not path.exists()]
+        needed += len(missing) * job.suite.hydro_bytes
+        if not job.path("dmo_snapshot", job.simulations[0]).exists():
+            needed += job.suite.dmo_bytes
+    folder = next(parent for parent in (root, *root.absolute().parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            job.root,
+            root,
             f"{needed / 1e9:.3g} GB of free disk space for run {run}",
             f"{free / 1e9:.3g} GB",
             "Free some space, choose another folder (--raw), or a smaller suite.",
         )
 
 
-def _write_gravity(job: _Run, progress: Progress) -> None:
-    """Run the N-body simulation and write the snapshot of the first simulation."""
-    positions = run_gravity(job.suite, job.cosmology, job.simulations[0].ic_seed, progress.advance)
-    write_dmo_snapshot(
-        job.path("dmo_snapshot", job.simulations[0]),
-        positions,
-        box_size_mpch=job.suite.box_size_mpch,
-        cosmology=job.cosmology,
-        attrs=job.gravity_attrs(),
+def _write_gravity(jobs: list[_Run], progress: Progress) -> None:
+    """Run the N-body simulation once and write the snapshots of the first simulation."""
+    first = jobs[0]
+    redshifts = [job.redshift for job in jobs]
+    outputs = run_outputs(
+        first.suite, first.cosmology, first.simulations[0].ic_seed, progress.advance, redshifts
     )
+    for job, positions in zip(jobs, outputs, strict=True):
+        write_dmo_snapshot(
+            job.path("dmo_snapshot", job.simulations[0]),
+            positions,
+            box_size_mpch=job.suite.box_size_mpch,
+            cosmology=job.cosmology,
+            attrs=job.gravity_attrs(),
+            redshift=job.redshift,
+        )
 
 
 def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
@@ -193,29 +225,35 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
     if catalogue is None:
         write_catalogue(
             job.path("dmo_catalogue", first),
-            find_halos(tree, mass),
+            find_halos(tree, mass, critical_density=cosmology.critical_density(job.redshift)),
             box_size_mpch=box,
             cosmology=cosmology,
             attrs=job.gravity_attrs(),
+            redshift=job.redshift,
         )
         _share(job, "dmo_catalogue")
     progress.advance()
     halos = read_catalogue(job.path("dmo_catalogue", first))
-    dark_matter = survey(tree, mass, halos)
+    dark_matter = survey(tree, mass, halos, job.redshift)
     for path, simulation in missing:
+        seeds = (simulation.ic_seed, simulation.baryon_seed)
         particles = baryonify(
             dark_matter,
             simulation.params,
             baryon_fraction=cosmology.baryon_fraction,
             strengths=job.strengths,
-            seeds=(simulation.ic_seed, simulation.baryon_seed),
+            seeds=seeds,
         )
+        is_heated = job.suite.thermodynamics
+        heated = heat(dark_matter, particles, simulation.params, seeds) if is_heated else None
         write_hydro_snapshot(
             path,
             particles,
+            heated,
             box_size_mpch=box,
             cosmology=cosmology,
             attrs=job.hydro_attrs(simulation),
+            redshift=job.redshift,
         )
         progress.advance()
 

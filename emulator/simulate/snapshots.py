@@ -18,6 +18,7 @@ from emulator.io import open_hdf5, seal_of, verify, write_bytes
 from emulator.simulate.baryons import HydroParticles
 from emulator.simulate.cosmology import Cosmology
 from emulator.simulate.halos import HaloTable
+from emulator.simulate.thermodynamics import Thermodynamics
 from emulator.units import GADGET_MASS_MSUNH, KPCH_PER_MPCH
 
 GAS, DARK_MATTER, STARS = 0, 1, 4
@@ -31,13 +32,13 @@ def write_dmo_snapshot(
     box_size_mpch: float,
     cosmology: Cosmology,
     attrs: Mapping[str, str],
+    redshift: float = 0.0,
 ) -> None:
-    """Write a dark-matter-only snapshot at z = 0; MassTable holds the total matter."""
+    """Write a dark-matter-only snapshot; MassTable holds the total matter."""
     mass = cosmology.mean_density * box_size_mpch**3 / len(positions)
     with _new_file(path, attrs) as handle:
-        _write_header(
-            handle, {DARK_MATTER: len(positions)}, {DARK_MATTER: mass}, box_size_mpch, cosmology
-        )
+        facts = _box_attributes(box_size_mpch, cosmology, redshift)
+        _write_header(handle, {DARK_MATTER: len(positions)}, {DARK_MATTER: mass}, facts)
         group = handle.create_group("PartType1")
         _write(group, "Coordinates", _coordinates(positions, box_size_mpch))
         _write(group, "ParticleIDs", np.arange(len(positions), dtype=np.uint32))
@@ -46,12 +47,14 @@ def write_dmo_snapshot(
 def write_hydro_snapshot(
     path: Path,
     particles: HydroParticles,
+    heated: Thermodynamics | None = None,
     *,
     box_size_mpch: float,
     cosmology: Cosmology,
     attrs: Mapping[str, str],
+    redshift: float = 0.0,
 ) -> None:
-    """Write gas, dark matter and stars of one hydro outcome at z = 0."""
+    """Write gas, dark matter and stars of one hydro outcome; of gas also how hot it is."""
     counts = {
         GAS: len(particles.gas),
         DARK_MATTER: len(particles.dark_matter),
@@ -59,7 +62,8 @@ def write_hydro_snapshot(
     }
     masses = {DARK_MATTER: particles.dark_matter_mass}
     with _new_file(path, attrs) as handle:
-        _write_header(handle, counts, masses, box_size_mpch, cosmology)
+        facts = _box_attributes(box_size_mpch, cosmology, redshift)
+        _write_header(handle, counts, masses, facts)
         for name, positions in (
             ("PartType0", particles.gas),
             ("PartType1", particles.dark_matter),
@@ -70,6 +74,12 @@ def write_hydro_snapshot(
                 group = handle.create_group(name)
                 _write(group, "Coordinates", _coordinates(positions, box_size_mpch))
         _write(handle["PartType0"], "Masses", _masses(particles.gas_masses))
+        if heated is not None:
+            for name, values in (
+                ("InternalEnergy", heated.internal_energy),
+                ("ElectronAbundance", heated.electron_abundance),
+            ):
+                _write(handle["PartType0"], name, values.astype(np.float32))
         if len(particles.stars):
             stars = handle["PartType4"]
             _write(stars, "Masses", _masses(particles.star_masses))
@@ -84,11 +94,12 @@ def write_catalogue(
     box_size_mpch: float,
     cosmology: Cosmology,
     attrs: Mapping[str, str],
+    redshift: float = 0.0,
 ) -> None:
-    """Write a group catalogue at z = 0."""
+    """Write a group catalogue."""
     with _new_file(path, attrs) as handle:
         header = handle.create_group("Header").attrs
-        header.update(_box_attributes(box_size_mpch, cosmology))
+        header.update(_box_attributes(box_size_mpch, cosmology, redshift))
         header["Ngroups_ThisFile"] = header["Ngroups_Total"] = np.int32(len(halos.m200c))
         header["Nsubgroups_ThisFile"] = header["Nsubgroups_Total"] = np.int32(0)
         header["NumFiles"] = np.int32(1)
@@ -135,11 +146,13 @@ def _write(group: h5py.Group, name: str, values: NDArray[np.generic]) -> None:
     group.create_dataset(name, data=values, track_times=False)
 
 
-def _box_attributes(box_size_mpch: float, cosmology: Cosmology) -> dict[str, float]:
+def _box_attributes(
+    box_size_mpch: float, cosmology: Cosmology, redshift: float
+) -> dict[str, float]:
     return {
         "BoxSize": box_size_mpch * KPCH_PER_MPCH,
-        "Redshift": 0.0,
-        "Time": 1.0,
+        "Redshift": redshift,
+        "Time": 1.0 / (1.0 + redshift),
         "Omega0": cosmology.omega_m,
         "OmegaLambda": 1.0 - cosmology.omega_m,
         "OmegaBaryon": cosmology.omega_b,
@@ -151,11 +164,10 @@ def _write_header(
     handle: h5py.File,
     counts: Mapping[int, int],
     masses_msunh: Mapping[int, float],
-    box_size_mpch: float,
-    cosmology: Cosmology,
+    facts: Mapping[str, float],
 ) -> None:
     header = handle.create_group("Header").attrs
-    header.update(_box_attributes(box_size_mpch, cosmology))
+    header.update(facts)
     header["MassTable"] = np.array(_by_type(masses_msunh)) / GADGET_MASS_MSUNH
     total = np.array(_by_type(counts), dtype=np.int64)
     header["NumPart_ThisFile"] = total.astype(np.int32)

@@ -91,9 +91,17 @@ class Suite(ABC):
         return [name for name in simulations if set_of(name) not in self.config.redraw_sets]
 
     def redraws_of(self, simulation: str) -> list[str]:
-        """Re-drawn truths of the run of a simulation: same phases, other baryons."""
-        members = self.runs[self.run_of(simulation)]
-        return [name for name in members if set_of(name) in self.config.redraw_sets]
+        """Re-drawn truths of the run of a simulation: same phases and time, other baryons."""
+        members, (_, redshift) = self.runs[self.run_of(simulation)], self._output_of(simulation)
+        return [
+            name
+            for name in members
+            if set_of(name) in self.config.redraw_sets and self._output_of(name)[1] == redshift
+        ]
+
+    def _output_of(self, simulation: str) -> tuple[str, float | None]:
+        output: tuple[str, float | None] = self.config.output_of(simulation)
+        return output
 
     def require_possible(self) -> None:
         """Refuse, before anything runs, what the config alone cannot tell.

@@ -19,9 +19,10 @@ from emulator.projection.twins import (
 )
 from emulator.readers.catalogs import Halos, read_halos
 from emulator.readers.parameter_table import read_table
-from emulator.readers.parameters import parameter_attrs, parameters_of
+from emulator.readers.parameters import range_attrs
 from emulator.readers.snapshots import DARK_MATTER, Snapshot, open_snapshot
 from emulator.suites.full_maps import FullMaps, below
+from emulator.suites.outputs import output_parameters, output_ranges, require_stated_redshift
 
 
 def project_alone(
@@ -39,9 +40,11 @@ def project_alone(
             "suite.layout.hydro_snapshot is null: leave --redraw-baryons out.",
         )  # fmt: skip
     dmo = open_snapshot(path, config.header)
+    require_stated_redshift(config, simulation, dmo)
     omega_b = require_alone(dmo)
     table = config.path("parameters", root, simulation)
-    params = parameters_of(read_table(table, config.parameter_names), simulation)
+    params = output_parameters(config, read_table(table, config.parameter_names), simulation)
+    ranges = output_ranges(config, params, config.path("ranges", root, simulation))
     require_same_matter(params, dmo, f"{table}:{simulation}")
     catalogue = catalogue_of(config, root, simulation)
     halos = halos_of(catalogue, dmo)
@@ -65,7 +68,7 @@ def project_alone(
         context=context_pyramid(values[:, 0], data.context_factors),
         halos=halos,
         attrs={
-            **parameter_attrs(params, config.path("ranges", root, simulation)),
+            **range_attrs(params, ranges),
             f"mass_particles_{CONDITION.name}": result.mass_particles_msunh,
             f"mass_map_{CONDITION.name}": result.mass_map_msunh,
             **facts_of_box(dmo, data, omega_b),

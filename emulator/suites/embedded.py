@@ -49,7 +49,8 @@ class Embedded(Pairs):
     def snapshot_bytes(self) -> float:
         """Disk of all snapshots."""
         outcomes = sum(len(members) for members in self.runs.values())
-        return float(self.config.dmo_bytes * len(self.runs) + self.config.hydro_bytes * outcomes)
+        snapshots = len(self.runs) * len(self.config.redshifts)
+        return float(self.config.dmo_bytes * snapshots + self.config.hydro_bytes * outcomes)
 
     def particles(self) -> float:
         """Particles of a pair."""

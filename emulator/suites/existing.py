@@ -31,6 +31,8 @@ class ExistingSuite(Suite):
 
     def _label(self, simulation: str, table_of: Callable[[Path], ParameterTable]) -> str:
         """Label of the phases of a simulation; equal labels are equal phases."""
+        # outputs of one simulation have its phases
+        simulation, _ = self.config.output_of(simulation)
         given = self.config.phases_of(simulation)
         if given is not None:
             return f"phases {given}"

@@ -24,6 +24,7 @@ from emulator.readers.headers import LENGTHS, MASSES, FileUnit, scale
 from emulator.readers.snapshots import DARK_MATTER, Snapshot, open_snapshot
 from emulator.suites.dmo_maps import catalogue_of, halos_of
 from emulator.suites.findings import Inspection
+from emulator.suites.outputs import require_stated_redshift
 from emulator.suites.particles import inspect_dmo, inspect_hydro
 from emulator.suites.table_checks import inspect_parameters
 from emulator.units import CRITICAL_DENSITY
@@ -45,18 +46,18 @@ def inspect_pair(
 
 
 def require_properties(hydro: Snapshot, field: Field) -> None:
-    """Check that particles have the property whose mean a field is, on one particle of each part.
+    """Check that particles have the property that a field is made of, on one particle of each part.
 
     Raises
     ------
     DataError
         A property that is missing, or is none.
     """
-    if field.mean_of is None:
+    if field.adds_up:
         return
     for part in parts_for(field, parts_by_kind(hydro, wind="gas", black_holes="ignore")):
         first, _ = part.split_at(1)
-        for _ in read_blocks(first, 1, mean_of=field.mean_of):
+        for _ in read_blocks(first, 1, mean_of=field.mean_of, sum_of=field.sum_of):
             pass
 
 
@@ -78,6 +79,8 @@ def _inspect_snapshots(
             found.facts[name] = _snapshot_facts(snapshot)
     if dmo is None:
         return hydro
+    stated = partial(require_stated_redshift, config, found.simulation, dmo)
+    found.attempt("redshift", stated)
     mass = found.facts["dmo"]["dark_matter_msunh"]
     if mass is not None:
         found.attempt("density", partial(require_mean_density, dmo, mass))

@@ -28,10 +28,11 @@ from emulator.projection.twins import (
     require_same_phases,
 )
 from emulator.readers.parameter_table import read_table
-from emulator.readers.parameters import parameter_attrs, parameters_of
+from emulator.readers.parameters import range_attrs
 from emulator.readers.snapshots import DARK_MATTER, Snapshot, open_snapshot
 from emulator.suites.dmo_maps import catalogue_of, facts_of_box, halos_of, require_whole
 from emulator.suites.full_maps import FullMaps, below
+from emulator.suites.outputs import output_parameters, output_ranges, require_stated_redshift
 
 PROBE_PARTICLES = 2_000_000
 
@@ -70,6 +71,7 @@ def project_pair(
     black_holes = getattr(config, "black_holes", "ignore")
     pair = _open(config, root, simulation, redraw)
     dmo, hydro, _ = pair
+    require_stated_redshift(config, simulation, dmo)
     omega_b = require_pair(dmo, hydro)
     attrs: dict[str, Any] = _parameters(config, root, simulation, dmo, hydro)
     catalogue = catalogue_of(config, root, simulation)
@@ -168,7 +170,8 @@ def _parameters(
     config: Any, root: Path, simulation: str, dmo: Snapshot, hydro: Snapshot
 ) -> dict[str, str]:
     table = config.path("parameters", root, simulation)
-    params = parameters_of(read_table(table, config.parameter_names), simulation)
+    params = output_parameters(config, read_table(table, config.parameter_names), simulation)
     require_same_matter(params, dmo, f"{table}:{simulation}")
     require_same_parameters(params, hydro, f"{table}:{simulation}")
-    return parameter_attrs(params, config.path("ranges", root, simulation))
+    ranges = output_ranges(config, params, config.path("ranges", root, simulation))
+    return range_attrs(params, ranges)

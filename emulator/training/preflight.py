@@ -6,6 +6,7 @@ from functools import partial
 import torch
 
 from emulator.config import ExperimentConfig, TrainingConfig
+from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.data.cutouts import sides_of
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import Maps
@@ -19,6 +20,7 @@ from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective, interface_for
 from emulator.model.card import ArrayGrid, Grid
 from emulator.model.normalisation import Normalisation
+from emulator.model.redshift import require_own_redshift
 from emulator.networks.backbone import Backbone
 from emulator.networks.summary import Summary, blank_inputs, summarise
 from emulator.training.loaders import unseen_windows
@@ -80,17 +82,30 @@ def require_windows(config: ExperimentConfig, maps: Sequence[Maps]) -> None:
         )
 
 
-def common_grid(maps: Sequence[Maps], window: int | tuple[int, int]) -> Grid | ArrayGrid:
-    """Geometry of the windows; maps that disagree are a :class:`DataError`."""
+def common_grid(
+    maps: Sequence[Maps], window: int | tuple[int, int], params: Sequence[str] = ()
+) -> Grid | ArrayGrid:
+    """Geometry of the windows, and their redshift unless it is one of the parameters.
+
+    Raises
+    ------
+    DataError
+        Maps that disagree, or whose redshift is not the parameter of that name.
+    """
     first = maps[0]
     if not first.domain.is_matter:
         return _grid_of_arrays(maps, sides_of(window))
-    for name in ("pixel_mpch", "depth_mpch", "redshift"):
+    is_told = REDSHIFT in params
+    for each in maps if is_told else ():
+        require_own_redshift(each.attrs, each.params, str(each.path))
+    for name in ("pixel_mpch", "depth_mpch", *(() if is_told else ("redshift",))):
         for other in maps[1:]:
             if abs(float(other.attrs[name]) - float(first.attrs[name])) > 1e-6:
                 raise DataError(
                     other.path, f"{name} = {first.attrs[name]} as in {first.path}",
-                    str(other.attrs[name]), "One model has one grid.",
+                    str(other.attrs[name]),
+                    "One model has one grid." if name != REDSHIFT else
+                    "One model has one redshift, unless model.params has it as a parameter.",
                 )  # fmt: skip
     kernels = {str(each.attrs["deposit"]) for each in maps if "deposit" in each.attrs}
     if len(kernels) > 1:
@@ -103,7 +118,7 @@ def common_grid(maps: Sequence[Maps], window: int | tuple[int, int]) -> Grid | A
         pixel_mpch=float(attrs["pixel_mpch"]),
         window=sides_of(window)[0],
         depth_mpch=float(attrs["depth_mpch"]),
-        redshift=float(attrs["redshift"]),
+        redshift=None if is_told else float(attrs["redshift"]),
         deposit=kernels.pop() if kernels else None,
     )
 

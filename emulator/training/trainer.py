@@ -122,7 +122,8 @@ def train(
         [read_maps(maps_file(maps_dir, name), lazy=lazy) for name in splits[split]]
         for split in ("train", "validation")
     )
-    grid = common_grid([*training, *validation], config.data.window_shape)
+    window, params = config.data.window_shape, config.model.params
+    grid = common_grid([*training, *validation], window, params)
     require_windows(config, training)
 
     torch.manual_seed(seed)

@@ -91,10 +91,12 @@ def evaluate(
     rows: list[xr.Dataset] = []
     responses: list[xr.Dataset] = []
     firsts: dict[str, xr.Dataset] = {}
+    redshifts: set[object] = set()
     for path in paths:
         if path != paths[0]:
             ensemble = _read_held_out(path, splits)
             _require_alike(ensemble, first, path)
+        redshifts.add(ensemble.attrs.get("redshift"))
         kind = str(ensemble.attrs.get("response_set", ""))
         require_same_draws(
             ensemble, firsts.setdefault(kind, ensemble.isel(y=[0], x=[0])), path, windows=bool(kind)
@@ -106,8 +108,11 @@ def evaluate(
     stats = join_statistics(rows, responses)
     summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
-    domain = domain_of(first.attrs, paths[0])
-    return _describe(in_words_of(metrics, domain), first.attrs, fields, config)
+    domain, attrs = domain_of(first.attrs, paths[0]), dict(first.attrs)
+    if len(redshifts) > 1:
+        # of a model that is told it, numbers are of all redshifts together
+        attrs.pop("redshift", None)
+    return _describe(in_words_of(metrics, domain), attrs, fields, config)
 
 
 def _window(ensemble: xr.Dataset) -> tuple[int, int]:

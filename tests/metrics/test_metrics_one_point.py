@@ -41,9 +41,9 @@ def test_mass_ratio_of_sums_and_units():
     assert np.isnan(one_point.mass_ratio(mean, 0 * mean)).all()
 
 
-def test_the_edges_are_quarters_of_a_dex_from_four_to_sixteen():
+def test_the_edges_are_quarters_of_a_dex_either_side_of_one():
     edges = one_point.LOG_MASS_EDGES
-    assert (edges[0], edges[-1], len(edges)) == (4.0, 16.0, 49)
+    assert (edges[0], edges[-1], len(edges)) == (-16.0, 16.0, 129)
     assert np.diff(edges) == pytest.approx(0.25)
 
 

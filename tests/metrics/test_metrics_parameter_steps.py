@@ -80,3 +80,13 @@ def test_few_windows_need_more_sigma_for_the_same_probability():
         tail = stats.t.sf(significant(n_windows), n_windows - 1)
         assert tail == pytest.approx(stats.norm.sf(3.0), rel=1e-6)
     assert significant(16) > 3.5
+
+
+def test_of_several_redshifts_the_lowest_answers_for_the_other_parameters():
+    """The fiducial and two steps of each of two parameters, at z = 0 and 1."""
+    steps = [(0.5, 0.5), (0.0, 0.5), (1.0, 0.5), (0.5, 0.2), (0.5, 0.8)]
+    places = np.array([(*step, redshift) for redshift in (0.0, 1.0) for step in steps])
+    first, second, redshift = step_weights(places)
+    np.testing.assert_allclose(first, [0, -1, 1, *[0] * 7], atol=1e-12)
+    np.testing.assert_allclose(second, [0, 0, 0, -1 / 0.6, 1 / 0.6, *[0] * 5], atol=1e-12)
+    np.testing.assert_allclose(redshift, [-1, *[0] * 4, 1, *[0] * 4], atol=1e-12)

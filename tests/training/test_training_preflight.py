@@ -29,7 +29,7 @@ from emulator.training.preflight import (
     require_windows,
 )
 from emulator.training.state import SIGNALS
-from emulator.training.trainer import _notice
+from emulator.training.trainer import _origin
 
 
 def parse(**sections):
@@ -188,9 +188,11 @@ def test_a_state_belongs_to_all_that_decides_a_weight(normalisation):
     assert key(splits={**SPLITS, "test": []}) == key()
 
 
-def test_notices_of_the_maps_are_kept_once_each(maps):
-    def noticed(text):
-        return dataclasses.replace(maps[0], attrs=dict(maps[0].attrs) | {"notice": text})
+def test_suites_and_notices_of_the_maps_are_kept_once_each(maps):
+    def said(text, suite="S"):
+        return dataclasses.replace(maps[0], attrs={"suite": suite, "notice": text})
 
-    assert _notice(maps) == {}
-    assert _notice([noticed("b"), noticed("a"), noticed("b"), maps[0]]) == {"notice": "a; b"}
+    silent = dataclasses.replace(maps[0], attrs={})
+    assert set(_origin([silent])) <= {"commit"}
+    found = _origin([said("b"), said("a"), said("b", "R"), silent])
+    assert (found["suite"], found["notice"]) == ("R; S", "a; b")

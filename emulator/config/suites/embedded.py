@@ -15,8 +15,18 @@ from pydantic import (
 from emulator.config.places import raw_folder
 from emulator.config.section import Section
 from emulator.config.suites.headers import HeaderFacts
-from emulator.config.suites.layout import INPUTS, Layout
+from emulator.config.suites.layout import INPUTS, SNAPSHOT, Layout
+from emulator.config.suites.redshifts import (
+    at_redshifts,
+    label_of,
+    output_of,
+    require_distinct,
+    require_own_files,
+)
 from emulator.fields import Field as FieldRow
+
+THERMAL = ("temperature", "compton_y", "InternalEnergy", "ElectronAbundance")
+"""Properties of gas that fields can be made of, with ``thermodynamics``."""
 
 
 class DesignConfig(Section):
@@ -52,6 +62,12 @@ class EmbeddedSuite(Section):
     a_start: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         0.05, description="scale factor of the 2LPT start"
     )
+    redshifts: tuple[NonNegativeFloat, ...] = Field(
+        (0.0,),
+        min_length=1,
+        description="redshifts of which each run has a snapshot; several: simulations have one a "
+        "redshift (CV_0_z0, CV_0_z0p5), and redshift is a parameter",
+    )
     seed: NonNegativeInt = Field(0, description="seed of phases, design and baryons")
     environment_strength: NonNegativeFloat = Field(
         0.2, description="dependence of halo gas on the surroundings; 0 removes it [dex]"
@@ -64,6 +80,11 @@ class EmbeddedSuite(Section):
     diffuse_strength: NonNegativeFloat = Field(
         1.0, description="how strongly gas outside halos is stirred; 0 removes it"
     )
+    thermodynamics: bool = Field(
+        False,
+        description="also write internal energy and electrons of gas, a polytropic surrogate, from "
+        "which fields such as gas_temperature and compton_y are made",
+    )
     design: DesignConfig = DesignConfig()
     layout: Layout = Layout()
 
@@ -72,6 +93,18 @@ class EmbeddedSuite(Section):
         if self.mesh < self.n_particles:
             raise ValueError(
                 f"mesh ({self.mesh}) must be at least n_particles ({self.n_particles})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _redshifts_are_reached(self) -> "EmbeddedSuite":
+        require_distinct(self.redshifts)
+        require_own_files(self.layout.of_redshifts(), self.redshifts)
+        first = 1.0 / self.a_start - 1.0
+        early = [z for z in self.redshifts if not z < first]
+        if early:
+            raise ValueError(
+                f"redshifts: expected less than {first:g}, where runs start (a_start), got {early}"
             )
         return self
 
@@ -101,8 +134,8 @@ class EmbeddedSuite(Section):
 
     @property
     def hydro_bytes(self) -> int:
-        """Disk that a hydro outcome takes: 32 bytes a dark-matter particle."""
-        return 32 * self.n_particles**3
+        """Disk that a hydro outcome takes: 32 bytes a dark-matter particle, and 8 of its heat."""
+        return (40 if self.thermodynamics else 32) * self.n_particles**3
 
     @property
     def header(self) -> HeaderFacts:
@@ -123,8 +156,27 @@ class EmbeddedSuite(Section):
         """Names of all simulations."""
         return tuple(name for members in self.runs().values() for name in members)
 
+    @property
+    def stated_redshifts(self) -> tuple[float, ...]:
+        """Redshifts of which each simulation has a snapshot."""
+        return self.redshifts
+
+    def output_of(self, simulation: str) -> tuple[str, float | None]:
+        """The simulation that an output is of, and its redshift."""
+        return output_of(simulation, self.redshifts)
+
+    def name_at(self, simulation: str, redshift: float) -> str:
+        """Name of the output of a simulation at a redshift."""
+        names = dict(zip(self.redshifts, at_redshifts((simulation,), self.redshifts), strict=True))
+        return names[redshift]
+
     def runs(self) -> dict[str, tuple[str, ...]]:
-        """Map each N-body run to the simulations that share its phases.
+        """Map each N-body run to the simulations that share its phases, by redshift."""
+        runs = self.designed_runs()
+        return {run: at_redshifts(names, self.redshifts) for run, names in runs.items()}
+
+    def designed_runs(self) -> dict[str, tuple[str, ...]]:
+        """Map each N-body run to its simulations, whatever the redshifts.
 
         SB run ``j`` holds ``SB_{j*p} ... SB_{j*p+p-1}`` with ``p = sb_per_run``; CV run ``j`` holds
         ``CV_j`` and its re-drawn baryons ``BE_{j*d} ... BE_{j*d+d-1}`` with ``d = be_draws``. The
@@ -150,8 +202,15 @@ class EmbeddedSuite(Section):
 
     def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
         """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
+        base, redshift = self.output_of(simulation)
         return self.layout.path(
-            kind, root, suite=self.name, box=self.box, simulation=simulation, redraw=redraw
+            kind,
+            root,
+            suite=self.name,
+            box=self.box,
+            simulation=base,
+            redraw=redraw,
+            snapshot=label_of(redshift) if redshift else SNAPSHOT,
         )
 
     def inputs(self, root: str | Path, simulation: str) -> list[Path]:
@@ -163,7 +222,17 @@ class EmbeddedSuite(Section):
         return raw_folder(name)
 
     def lacks(self, field: FieldRow) -> str | None:
-        """Why a field cannot be made from its particles, if it cannot: they have masses only."""
-        if field.adds_up and "black_holes" not in field.particles:
+        """Why a field cannot be made from its particles, if it cannot: most have masses only."""
+        if "black_holes" in field.particles:
+            return "the embedded suite makes dark matter, gas and stars, no black holes"
+        made = field.mean_of or field.sum_of
+        if made is None:
             return None
-        return "the embedded suite makes masses of dark matter, gas and stars, nothing else"
+        if made not in THERMAL or field.particles != ("gas",):
+            return (
+                "the embedded suite makes masses of dark matter, gas and stars and, of gas alone, "
+                f"{', '.join(THERMAL)}; nothing else"
+            )
+        if not self.thermodynamics:
+            return f"{made} of gas is written only with suite.thermodynamics: true"
+        return None

@@ -50,7 +50,7 @@ class ExistingSuite(Section):
 
     @model_validator(mode="after")
     def _sets_exist(self) -> "ExistingSuite":
-        known = {*self.sets, *self.simulations()}
+        known = {*self.sets, *(name for names in self._members().values() for name in names)}
         named = [*self.redraw_sets, *(self.phases if isinstance(self.phases, dict) else ())]
         unknown = [name for name in named if name not in known]
         if unknown:
@@ -65,6 +65,15 @@ class ExistingSuite(Section):
     def simulations(self) -> tuple[str, ...]:
         """Names of all simulations."""
         return tuple(name for members in self._members().values() for name in members)
+
+    def output_of(self, simulation: str) -> tuple[str, float | None]:
+        """The simulation that an output is of, and its redshift; None where none is stated."""
+        return simulation, None
+
+    @property
+    def stated_redshifts(self) -> tuple[float, ...]:
+        """Redshifts of which each simulation has an output, as far as they are stated."""
+        return ()
 
     def phases_of(self, simulation: str) -> str | None:
         """Label that the config gives to the phases of a simulation, if it does."""

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 from emulator.config.section import FilePath, Section
 
-PLACEHOLDERS = ("suite", "box", "set", "simulation", "number", "redraw")
+PLACEHOLDERS = ("suite", "box", "set", "simulation", "number", "redraw", "snapshot")
 
 
 def _known_placeholders(template: str) -> str:
@@ -25,6 +25,12 @@ def _known_placeholders(template: str) -> str:
 TemplatePath = Annotated[FilePath, AfterValidator(_known_placeholders)]
 """Template of a path, with placeholders in braces."""
 
+SNAPSHOT = "090"
+"""What ``{snapshot}`` stands for unless a suite says it: z = 0 in CAMELS."""
+
+OF_A_REDSHIFT = ("dmo_snapshot", "hydro_snapshot", "redrawn_snapshot", "dmo_catalogue")
+"""Files of a layout that each redshift has its own of."""
+
 INPUTS = ("dmo_snapshot", "hydro_snapshot", "dmo_catalogue", "parameters", "ranges")
 """Files of a layout that the projection of one simulation reads."""
 
@@ -33,22 +39,25 @@ class Layout(Section):
     """Where the files of one simulation lie below the suite's root (CAMELS folders).
 
     Placeholders: ``{suite}``, ``{box}``, ``{set}``, ``{simulation}``, ``{number}`` (what follows
-    the last underscore of the simulation's name); ``{redraw}`` counts the draws of
-    ``emulator simulate --redraw-baryons``. A snapshot or catalogue in several files
-    ``name.0.hdf5, name.1.hdf5, ...`` is given as ``name.hdf5``. A template that starts with ``./``
-    is relative to the working directory instead: ``./data/parameters/camels_6.csv``.
+    the last underscore of the simulation's name), ``{snapshot}`` (what the suite calls the output
+    of a redshift); ``{redraw}`` counts the draws of ``emulator simulate --redraw-baryons``. A
+    snapshot or catalogue in several files ``name.0.hdf5, name.1.hdf5, ...`` is given as
+    ``name.hdf5``. A template that starts with ``./`` is relative to the working directory instead:
+    ``./data/parameters/camels_6.csv``.
 
     ``hydro_snapshot: null`` is a suite of dark-matter-only runs: targets to be painted, from which
     nothing is learned. ``dmo_catalogue: null``: no halos.
     """
 
-    dmo_snapshot: TemplatePath = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_090.hdf5"
-    hydro_snapshot: TemplatePath | None = "Sims/{suite}/{box}/{set}/{simulation}/snapshot_090.hdf5"
+    dmo_snapshot: TemplatePath = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_{snapshot}.hdf5"
+    hydro_snapshot: TemplatePath | None = (
+        "Sims/{suite}/{box}/{set}/{simulation}/snapshot_{snapshot}.hdf5"
+    )
     redrawn_snapshot: TemplatePath = (
-        "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_090.hdf5"
+        "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_{snapshot}.hdf5"
     )
     dmo_catalogue: TemplatePath | None = (
-        "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_090.hdf5"
+        "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_{snapshot}.hdf5"
     )
     parameters: TemplatePath = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
     ranges: TemplatePath = "Parameters/{suite}/Info_{suite}_{box}.csv"
@@ -67,11 +76,22 @@ class Layout(Section):
         box: str,
         simulation: str,
         redraw: int = 0,
+        snapshot: str = SNAPSHOT,
     ) -> Path:
         """Path of one file (a field of this class) of one simulation below ``root``."""
         return template_path(
-            getattr(self, kind), root, simulation, suite=suite, box=box, redraw=redraw
+            getattr(self, kind),
+            root,
+            simulation,
+            suite=suite,
+            box=box,
+            redraw=redraw,
+            snapshot=snapshot,
         )
+
+    def of_redshifts(self) -> dict[str, str | None]:
+        """Templates that each redshift must have its own file of."""
+        return {kind: getattr(self, kind) for kind in OF_A_REDSHIFT}
 
 
 def template_path(template: str, root: str | Path, simulation: str, **facts: object) -> Path:

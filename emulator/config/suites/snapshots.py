@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from emulator.config.suites.existing import ExistingSuite
 from emulator.config.suites.headers import HeaderFacts
-from emulator.config.suites.layout import INPUTS, Layout
+from emulator.config.suites.layout import INPUTS, SNAPSHOT, Layout
+from emulator.config.suites.redshifts import (
+    at_redshifts,
+    output_of,
+    require_distinct,
+    require_own_files,
+)
 from emulator.fields import Field as FieldRow
 
 
@@ -18,6 +24,11 @@ class SnapshotsSuite(ExistingSuite):
     box: str = Field("", description="name of the box folder, {box} in the layout")
     layout: Layout = Layout()
     header: HeaderFacts = HeaderFacts()
+    redshifts: dict[NonNegativeFloat, str] = Field(
+        {},
+        description="redshift -> what {snapshot} in the layout stands for: 0.5: '074'. Several: "
+        "simulations have one output a redshift (CV_0_z0, CV_0_z0p5), and redshift is a parameter",
+    )
     black_holes: Literal["ignore", "stars"] = Field(
         "ignore", description="stars: the mass of PartType5 counts as stars"
     )
@@ -25,10 +36,42 @@ class SnapshotsSuite(ExistingSuite):
         "gas", description="what AREPO's wind particles (stored with the stars) count as"
     )
 
+    @model_validator(mode="after")
+    def _redshifts_have_files(self) -> "SnapshotsSuite":
+        require_distinct(self.stated_redshifts)
+        templates = self.layout.of_redshifts() | {"redrawn_snapshot": None}
+        require_own_files(templates, self.stated_redshifts)
+        if self.redshifts and self.header.redshift is not None:
+            raise ValueError(
+                "redshifts and header.redshift both say when snapshots are of: expected one of the "
+                "two, got both"
+            )
+        return self
+
+    @property
+    def stated_redshifts(self) -> tuple[float, ...]:
+        """Redshifts of which each simulation has an output, as far as they are stated."""
+        return tuple(self.redshifts)
+
+    def output_of(self, simulation: str) -> tuple[str, float | None]:
+        """The simulation that an output is of, and its redshift; None where none is stated."""
+        return output_of(simulation, self.stated_redshifts)
+
+    def simulations(self) -> tuple[str, ...]:
+        """Names of all simulations, by redshift."""
+        return at_redshifts(super().simulations(), self.stated_redshifts)
+
     def path(self, kind: str, root: str | Path, simulation: str, redraw: int = 0) -> Path:
         """Path of one file (a field of :class:`Layout`) of one simulation below ``root``."""
+        base, redshift = self.output_of(simulation)
         return self.layout.path(
-            kind, root, suite=self.name, box=self.box, simulation=simulation, redraw=redraw
+            kind,
+            root,
+            suite=self.name,
+            box=self.box,
+            simulation=base,
+            redraw=redraw,
+            snapshot=SNAPSHOT if redshift is None else self.redshifts[redshift],
         )
 
     def inputs(self, root: str | Path, simulation: str) -> list[Path]:

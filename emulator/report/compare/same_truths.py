@@ -19,6 +19,9 @@ from emulator.io import DataError
 RTOL = 1.0e-6
 """Sums of the same pixels on another machine differ by less."""
 
+DEFINITION = {"unit", "run", "particles", "mean_of", "sum_of", "signed"}
+"""What a field is, by keys of its row."""
+
 GEOMETRY = ("pixel_mpch", "box_size_mpch", "depth_mpch", "redshift", "pixel")
 
 TRUTHS = {
@@ -106,7 +109,7 @@ def _require_same_fields(
         )  # fmt: skip
     tables = [
         {
-            field.name: field.model_dump(include={"unit", "run", "particles", "mean_of", "signed"})
+            field.name: field.model_dump(include=DEFINITION)
             for field in load_fields(each.attrs, expected, where)
         }
         for each in (reference, metrics)

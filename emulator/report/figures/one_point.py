@@ -4,6 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from emulator.report.figures import style
+from emulator.units import Unit
 
 
 def plot_one_point(metrics: xr.Dataset) -> Figure:
@@ -22,7 +23,9 @@ def plot_one_point(metrics: xr.Dataset) -> Figure:
             inside = x[used.values]
             ax.set_xlim(inside[0] - 0.25, inside[-1] + 0.25)
         ax.set_title(known[str(name)].label)
-        ax.set_xlabel(f"log10 of {known[str(name)].unit}")
+        field = known[str(name)]
+        has_unit = field.unit != Unit.DIMENSIONLESS
+        ax.set_xlabel(f"log10 of {field.unit if has_unit else field.label}")
     axes[0, 0].set_ylabel("share of pixels per dex")
     axes[0, 0].legend()
     return figure

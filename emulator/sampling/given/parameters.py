@@ -7,7 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from emulator.io import EmulatorError
+from emulator.model.card import ModelCard
 from emulator.model.normalisation import Normalisation
+from emulator.model.redshift import with_redshift
 from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.quantities import HUBBLE, dimensionless
 
@@ -85,6 +87,29 @@ def params_of_maps(own: Mapping[str, float] | None, names: Sequence[str]) -> dic
             "pass params="
         )
     return {name: float(own[name]) for name in names}
+
+
+def params_beside(own: Mapping[str, float] | None, params: Any, card: ModelCard, where: str) -> Any:
+    """Parameters of a map: those that are given, or its own; the redshift is its own in any case.
+
+    Parameters
+    ----------
+    own
+        What the map says; None: nothing.
+    params
+        What is given; None: nothing.
+    card
+        Of the model.
+    where
+        The map, for messages.
+
+    Raises
+    ------
+    EmulatorError
+        Neither says what the model is conditioned on, or they say different redshifts.
+    """
+    given = params_of_maps(own, list(card.normalisation.params)) if params is None else params
+    return with_redshift(given, own, card.matter_grid, where)
 
 
 def check_range(table: np.ndarray, normalisation: Normalisation, policy: Policy) -> None:

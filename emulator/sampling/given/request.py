@@ -10,6 +10,7 @@ import numpy as np
 
 from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
+from emulator.model.redshift import require_told_redshift
 from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.centres import Centres, as_pairs, centres_at, pixel_centres
 from emulator.sampling.given.parameters import hubble_of, parameter_rows
@@ -57,6 +58,8 @@ def read_given(
     """
     rows = parameter_rows(params, list(card.normalisation.params))
     hubble = hubble_of(rows, list(card.normalisation.params))
+    attrs = getattr(condition, "attrs", {})
+    require_told_redshift(attrs, list(card.normalisation.params), rows, "condition")
     if hasattr(condition, "data_vars"):
         require_same_grid(condition.attrs, card.matter_grid, "condition")
         large_scale = _variable(condition, "large_scale") if large_scale is None else large_scale

@@ -10,6 +10,7 @@ import numpy as np
 from emulator.fields import CONDITION
 from emulator.io import DataError, is_file, open_store
 from emulator.model.card import Grid
+from emulator.model.redshift import said_redshift
 from emulator.sampling.grids import require_same_grid
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def map_of(
             found = _choose(found, name, label, where)
         elif name == "projection" and projection is not None:
             raise DataError(f"{where}:projection", repr(projection), "one map without a label")
-    return _plane(found, where), _params(attrs, where), periodic
+    own = said_redshift(_params(attrs, where), attrs, grid, where)
+    return _plane(found, where), own, periodic
 
 
 def _variable(dataset: "xr.Dataset", where: str) -> "xr.DataArray":

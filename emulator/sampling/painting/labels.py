@@ -11,6 +11,7 @@ from emulator.fields import dump_fields, shared_unit
 from emulator.metadata import provenance
 from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
+from emulator.model.redshift import common_redshift
 from emulator.sampling.painting.box import Box
 from emulator.sampling.painting.budget import add_budget
 from emulator.sampling.painting.noise import CELLS_VERSION
@@ -89,6 +90,7 @@ def label_box(
         attrs={
             "Conventions": "CF-1.11",
             **card.grid.attributes(),
+            **common_redshift(card, box.condition.params),
             "fields": dump_fields(fields),
             "sampling": json.dumps(
                 options.model_dump(mode="json") | {"seed": seed, "n_members": len(members)}

@@ -12,7 +12,7 @@ from emulator.sampling.cf import describe
 from emulator.sampling.condition_score import check_conditions
 from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.options import as_sampling
-from emulator.sampling.given.parameters import params_of_maps
+from emulator.sampling.given.parameters import params_beside
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box, Periodic, prepare_box
 from emulator.sampling.painting.budget import without_budget
@@ -84,8 +84,7 @@ class Painter:
         if isinstance(source, np.ndarray):
             source = plain_array(source, "map")
         field, own, says_periodic = read_source(source, card.matter_grid, projection)
-        if params is None:
-            params = params_of_maps(own, list(card.normalisation.params))
+        params = params_beside(own, params, card, str(getattr(source, "name", "map")))
         if periodic is None:
             periodic = says_periodic
         self.model, self.seed, self.field = model, seed, field

@@ -17,6 +17,7 @@ from emulator.config import (
     maps_folder,
     read_trained,
 )
+from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.io import DataError, open_arrays
 from emulator.sampling.painting.labelled import open_labelled
 from emulator.suites.base import Suite
@@ -131,9 +132,10 @@ class Painting:
         from emulator.projection.pair import projection_labels
         from emulator.readers.snapshots import open_snapshot
 
-        box = open_snapshot(path).header.box_size_mpch
-        pixel, depth = self._grid()
-        return {}, projection_labels(max(1, round(box / depth))), round(box / pixel)
+        header = open_snapshot(path).header
+        box, (pixel, depth) = header.box_size_mpch, self._grid()
+        own = {REDSHIFT: header.redshift} if REDSHIFT in self.params else {}
+        return own, projection_labels(max(1, round(box / depth))), round(box / pixel)
 
     def _look_at_maps(self, path: Path) -> tuple[Mapping[str, float], tuple[str, ...], int]:
         from emulator.data.maps import read_maps
@@ -173,13 +175,13 @@ class Painting:
     def _of_table(self, simulation: str) -> Mapping[str, float] | None:
         """Parameters of a simulation; None where its table is still to be written."""
         from emulator.readers.parameter_table import read_table
-        from emulator.readers.parameters import parameters_of
+        from emulator.suites.outputs import output_parameters
 
         config = self.config.suite
         path = config.path("parameters", self.suite.root, simulation)
         if self.suite.is_simulated and not path.is_file():
             return None
-        return parameters_of(read_table(path, config.parameter_names), simulation)
+        return output_parameters(config, read_table(path, config.parameter_names), simulation)
 
     def _parameters(
         self, own: Mapping[str, float] | None, given: Mapping[str, float], key: str, where: str

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from emulator.config.suites.redshifts import PARAMETER
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError
 from emulator.model.card import Grid
+from emulator.model.redshift import with_redshift
 from emulator.progress import Progress
 from emulator.sampling.grids import require_same_grid
 from emulator.sampling.painting.budget import without_budget
@@ -64,10 +66,12 @@ def read_slabs(
     if isinstance(source, str | Path):
         path = Path(source)
         if path.suffix == ".hdf5":
+            from emulator.readers.snapshots import open_snapshot
             from emulator.sampling.painting.snapshot import project_slabs
 
             labels, maps = project_slabs(path, grid, axis, drop_remainder=drop_remainder)
-            return Slabs(maps, labels, None)
+            own = {PARAMETER: open_snapshot(path).header.redshift}
+            return Slabs(maps, labels, own if grid.redshift is None else None)
         if path.suffix == ".h5":
             held = read_maps(path, lazy=True).projections
             labels = _along(held, axis, str(path))
@@ -125,6 +129,7 @@ class SlabPainter:
         )
         if params is None and own is not None:
             params = {k: v for k, v in own.items() if k in model.card.normalisation.params}
+        params = with_redshift(params, own, model.card.matter_grid, "slabs")
         if options.get("periodic") is None:
             said = getattr(source, "attrs", {}).get("periodic", True)
             options["periodic"] = bool(np.all(said))

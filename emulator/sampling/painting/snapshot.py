@@ -22,7 +22,14 @@ _DROP = "Pass drop_remainder=True (--drop-remainder) to leave out the end of the
 
 
 def project_snapshot(path: Path, grid: Grid, projection: str | None = None) -> np.ndarray:
-    """Map of the dark matter, ``(y, x)`` float32 [Msun/h per pixel].
+    """Map of the dark matter, ``(y, x)``; see :func:`project_snapshot_at`."""
+    return project_snapshot_at(path, grid, projection)[0]
+
+
+def project_snapshot_at(
+    path: Path, grid: Grid, projection: str | None = None
+) -> tuple[np.ndarray, float]:
+    """Map of the dark matter, ``(y, x)`` float32 [Msun/h per pixel], and its redshift.
 
     Parameters
     ----------
@@ -48,7 +55,7 @@ def project_snapshot(path: Path, grid: Grid, projection: str | None = None) -> n
     if label not in labels:
         raise DataError(f"{where}:projection", repr(label), f"only {', '.join(labels)}")
     field: np.ndarray = _project(snapshot, where, grid, kernel, slabs)[labels.index(label)]
-    return field
+    return field, snapshot.header.redshift
 
 
 def project_slabs(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from emulator.config.suites.redshifts import PARAMETER
 from emulator.data.maps import read_maps
 from emulator.fields import CONDITION
 from emulator.io import DataError
@@ -59,9 +60,10 @@ def read_source(
         path = Path(source)
         if path.suffix == ".hdf5":
             # projection needs packages that a model alone does not
-            from emulator.sampling.painting.snapshot import project_snapshot
+            from emulator.sampling.painting.snapshot import project_snapshot_at
 
-            return Source(project_snapshot(path, grid, projection), None)
+            field, redshift = project_snapshot_at(path, grid, projection)
+            return Source(field, None if grid.redshift is not None else {PARAMETER: redshift})
         if path.suffix == ".h5":
             return _of_maps(path, grid, projection)
         if path.suffix == ".npy":
