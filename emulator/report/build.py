@@ -5,7 +5,7 @@ from pathlib import Path
 from emulator.report.inputs import read_inputs
 from emulator.report.overview import describe_run
 from emulator.report.render import write_page
-from emulator.report.sections import build_sections
+from emulator.report.sections import build_sections, validation_config
 
 
 def build_report(results: Path, output: Path, *, maps_dir: Path) -> None:
@@ -27,4 +27,10 @@ def build_report(results: Path, output: Path, *, maps_dir: Path) -> None:
         If a required file is missing or damaged.
     """
     inputs = read_inputs(Path(results), Path(maps_dir))
-    write_page("report.html.j2", output, **describe_run(inputs), sections=build_sections(inputs))
+    config = validation_config(inputs.metrics)
+    write_page(
+        "report.html.j2",
+        output,
+        **describe_run(inputs, config),
+        sections=build_sections(inputs, config),
+    )

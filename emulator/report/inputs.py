@@ -4,6 +4,7 @@ A missing optional file is not an error: it stays None (or empty) and the page s
 """
 
 import csv
+import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -36,8 +37,18 @@ class Shown:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that the page is made of."""
+    """Everything that the page is made of.
 
+    Attributes
+    ----------
+    name
+        Of the experiment: as its config says, or as its folder is called.
+    hashes
+        SHA-256 of the files that the numbers are from, by name.
+    """
+
+    name: str
+    hashes: dict[str, str]
     metrics: xr.Dataset
     acceptance: dict[str, Any]
     shown: list[Shown]
@@ -78,6 +89,11 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         name: read_json(folder / "model.json", sealed=False) for name, folder in bundles.items()
     }
     return Inputs(
+        name=_read_name(results),
+        hashes={
+            name: hashlib.sha256((results / name).read_bytes()).hexdigest()
+            for name in ("metrics.nc", "acceptance.json")
+        },
         metrics=metrics,
         acceptance=read_json(results / "acceptance.json"),
         shown=shown,
@@ -93,6 +109,11 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         else {},
         suite_facts=_read_suite(results),
     )
+
+
+def _read_name(results: Path) -> str:
+    config = results / "config" / "validate.yaml"
+    return read_config(config).name if config.is_file() else results.resolve().name
 
 
 def _read_suite(results: Path) -> list[tuple[str, str]]:

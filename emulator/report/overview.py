@@ -1,6 +1,7 @@
 """What stands above and below the figures: facts, verdict, provenance."""
 
 import json
+import os
 import platform
 from importlib.metadata import version
 from typing import Any
@@ -10,9 +11,12 @@ import xarray as xr
 
 from emulator.config import set_of
 from emulator.domain import pixel_of
+from emulator.metadata import commit
 from emulator.model.kinds import KINDS
-from emulator.report.bars import bar_threshold, bar_value
+from emulator.report.bars import bar_interval, bar_threshold, bar_value
 from emulator.report.figures.style import fields_of
+from emulator.report.findings import find
+from emulator.report.groups import group_bars
 from emulator.report.inputs import Inputs
 from emulator.report.page import Section, Table
 from emulator.report.text import join
@@ -20,11 +24,23 @@ from emulator.report.text import join
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "scoringrules", "matplotlib")
 
 
-def describe_run(inputs: Inputs) -> dict[str, Any]:
-    """Title, facts and verdict: what stands above the first figure."""
+def describe_run(inputs: Inputs, config: dict[str, Any]) -> dict[str, Any]:
+    """Title, facts, verdict and findings: what stands above the first figure.
+
+    Parameters
+    ----------
+    config
+        Section ``validation`` that the metrics were judged by.
+    """
     table, attrs = inputs.acceptance, inputs.metrics.attrs
     bars = [
-        {**bar, "value": bar_value(bar), "threshold": bar_threshold(bar)} for bar in table["bars"]
+        {
+            **bar,
+            "value": bar_value(bar),
+            "interval": bar_interval(bar),
+            "threshold": bar_threshold(bar),
+        }
+        for bar in table["bars"]
     ]
     missed = [bar["name"] for bar in bars if bar["verdict"] != "met"]
     if missed:
@@ -46,8 +62,9 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
     ]  # fmt: skip
     facts += _responses(inputs.metrics)
     facts += inputs.suite_facts
+    facts.append(("Made from", _made_from(inputs)))
     return {
-        "title": f"Emulator report: {attrs.get('suite', 'suite')}",
+        "title": f"Emulator report: {inputs.name} (suite {attrs.get('suite', 'unknown')})",
         "lead": [
             f"A {_kind_of_model(inputs)} draws the {drawn} {_from_what(inputs)}. This page "
             "compares its draws with simulations that it has not seen."
@@ -56,10 +73,11 @@ def describe_run(inputs: Inputs) -> dict[str, Any]:
         "facts": facts,
         "verdict": verdict,
         "verdict_note": (
-            "A bar is a minimum that was set in the config before the run, not a claim of "
-            "accuracy. " + (f"Missed: {'; '.join(missed)}." if missed else "")
+            "A bar is a minimum that was set in the config before the run, not a claim of accuracy."
         ),
+        "groups": group_bars(bars, inputs.domain),
         "bars": bars,
+        "findings": find(inputs.metrics, config),
     }
 
 
@@ -78,7 +96,9 @@ def _windows(inputs: Inputs) -> str:
 
 
 def _independent(inputs: Inputs) -> str:
-    return "runs with independent phases" if inputs.domain.is_matter else "independent groups"
+    if inputs.domain.is_matter:
+        return "runs; simulations of one run share their initial phases"
+    return "independent groups"
 
 
 def _from_what(inputs: Inputs) -> str:
@@ -106,11 +126,36 @@ def _responses(metrics: xr.Dataset) -> list[tuple[str, str]]:
     return [("Responses", said)]
 
 
+def _made_from(inputs: Inputs) -> str:
+    """Code, numbers and weights, each by the start of its hash."""
+    weights = {str(card.get("weights_sha256", "unknown")) for card in inputs.models.values()}
+    parts = [
+        f"emulator {inputs.metrics.attrs.get('emulator_version', 'unknown')}",
+        f"commit {_short(commit())}" if commit() else "no commit known",
+        *(f"{name} {digest[:12]}" for name, digest in inputs.hashes.items()),
+        *(f"weights {digest[:12]}" for digest in sorted(weights)),
+    ]
+    return ", ".join(parts)
+
+
+def _short(revision: str) -> str:
+    """A commit with twelve digits; what says that files differ stays."""
+    digest, *changed = revision.split("-", 1)
+    return "-".join([digest[:12], *changed])
+
+
 def build_provenance(inputs: Inputs, config: dict[str, Any]) -> Section:
     """Versions, seeds, configs: what it takes to make this page again."""
     attrs, ensemble = inputs.metrics.attrs, inputs.shown[0].ensemble
     rows = [
         ["emulator", str(attrs.get("emulator_version", "unknown"))],
+        ["commit of this page's code", commit() or "unknown"],
+        *([f"sha256 of {name}", digest] for name, digest in inputs.hashes.items()),
+        *(
+            [f"sha256 of the weights, {name}", str(card.get("weights_sha256", "unknown"))]
+            for name, card in inputs.models.items()
+        ),
+        ["host", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"],
         ["Python", platform.python_version()],
         *([name, version(name)] for name in PACKAGES),
         ["seed of ties and climatology", str(attrs["seed"])],

@@ -2,9 +2,13 @@
 
 import base64
 import io
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from matplotlib.figure import Figure
+
+from emulator.report.numbers import data_uri
 
 PNG_DPI = 110
 POINTS_PER_INCH = 72
@@ -12,13 +16,51 @@ POINTS_PER_INCH = 72
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded figure with its alternative text and caption."""
+    """An encoded figure with its alternative text and caption.
+
+    Attributes
+    ----------
+    numbers
+        Address of the CSV of what is drawn; empty: none.
+    number
+        Of the figure on the page; see :func:`numbered`.
+    """
 
     source: str
     alt: str
     caption: str
     min_width: int
     max_width: int
+    numbers: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One field of a viewer: the truth, and all members side by side in one image."""
+
+    label: str
+    truth: str
+    members: str
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Members of one window to step through, each beside the truth.
+
+    Attributes
+    ----------
+    window
+        Which one, in words.
+    n_members
+        Of each strip. Without scripts the first one is seen.
+    """
+
+    strips: list[Strip]
+    n_members: int
+    window: str
+    caption: str
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -28,6 +70,7 @@ class Table:
     header: list[str]
     rows: list[list[str]]
     caption: str
+    number: int = 0
 
 
 @dataclass
@@ -37,7 +80,7 @@ class Section:
     Attributes
     ----------
     runs
-        Of how many independent runs its numbers are; ends every caption. Empty: of none.
+        Of how many runs its numbers are; ends every caption. Empty: of none.
     missing
         Which optional input was not there.
     """
@@ -47,13 +90,32 @@ class Section:
     intro: str = ""
     runs: str = ""
     pictures: list[Picture] = field(default_factory=list)
+    viewers: list[Viewer] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     listings: list[tuple[str, str]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    number: int = 0
 
 
-def encode_figure(figure: Figure, *, alt: str, caption: str, raster: bool = False) -> Picture:
-    """Encode a figure as a data URI: SVG for lines, PNG for images."""
+def numbered(sections: Sequence[Section]) -> list[Section]:
+    """Sections with their numbers and those of their figures and tables, in reading order."""
+    figures, tables = itertools.count(1), itertools.count(1)
+    return [
+        replace(
+            section,
+            number=place,
+            pictures=[replace(each, number=next(figures)) for each in section.pictures],
+            viewers=[replace(each, number=next(figures)) for each in section.viewers],
+            tables=[replace(each, number=next(tables)) for each in section.tables],
+        )
+        for place, section in enumerate(sections, 1)
+    ]
+
+
+def encode_figure(
+    figure: Figure, *, alt: str, caption: str, raster: bool = False, numbers: str = ""
+) -> Picture:
+    """Encode a figure as a data URI: SVG for lines, PNG for images; ``numbers``: its CSV."""
     buffer = io.BytesIO()
     if raster:
         figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
@@ -65,4 +127,5 @@ def encode_figure(figure: Figure, *, alt: str, caption: str, raster: bool = Fals
     # wide screen a small figure is not blown up.
     points = figure.get_figwidth() * POINTS_PER_INCH
     width, limit = round(min(points, 820)), round(1.35 * points)
-    return Picture(f"data:image/{kind};base64,{text}", alt, caption, width, limit)
+    source = f"data:image/{kind};base64,{text}"
+    return Picture(source, alt, caption, width, limit, data_uri(numbers) if numbers else "")

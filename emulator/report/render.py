@@ -6,9 +6,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from emulator.io import write_text
+from emulator.report.page import Section, numbered
 
 
-def write_page(template: str, output: Path, **context: Any) -> None:
+def write_page(template: str, output: Path, *, sections: list[Section], **context: Any) -> None:
     """Fill in a template and write the page; a name that the template lacks is an error."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -17,4 +18,5 @@ def write_page(template: str, output: Path, **context: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    write_text(output, environment.get_template(template).render(**context))
+    page = environment.get_template(template).render(sections=numbered(sections), **context)
+    write_text(output, page)

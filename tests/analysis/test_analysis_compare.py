@@ -279,9 +279,10 @@ def test_seeds_of_one_experiment_show_the_scatter_of_pixels(folders, tmp_path):
 
 def test_the_terminal_shows_all_of_it(comparison):
     text = to_text(comparison)
-    for part in (verdicts(comparison)[0].short[:40], "4 independent runs.", "trained from one seed",
-                 "Response to parameters", "spread-skill, gas", "CRPS of wrong over that of right",
-                 "time of training", "not recorded"):  # fmt: skip
+    for part in (verdicts(comparison)[0].short[:40], "4 simulations of 4 runs.",
+                 "trained from one seed", "Response to parameters", "spread-skill, gas",
+                 "CRPS of wrong over that of right", "time of training",
+                 "not recorded"):  # fmt: skip
         assert part in text
     lines = text.splitlines()
     (spread,) = (line for line in lines if "spread-skill, gas" in line)

@@ -44,7 +44,7 @@ def test_suppression_and_identity_lines(metrics):
     assert line(ax, "truth") == pytest.approx(expected)
     ax = plot_identity(metrics, (2.0, 12.0)).axes[0]
     expected = metrics["correlation_member_member"].sel(estimate="value")[0].values
-    assert line(ax, "member with member") == pytest.approx(expected)
+    assert line(ax, "member with member") == pytest.approx(1.0 - expected)
 
 
 def test_the_same_numbers_give_the_same_bytes(metrics):
@@ -60,7 +60,8 @@ def test_truth_member_and_mean_share_one_scale(ensemble):
     panels = [ax for ax in figure.axes if ax.images]
     window = ensemble.isel(sample=1)
     for row, name in enumerate(ensemble["channel"].values):
-        truth, member, mean = (panels[5 * row + i].images[0] for i in (1, 2, 3))
+        # the condition is drawn once, before the first row
+        truth, member, mean = (panels[4 * row + i].images[0] for i in (1, 2, 3))
         assert truth.norm is member.norm is mean.norm
         field = window["fields"].sel(channel=name)
         floor = truth.norm.vmin

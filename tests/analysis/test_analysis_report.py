@@ -1,5 +1,9 @@
 """The report: self-contained, honest about what is missing, and true to the files it reads."""
 
+import base64
+import csv
+import hashlib
+import io
 import json
 import math
 import re
@@ -10,6 +14,7 @@ import pytest
 from pages import Page, require_self_contained
 
 from emulator.config import SamplingConfig, Setting
+from emulator.domain import Domain
 from emulator.io import DataError, read_dataset, read_json, write_dataset
 from emulator.model.calibration import Calibration, Occupied, Spread
 from emulator.model.found_solver import FoundSolver, Measured
@@ -17,6 +22,7 @@ from emulator.report.build import build_report
 from emulator.report.figures.found_solver import plot_found_solver
 from emulator.report.figures.noise_scale import plot_noise_scale
 from emulator.report.figures.style import fields_of
+from emulator.report.groups import group_bars
 from emulator.report.inputs import read_benchmarks, read_history
 
 
@@ -35,8 +41,9 @@ def test_page_needs_no_network_and_is_small(html):
 
 def test_every_picture_has_an_alternative_text_and_a_caption(html):
     page = Page(html)
-    pictures = page.all("img")
-    assert len(pictures) == len(page.all("figure")) == len(page.all("figcaption")) >= 12
+    pictures, figures = page.all("img"), re.findall("<figure .*?</figure>", html, re.DOTALL)
+    assert len(page.all("figure")) == len(page.all("figcaption")) == len(figures) >= 13
+    assert all("<img" in figure for figure in figures)
     assert all(len(image["alt"]) > 20 for image in pictures)
 
 
@@ -49,7 +56,7 @@ def test_verdicts_come_first_and_are_those_of_the_file(html, results):
     assert text.count("✗ missed") == missed
     assert text.count("✓ met") == table["met"]
     assert all(bar["text"] in text for bar in table["bars"])
-    assert html.index('id="verdict"') < html.index("<figure>")
+    assert html.index('id="verdict"') < html.index("<figure ")
     assert "fabricated fields for tests" in text
 
 
@@ -66,8 +73,8 @@ def test_every_caption_of_measured_numbers_says_of_how_many_runs(html):
             r"<(?:fig)?caption>(.*?)</(?:fig)?caption>", sections[name], re.DOTALL
         )
         assert captions
-        assert all(caption.endswith(" 3 independent runs.") for caption in captions)
-    assert "independent runs" not in sections["training"]
+        assert all(caption.endswith(" 3 simulations of 3 runs.") for caption in captions)
+    assert " runs" not in sections["training"]
 
 
 def test_a_number_by_field_and_class_is_a_table_of_both(html, results):
@@ -80,8 +87,69 @@ def test_a_number_by_field_and_class_is_a_table_of_both(html, results):
     assert [row[0] for row in cells[1:]] == ["dark matter", "gas", "stars"]
     for row, channel in zip(cells[1:], ratio["channel"].values, strict=True):
         values = ratio.sel(channel=channel, estimate="value").values
-        assert [cell.split(" ")[0] for cell in row[1:]] == [f"{value:.2f}" for value in values]
+        assert [float(cell.split(" ")[0]) for cell in row[1:]] == pytest.approx(values, abs=0.005)
     assert "times that of the truth; the worst class" in table
+
+
+def test_the_page_says_whose_it_is_and_from_what(html, results):
+    page = Page(html)
+    assert "Emulator report: results (suite " in page.text  # the folder's name, without a config
+    for name in ("metrics.nc", "acceptance.json"):
+        digest = hashlib.sha256((results[0] / name).read_bytes()).hexdigest()
+        assert digest in page.text
+        assert f"{name} {digest[:12]}" in page.text
+
+
+def test_contents_come_first_and_lead_to_every_section(html):
+    (contents,) = re.findall("<nav.*?</nav>", html, re.DOTALL)
+    assert html.index(contents) < html.index('id="verdict"')
+    sections = re.findall('<section id="(.*?)"', html)
+    assert re.findall('href="#(.*?)"', contents) == sections
+    assert re.findall("<span>(.*?)</span>", contents) == [
+        str(place) for place in range(1, len(sections) - 1)
+    ]
+
+
+def test_figures_and_tables_count_from_one(html):
+    for kind, element in (("Figure", "figure"), ("Table", "table")):
+        numbers = [int(number) for number in re.findall(rf">{kind} (\d+)\.</a>", html)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert all(f'id="{element}-{number}"' in html for number in numbers)
+
+
+def test_verdicts_by_group_count_every_bar_once(html, results):
+    bars = read_json(results[0] / "acceptance.json")["bars"]
+    groups = group_bars(bars, Domain())
+    assert [group.name for group in groups] == ["Mass", "Power", "Calibration", "Images"]
+    assert sorted(bar["name"] for group in groups for bar in group.bars) == sorted(
+        bar["name"] for bar in bars
+    )
+    text = " ".join(Page(html).text.split())
+    for group in groups:
+        assert f"{group.name} {group.met} of {len(group.bars)} {group.asks}" in text
+    strange = group_bars([{"statistic": "of another package", "verdict": "met"}], Domain())
+    assert [(group.name, group.met) for group in strange] == [("Others", 1)]
+
+
+def test_numbers_behind_the_figures_are_those_of_the_file(html, results):
+    links = [link for link in Page(html).all("a") if link["href"].startswith("data:")]
+    tables = [
+        list(csv.DictReader(io.StringIO(base64.b64decode(link["href"].split(",")[1]).decode())))
+        for link in links
+    ]
+    assert all(tables)
+    assert len({link["download"] for link in links}) == len(links)
+    # all figures but those of maps, whose pixels are too many
+    assert len(links) == html.count("<figure ") - 5
+    (power,) = (rows for rows in tables if rows[0]["variable"] == "power_ratio_summed")
+    metrics = read_dataset(results[0] / "metrics.nc")
+    for row in power:
+        at = {"field": row["field"], "k": float(row["k"])}
+        values = metrics[row["variable"]].sel(field=at["field"]).sel(k=at["k"], method="nearest")
+        for estimate in ("value", "low", "high"):
+            assert float(row[estimate]) == pytest.approx(
+                float(values.sel(estimate=estimate)), rel=1e-5
+            )
 
 
 def test_missing_optional_inputs_are_said(html):

@@ -50,7 +50,7 @@ def test_the_section_quotes_bars_and_slopes(metrics):
     assert cells["dark matter"] == "–"
     assert cells["stars"].startswith("0.50 (")
     assert moved_parameters(metrics) == ["Omega_m", "A_SN1"]
-    assert "1 independent run" in section.runs
+    assert "1 run: all simulations of the set" in section.runs
     ((_, said),) = _responses(metrics)
     assert said.startswith("5 simulations of 1P")
     assert said.endswith("12 windows a simulation, 2 members a window")

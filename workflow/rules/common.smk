@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import validate as validate_schema
 
 from emulator.config import (
@@ -18,6 +19,7 @@ from emulator.config import (
     teacher_files,
 )
 from emulator.cost.painting import of_trained, paint_request
+from emulator.cost.progress import RunProgress, predicted_seconds
 from emulator.cost.requests import DAY, requests
 from emulator.data.splits import SPLITS as NAMES_OF_SPLITS, split_runs
 from emulator.io import DataError, EmulatorError
@@ -100,6 +102,11 @@ if workflow.is_main_process:  # while jobs run, their manifests come and go
             print(f"{error}. Its block is made again.", file=sys.stderr)
             if not DRY_RUN:
                 manifest.unlink()
+
+    if not DRY_RUN:  # what is planned is said in full
+        progress = RunProgress(predicted_seconds(Path(RESULTS) / "cost.json"))
+        for handler in logger.handlers:
+            handler.addFilter(progress.filter)
 
 
 def block_of(simulation):

@@ -10,7 +10,7 @@ from typing import Any
 from emulator.domain import MATTER, Domain
 from emulator.metrics.bars import MET
 from emulator.metrics.registry import METRICS, metric_of
-from emulator.report.bars import bar_threshold, bar_value
+from emulator.report.bars import bar_interval, bar_threshold, bar_value
 from emulator.report.compare.inputs import Trained
 from emulator.report.text import UNKNOWN
 from emulator.wording import say
@@ -75,10 +75,7 @@ def group_of(bar: dict[str, Any]) -> str:
 def _cell(bar: dict[str, Any] | None, best: bool) -> Cell:
     if bar is None:
         return Cell("", "", "", False)
-    interval = ""
-    if bar.get("low") is not None and bar.get("high") is not None:
-        interval = f"{bar_value(bar, 'low')} to {bar_value(bar, 'high')}"
-    return Cell(bar_value(bar), interval, str(bar["verdict"]), best)
+    return Cell(bar_value(bar), bar_interval(bar), str(bar["verdict"]), best)
 
 
 def _best(bars: Sequence[dict[str, Any] | None]) -> list[bool]:

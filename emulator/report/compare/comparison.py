@@ -21,9 +21,9 @@ from emulator.report.compare.scores import (
 )
 from emulator.report.compare.seeds import seed_table
 from emulator.report.compare.settings import differing
-from emulator.report.figures.style import fields_of
+from emulator.report.figures.style import domain_of_file, fields_of
 from emulator.report.page import Table
-from emulator.report.text import UNKNOWN, independent_runs
+from emulator.report.text import UNKNOWN, of_runs
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,10 @@ class Comparison:
 
     @property
     def runs(self) -> str:
-        """How many independent runs its numbers are made of."""
-        return independent_runs(int(self.reference.metrics.attrs["n_runs"]))
+        """Of how many runs its numbers are."""
+        metrics = self.reference.metrics
+        domain = domain_of_file(metrics)
+        return of_runs(int(metrics.attrs["n_runs"]), metrics.sizes["simulation"], domain)
 
 
 def compare(folders: Sequence[Path]) -> Comparison:

@@ -65,11 +65,11 @@ def read_cost(
         train_seconds=None if None in seconds else math.fsum(s for s in seconds if s is not None),
         weights=count_weights(bundles[0]),
         evaluations=int(ensemble["n_steps"]) if "n_steps" in ensemble else None,
-        member_ms=None if sampling is None else 1e3 * sampling["seconds"] / _n_drawn(metrics),
+        member_ms=None if sampling is None else 1e3 * sampling["seconds"] / n_drawn(metrics),
     )
 
 
-def _n_drawn(metrics: xr.Dataset) -> int:
+def n_drawn(metrics: xr.Dataset) -> int:
     """Members of all windows of all simulations, response sets among them."""
     sizes = metrics.sizes
     held_out = sizes["simulation"] * sizes["sample"] * sizes["member"]

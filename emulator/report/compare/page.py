@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from emulator.report.compare.comparison import (
     Comparison,
     cost_table,
@@ -15,6 +17,7 @@ from emulator.report.compare.scores import ratio_table
 from emulator.report.compare.seeds import UNSEEN
 from emulator.report.figures.ratios import plot_ratios
 from emulator.report.figures.slopes import LEAST, MOST, plot_slopes
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, encode_figure
 from emulator.report.render import write_page
 from emulator.report.text import UNKNOWN, join
@@ -28,7 +31,7 @@ def write_comparison(comparison: Comparison, output: Path) -> None:
         ("Reference", f"{reference}: {comparison.reference.folder}"),
         *((model.label, str(model.folder)) for model in comparison.models[1:]),
         ("Held out", f"{metrics.sizes['simulation']} simulations of {metrics.attrs['n_runs']} runs "
-         f"with independent phases, {metrics.sizes['sample']} windows a simulation"),
+         f"(those of one share initial phases), {metrics.sizes['sample']} windows a simulation"),
     ]  # fmt: skip
     write_page(
         "compare.html.j2",
@@ -79,6 +82,7 @@ def _scores(comparison: Comparison) -> Section:
                 "means over windows and ln P(k) of windows; right of the grey line and in the last "
                 "panel the geometric means. Below 1 is better. Bars are intervals of 68 %, from a "
                 "jackknife over runs of the ratio.",
+                numbers=numbers_of(xr.Dataset(dict(found)), *(label for label, _ in found)),
             )
         ],
         tables=[ratio_table(each, reference, comparison.labels) for each in comparison.ratios],
@@ -99,7 +103,7 @@ def _responses(comparison: Comparison) -> Section:
             "No response set was held out for all of them, or no truth responds: nothing to show."
         )
         return section
-    section.runs = "1 independent run: all simulations of the set have the same phases."
+    section.runs = "1 run: all simulations of the set have the same phases."
     section.pictures.append(
         encode_figure(
             plot_slopes(slopes, comparison.labels),
@@ -108,6 +112,7 @@ def _responses(comparison: Comparison) -> Section:
             caption="Good: 1 (dashed). Errors are of single models, not of pairs: they are "
             "intervals of 68 % from the windows of one box, which all models share. Arrows: below "
             f"{LEAST:g} or above {MOST:g}; the tables have the numbers.",
+            numbers=numbers_of(slopes.to_dataset(name="slope"), "slope"),
         )
     )
     section.tables += slope_tables(slopes, comparison.labels)

@@ -46,7 +46,7 @@ def plot_box(dmo: xr.DataArray, ensemble: xr.Dataset) -> Figure:
         ax.set_ylim(0, side)
     axes[0, 0].set_ylabel("[Mpc/h]")
     bar = figure.colorbar(image, ax=list(axes[0]), fraction=0.03, pad=0.01)
-    bar.set_label("DMO  [Msun/h per pixel]", fontsize=8)
+    bar.set_label("DMO  [Msun/h per pixel]", fontsize=9.5)
     return figure
 
 

@@ -19,11 +19,13 @@ TITLES = ("truth", "one member", "ensemble mean", "ensemble std")
 PANELS, BARS = (0, 3, 4, 5, 8), {0: 1, 3: 6, 4: 9}
 MAX_DECADES = 4
 """Longest colour scale: the edges of star particles reach down to masses that mean nothing."""
-WIDTHS = (1.0, 0.06, 0.42, 1.0, 1.0, 1.0, 0.06, 0.42, 1.0, 0.06)
+WIDTHS = (1.0, 0.06, 1.15, 1.0, 1.0, 1.0, 0.06, 0.66, 1.0, 0.06)
+LABEL, TICK = 10.5, 9.5
+"""Sizes of text [pt]; on a phone one point is one pixel."""
 
 
 def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
-    """Rows: channels; columns: condition, truth, member, mean, standard deviation.
+    """Rows: channels; columns: condition (once), truth, member, mean, standard deviation.
 
     Parameters
     ----------
@@ -44,23 +46,25 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     domain, pixel = style.domain_of_file(ensemble), pixel_of(ensemble.attrs)
     sides = (window.sizes["x"] * pixel, window.sizes["y"] * pixel)
     titles = (f"{domain.condition_label} (condition)", *TITLES)
-    figure = Figure(figsize=(13.5, 2.25 * len(channels) + 0.8))
+    figure = Figure(figsize=(11.4, 1.85 * len(channels) + 0.8))
     inch = 1.0 / figure.get_figheight()
-    margins = {"left": 0.05, "right": 0.945, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
+    margins = {"left": 0.055, "right": 0.93, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
     grid = figure.add_gridspec(
         len(channels), len(WIDTHS), width_ratios=WIDTHS, wspace=0.06, hspace=0.1, **margins
     )
     for row, name in enumerate(channels):
         of_channel = window.sel(channel=name)
         axes = _draw_row(figure, grid, row, known[name], of_channel, member, sides, domain)
-        axes[0].set_ylabel(f"{known[name].label}\ny [{domain.length}]")
-        for ax, title in zip(axes, titles, strict=True):
+        axes[1].set_ylabel(f"{known[name].label}\ny [{domain.length}]", fontsize=LABEL)
+        for place, ax in axes.items():
             if row == 0:
-                ax.set_title(title)
-            if row == len(channels) - 1:
-                ax.set_xlabel(f"x [{domain.length}]")
+                ax.set_title(titles[place])
+            if row == len(channels) - 1 or place == 0:
+                ax.set_xlabel(f"x [{domain.length}]", fontsize=LABEL)
             else:
                 ax.tick_params(labelbottom=False)
+        if row == 0:
+            axes[0].set_ylabel(f"y [{domain.length}]", fontsize=LABEL)
     return figure
 
 
@@ -73,36 +77,44 @@ def _draw_row(
     member: int,
     sides: tuple[float, float],
     domain: Domain,
-) -> list[Axes]:
-    """The five panels of one channel with their colour bars."""
+) -> dict[int, Axes]:
+    """The panels of one channel with their colour bars, by place; the first row has all five."""
     members = fields["fields"].transpose("member", "y", "x").values
     truth, condition = fields["truth"].values, fields["condition"].values
     given = domain.conditions[0]
-    std, scale = members.std(axis=0, ddof=1), _scale(truth, field)
-    colors = "coolwarm" if field.signed else "viridis"
+    std, scale = members.std(axis=0, ddof=1), color_scale(truth, field)
+    of_std = color_scale(std, field, is_spread=True)
+    colors = color_map(field)
     panels = (
-        (condition, _scale(condition, given), "viridis", domain.condition_label, given.unit),
+        (condition, color_scale(condition, given), "viridis", domain.condition_label, given.unit),
         (truth, scale, colors, "", ""),
         (members[member], scale, colors, "", ""),
         (members.mean(axis=0), scale, colors, field.label, field.unit),
-        (std, _scale(std, field, is_spread=True), "cividis", f"std of {field.label}", field.unit),
+        (std, of_std, "cividis", f"std of {field.label}", field.unit),
     )
-    axes = []
+    axes = {}
     for place, (values, norm, cmap, what, unit) in enumerate(panels):
+        if place == 0 and row > 0:
+            continue
         ax = figure.add_subplot(grid[row, PANELS[place]])
         image = _show(ax, values, sides, norm, cmap)
-        if place > 0:
-            ax.tick_params(labelleft=False)
+        ax.tick_params(labelsize=TICK, labelleft=place < 2)
         if place in BARS:
             bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, BARS[place]]))
-            bar.set_label(f"{what}  [{unit}]", fontsize=8)
-            bar.ax.tick_params(labelsize=8)
+            bar.set_label(f"{what}\n[{unit}]", fontsize=TICK)
+            bar.ax.tick_params(labelsize=TICK)
             bar.ax.yaxis.set_minor_formatter(NullFormatter())
-        axes.append(ax)
+        axes[place] = ax
     return axes
 
 
-def _scale(values: np.ndarray, field: Field, *, is_spread: bool = False) -> Normalize:
+def color_map(field: Field) -> str:
+    """Of truth and members: two-sided for fields with a sign."""
+    return "coolwarm" if field.signed else "viridis"
+
+
+def color_scale(values: np.ndarray, field: Field, *, is_spread: bool = False) -> Normalize:
+    """Of the 2 % to the 99.9 % quantile of occupied pixels, logarithmic; see `plot_maps`."""
     if field.run == "array" and (is_spread or not field.signed):
         low, high = np.quantile(values, (0.001, 0.999))
         return Normalize(low, high if high > low else low + 1.0)

@@ -30,13 +30,13 @@ from emulator.report.sections.running import cost_section, training_section
 from emulator.report.sections.scores import scores_section
 from emulator.report.sections.solvers import solvers_sections
 from emulator.report.sections.spectra import spectra_section
-from emulator.report.text import independent_runs
+from emulator.report.text import of_runs
 from emulator.report.translate import translate
 
 
-def build_sections(inputs: Inputs) -> list[Section]:
-    """All sections in reading order."""
-    config = _validation_config(inputs.metrics)
+def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
+    """All sections in reading order; ``config`` is that of :func:`validation_config`."""
+    domain, table = inputs.domain, inputs.acceptance
     measured = [
         spectra_section(inputs.metrics, config),
         *bispectrum_sections(inputs.metrics),
@@ -46,11 +46,10 @@ def build_sections(inputs: Inputs) -> list[Section]:
         *halo_sections(inputs.metrics, config),
         scores_section(inputs.metrics, config),
         *models_sections(inputs.metrics),
-        *other_sections(inputs.metrics, inputs.acceptance["bars"]),
+        *other_sections(inputs.metrics, table["bars"]),
     ]
     for section in measured:
-        section.runs = independent_runs(inputs.acceptance["n_runs"])
-    domain = inputs.domain
+        section.runs = of_runs(table["n_runs"], table["n_simulations"], domain)
     responses = [responses_section(inputs.metrics, config)] if domain.is_matter else []
     for section in measured:
         translate(section, domain)
@@ -66,7 +65,7 @@ def build_sections(inputs: Inputs) -> list[Section]:
     ]
 
 
-def _validation_config(metrics: xr.Dataset) -> dict[str, Any]:
+def validation_config(metrics: xr.Dataset) -> dict[str, Any]:
     """The config that the metrics were judged by.
 
     Raises

@@ -6,6 +6,7 @@ import xarray as xr
 
 from emulator.report.figures import style
 from emulator.report.figures.rank_classes import plot_rank_classes
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import with_interval
 
@@ -29,7 +30,8 @@ def brightness_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             "squared distance of the rank from the middle over that of flat ranks (below). Good: "
             "1. Below 1 the histogram is a dome, the members too wide; above 1 it is a U or a "
             f"slope, the members too narrow or biased. Bar, for the worst class: {low:g} to "
-            f"{high:g}.",
+            f"{high:g}. Lines are intervals of 68 %.",
+            numbers=numbers_of(metrics, "rank_share_class", "rank_spread"),
         )
     )
     section.tables.append(_coverage(metrics, bars["coverage"]))

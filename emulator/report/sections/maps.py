@@ -3,6 +3,7 @@
 from emulator.report.figures.box import plot_box
 from emulator.report.figures.maps import plot_maps
 from emulator.report.inputs import Inputs
+from emulator.report.members import member_viewer
 from emulator.report.page import Section, encode_figure
 
 
@@ -27,9 +28,11 @@ def maps_section(inputs: Inputs) -> Section:
                 caption=f"{name}, window {shown.sample}, the {shown.why} in DMO mass. Truth, "
                 "member and mean share one logarithmic scale. Good: the member looks like another "
                 "draw of the truth, equally sharp; the mean is smoother; the scatter sits in "
-                "halos, where baryons are uncertain.",
+                "halos, where baryons are uncertain. The pixels are in "
+                f"ensembles/{shown.ensemble.attrs.get('split', 'test')}/{name}.nc.",
             )
         )
+    section.viewers.append(member_viewer(inputs.shown[0]))
     first = inputs.shown[0].ensemble
     if inputs.box_dmo is None:
         section.missing.append(
@@ -71,7 +74,8 @@ def _arrays_section(inputs: Inputs) -> Section:
                 "and standard deviation for each field",
                 caption=f"{name}, row {shown.sample}, that of the {_LIKE[shown.why]} mean of "
                 f"{label}. Truth, member and mean share one scale. Good: the member looks like "
-                "another draw of the truth, equally sharp; the mean is smoother.",
+                "another draw of the truth, equally sharp; the mean is smoother. The pixels are in "
+                f"ensembles/{shown.ensemble.attrs.get('split', 'test')}/{name}.nc.",
             )
         )
     return section

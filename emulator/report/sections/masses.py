@@ -7,6 +7,7 @@ import xarray as xr
 from emulator.report.figures import style
 from emulator.report.figures.occupancy import plot_occupancy
 from emulator.report.figures.one_point import plot_one_point
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import BAND, join, with_interval
 
@@ -26,6 +27,10 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                     caption=f"{what}: most pixels are empty. Left: share of pixels that hold more "
                     f"than {config['occupied_msunh']:.0e} Msun/h; right: mean mass. One point a "
                     "simulation. Good: points on the diagonal. No bar.",
+                    numbers=numbers_of(
+                        metrics.sel(channel=field.name, field=field.name),
+                        *("occupancy_truth", "occupancy_members", "mass_truth", "mass_members"),
+                    ),
                 )
             )
     if "density_truth" in metrics and not all(field.signed for field in channels):
@@ -36,6 +41,7 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 caption="Distribution of the value of a pixel; empty pixels count in the total but "
                 "are not drawn. Good: the dashed line lies on the solid one, tails included. "
                 f"{BAND}",
+                numbers=numbers_of(metrics, "density_truth", "density_members"),
             )
         )
     said = [f"{known[name].label} {bar:.0%}" for name, bar in config["bars"]["mass"].items()]

@@ -5,6 +5,7 @@ import xarray as xr
 from emulator.metrics.channels import common_unit
 from emulator.report.figures import style
 from emulator.report.figures.models import plot_models
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.sections.scores import labels_with_unit
 from emulator.report.text import BAND, number
@@ -38,6 +39,7 @@ def models_sections(metrics: xr.Dataset) -> list[Section]:
                     "Good: small; the rest is what each model leaves open. Right: power of each "
                     "model's members over that of the truth, one line a seed. Good: the lines of a "
                     f"field lie together, at 1. No bar. {BAND}",
+                    numbers=numbers_of(metrics, "model_share", "power_ratio_by_model"),
                 )
             ],
             tables=[

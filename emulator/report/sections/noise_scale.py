@@ -7,6 +7,7 @@ from emulator.model.calibration import Calibration, said
 from emulator.report.figures import style
 from emulator.report.figures.noise_scale import plot_noise_scale
 from emulator.report.inputs import Inputs
+from emulator.report.numbers import cell, to_csv
 from emulator.report.page import Section, Table, encode_figure
 
 
@@ -31,6 +32,13 @@ def noise_scale_sections(inputs: Inputs) -> list[Section]:
                 f"of {len(found.simulations)} validation simulations, {found.members} members. "
                 "Good: full lines are at 1 at every side, and nearer to it than dashed ones. No "
                 "bar: the factors were fitted here, and are judged on the held-out simulations.",
+                numbers=to_csv(
+                    ["field", "side", "before", "after"],
+                    [
+                        map(cell, (row.field, row.side, row.before, row.after))
+                        for row in found.spread
+                    ],
+                ),
             )
         )
         section.tables.append(_table(name, found, fields))

@@ -8,6 +8,7 @@ from emulator.metrics import registry
 from emulator.metrics.base import Metric, Panel
 from emulator.report.figures import style
 from emulator.report.figures.lines import plot_lines
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import BAND, with_interval
 
@@ -55,7 +56,10 @@ def _draw(section: Section, metrics: xr.Dataset, panel: Panel, bar: str) -> None
     elif "k" in by:
         figure = plot_lines(metrics, panel.variable, panel.label)
         alt = f"{section.title}: {panel.label} over wave number"
-        section.pictures.append(encode_figure(figure, alt=alt, caption=f"{caption} {BAND}"))
+        numbers = numbers_of(metrics, panel.variable)
+        section.pictures.append(
+            encode_figure(figure, alt=alt, caption=f"{caption} {BAND}", numbers=numbers)
+        )
     else:
         section.tables.append(_table(metrics, panel, by, caption))
 

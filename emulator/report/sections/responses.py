@@ -8,6 +8,7 @@ import xarray as xr
 from emulator.metrics.response import LEAST, NOTABLE, SIGNIFICANT
 from emulator.report.figures import style
 from emulator.report.figures.responses import moved_parameters, plot_responses
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import UNKNOWN, join, with_interval
 
@@ -26,7 +27,7 @@ def responses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             "so responses to parameters are neither shown nor judged."
         )
         return section
-    section.runs = "1 independent run: all simulations of the set have the same phases."
+    section.runs = "1 run: all simulations of the set have the same phases."
     bars = config["bars"]
     section.pictures.append(
         encode_figure(
@@ -41,6 +42,7 @@ def responses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             "intervals of 68 % from the windows of one box. Bars: "
             f"{bars['response_sign']:.0%} of the signs right (less than {LEAST:.0%} of the truth "
             f"has none), sizes within {bars['response_size']:.0%}.",
+            numbers=numbers_of(metrics, "response_truth", "response_members", "response_slope"),
         )
     )
     section.tables.append(_slopes(metrics))

@@ -1,8 +1,10 @@
 """What the training and the workflow cost, and what came of it."""
 
+from emulator.report.draws import draws_table
 from emulator.report.figures.cost import plot_cost
 from emulator.report.figures.training import plot_training
 from emulator.report.inputs import Inputs
+from emulator.report.numbers import cell, to_csv
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import UNKNOWN
 
@@ -24,10 +26,23 @@ def training_section(inputs: Inputs) -> Section:
             alt="Training and validation loss, and the bound in bits per dimension, by step",
             caption="Loss that was trained, and the unweighted variational bound of held-out "
             "windows. Good: both fall and level off, validation not rising while training falls. "
+            "Training is the mean over an epoch of the weights as they were; validation is of the "
+            "weights averaged over the last steps (EMA), which are better: so it may lie below. "
             "The bound does not rank the quality of samples; the bars above do.",
+            numbers=_history(inputs),
         )
     )
     return section
+
+
+def _history(inputs: Inputs) -> str:
+    columns = list(dict.fromkeys(name for rows in inputs.histories.values() for name in rows))
+    rows = [
+        [model, *(cell(history[name][i]) if name in history else "" for name in columns)]
+        for model, history in inputs.histories.items()
+        for i in range(len(next(iter(history.values()))))
+    ]
+    return to_csv(["model", *columns], rows)
 
 
 def cost_section(inputs: Inputs) -> Section:
@@ -46,8 +61,13 @@ def cost_section(inputs: Inputs) -> Section:
             alt="Wall time by rule of the workflow",
             caption=f"Wall time summed over the jobs of each rule ({total / 60:.1f} min in all), "
             "with the largest resident memory of a job. Jobs that ran side by side count fully.",
+            numbers=to_csv(
+                ["rule", "jobs", "seconds", "max_rss_mb"],
+                [map(cell, row.values()) for row in inputs.benchmarks],
+            ),
         )
     )
+    section.tables.append(draws_table(inputs))
     if inputs.predicted:
         section.tables.append(_predicted(inputs))
     else:

@@ -10,6 +10,7 @@ from emulator.metrics.forecasts import ORACLE_LABEL
 from emulator.metrics.tolerances import unit_of_k
 from emulator.report.figures import style
 from emulator.report.figures.crps import places_of, plot_crps, plot_gains, scale_label
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import join, k_range_of, number, with_interval
 
@@ -49,6 +50,7 @@ def scores_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 caption="CRPS of pixels over that of the channel's best probabilistic baseline "
                 "(cut at 3; hatched: no ensemble). Good: the model well below 1. Bar (dashed): "
                 f"{1 - gain:.2f}, {gain:.0%} better.",
+                numbers=numbers_of(metrics.sel(scale=1), "crps"),
             ),
             encode_figure(
                 plot_gains(metrics, thresholds),
@@ -56,7 +58,11 @@ def scores_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 caption="Gain over the best probabilistic baseline on pixels, on means over "
                 "squares and over whole windows, and on ln P of single windows. A table that draws "
                 "pixels independently is right about pixels alone. Good: above the bars (dashed), "
-                "near the re-drawn truth (open circles), which nobody can exceed.",
+                "near the re-drawn truth (open circles), which nobody can exceed. "
+                "Lines are intervals of 68 %.",
+                numbers=numbers_of(
+                    metrics, *("crps_gain", "crps_power_gain", "oracle_gain", "oracle_gain_power")
+                ),
             ),
         ],
         tables=[_gain_table(metrics), *_score_tables(metrics, config)],

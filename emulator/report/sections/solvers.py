@@ -3,6 +3,7 @@
 from emulator.model.found_solver import FoundSolver, Measured
 from emulator.report.figures.found_solver import plot_found_solver
 from emulator.report.inputs import Inputs
+from emulator.report.numbers import cell, to_csv
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import UNKNOWN
 
@@ -27,10 +28,24 @@ def solvers_sections(inputs: Inputs) -> list[Section]:
                 f"on {found.windows} windows of {len(found.simulations)} simulations, "
                 f"{found.members} members. Good: errors fall with the evaluations and pass below "
                 f"the lines of the budget. {_verdict(found)}",
+                numbers=_numbers(found),
             )
         )
         section.tables.append(_table(name, found))
     return [section]
+
+
+def _numbers(found: FoundSolver) -> str:
+    header = ["solver", "evaluations", "largest_power_error", "largest_crps_change", "ms_a_member"]
+    rows = [
+        [
+            row.setting.label,
+            row.setting.n_steps,
+            *map(cell, (row.largest_spectrum_error, row.largest_crps_change, row.ms_per_member)),
+        ]
+        for row in found.table
+    ]
+    return to_csv(header, rows)
 
 
 def _verdict(found: FoundSolver) -> str:

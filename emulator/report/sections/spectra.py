@@ -9,6 +9,7 @@ from emulator.report.figures import style
 from emulator.report.figures.correlation import plot_correlation
 from emulator.report.figures.power import plot_power, plot_power_ratio
 from emulator.report.figures.suppression import plot_suppression
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, encode_figure
 from emulator.report.text import BAND, k_range_of
 
@@ -26,13 +27,14 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     if "suppression_truth" in metrics:
         share = config["bars"]["suppression"]
         bar = f"Bar: within {share:.0%} of the largest suppression of the truth."
-        near = "; it is near 1 for total matter without any model"
+        near = "; it is near r = 1 for total matter without any model"
         suppression.append(
             encode_figure(
                 plot_suppression(metrics, k_range),
                 alt="Suppression of total matter power, truth and members",
                 caption="Total matter power over DMO power: what baryons do to matter. Good: the "
                 f"members reproduce depth and scale of the dip. {bar} {shaded} {BAND}",
+                numbers=numbers_of(metrics, "suppression_truth", "suppression_members"),
             )
         )
     units = "Masses are in units of the mean DMO mass per pixel."
@@ -54,20 +56,30 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 caption="Power of the members over that of the truth. Summed over windows, a few "
                 "massive halos dominate; the median shows the typical window. Good: both lines "
                 f"at 1. {green} {BAND}",
+                numbers=numbers_of(metrics, "power_ratio_summed", "power_ratio_median"),
             ),
             encode_figure(
                 plot_power(metrics),
                 alt="Power spectra of truth and members by field",
                 caption=f"Power spectra. Good: the dashed line lies on the solid one. {BAND}",
+                numbers=numbers_of(metrics, "spectrum_truth", "spectrum_members"),
             ),
             *suppression,
             encode_figure(
                 plot_correlation(metrics, k_range),
                 alt="Correlation coefficient with the truth by field, members and DMO",
-                caption="Correlation with the truth. The dotted line is what a copy of the DMO "
+                caption="What the correlation r with the truth lacks of 1, on a logarithmic axis: "
+                "lower is closer. The dotted line is what a copy of the DMO "
                 f"field reaches{near}. A draw that is "
-                "honest about its uncertainty may lie below that line: the member's own randomness "
-                "counts against it (see the calibration identity). No bar.",
+                "honest about its uncertainty may lie above that line: the member's own randomness "
+                "counts against it (see the calibration identity). No bar. "
+                f"{BAND}",
+                numbers=numbers_of(
+                    metrics,
+                    "correlation_dmo_truth",
+                    "correlation_condition_truth",
+                    "correlation_member_truth",
+                ),
             ),
         ],
     )

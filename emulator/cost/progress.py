@@ -1,0 +1,109 @@
+"""Progress of a whole run of the workflow: a line for all stages in place of five a job.
+
+Snakemake says of every job that it was selected, started, finished, and how many are done. This
+filter of its log keeps what else it says, errors among it, and writes one line every few seconds:
+jobs that are done, the share of the predicted time (:mod:`emulator.cost.predict`), and the stages
+that are under way.
+"""
+
+import logging
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from emulator.io import read_json
+from emulator.progress import format_seconds
+
+SELECTION = "Select jobs to execute..."
+RULE = re.compile(r"\(Rule: (\w+)\)")
+
+
+def predicted_seconds(cost: Path) -> dict[str, float]:
+    """Seconds of a job of each stage, from ``cost.json``; empty if there is none.
+
+    Raises
+    ------
+    DataError
+        The file is damaged.
+    """
+    if not cost.is_file():
+        return {}
+    return {row["stage"]: row["seconds"] / row["jobs"] for row in read_json(cost)["stages"]}
+
+
+class RunProgress(logging.Filter):
+    """Drops what Snakemake says of single jobs that go well, and says where the run stands.
+
+    Parameters
+    ----------
+    predicted
+        Seconds of a job of each stage; empty: shares of the time are not said.
+    interval
+        Seconds between two lines; the last job has a line in any case.
+    clock, say
+        Time [s], and where lines go.
+    """
+
+    def __init__(
+        self,
+        predicted: Mapping[str, float],
+        *,
+        interval: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        say: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__()
+        self.predicted, self.interval, self.clock = predicted, interval, clock
+        self.say = say or (lambda line: print(line, file=sys.stderr, flush=True))
+        self.began = self.last = clock()
+        self.planned: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether Snakemake itself prints a record."""
+        event = str(getattr(record, "event", "") or "")
+        if event == "run_info":
+            stats = getattr(record, "stats", {})
+            self.planned = Counter({str(k): int(n) for k, n in stats.items() if k != "total"})
+        elif event == "job_finished":
+            found = RULE.search(record.getMessage())
+            if found is not None:
+                self.done[found[1]] += 1
+            return False
+        elif event == "progress":
+            self._progress()
+            return False
+        return event != "job_started" and record.msg != SELECTION
+
+    def _progress(self) -> None:
+        now = self.clock()
+        left = self.planned.total() - self.done.total()
+        if left > 0 and now - self.last < self.interval:
+            return
+        self.last = now
+        self.say(self.line(now - self.began))
+
+    def line(self, elapsed: float) -> str:
+        """``16 of 108 jobs, 21% of the predicted time, 1:52 elapsed; simulate 16/33``."""
+        # Snakemake's own total counts jobs that this run does not need
+        counted = f"{self.done.total()} of {self.planned.total()} jobs"
+        parts = [counted, f"{format_seconds(elapsed)} elapsed"]
+        share = self.share()
+        if share is not None:
+            parts.insert(1, f"{share:.0%} of the predicted time")
+        stages = [
+            f"{rule} {self.done[rule]}/{count}"
+            for rule, count in self.planned.items()
+            if count > 1 and 0 < self.done[rule] < count
+        ]
+        said = f"workflow: {', '.join(parts)}"
+        return f"{said}; {', '.join(stages)}" if stages else said
+
+    def share(self) -> float | None:
+        """Predicted time of the jobs that are done over that of all of this run."""
+        total = sum(self.predicted.get(rule, 0.0) * n for rule, n in self.planned.items())
+        done = sum(self.predicted.get(rule, 0.0) * n for rule, n in self.done.items())
+        return done / total if total > 0 else None

@@ -1,0 +1,69 @@
+"""The line of a whole run: counts and shares are those of the jobs, and faults are not hidden."""
+
+import logging
+
+import pytest
+
+from emulator.cost.progress import RunProgress, predicted_seconds
+from emulator.io import write_json
+
+
+class Log:
+    """Snakemake's log as a filter sees it, with a clock that is set by hand."""
+
+    def __init__(self, predicted):
+        self.now, self.lines = 0.0, []
+        self.progress = RunProgress(predicted, clock=lambda: self.now, say=self.lines.append)
+
+    def record(self, message, level=logging.INFO, **facts):
+        record = logging.LogRecord("snakemake", level, "file", 1, message, None, None)
+        vars(record).update(facts)
+        return self.progress.filter(record)
+
+    def finish(self, rule):
+        message = f"Finished jobid: 7 (Rule: {rule})"
+        assert not self.record(message, event="job_finished", job_id=7)
+        assert not self.record(None, event="progress", done=1, total=99)
+
+
+@pytest.fixture
+def log():
+    log = Log({"simulate": 2.0, "train": 16.0})
+    assert log.record("Job stats", event="run_info", stats={"simulate": 2, "train": 1, "total": 3})
+    return log
+
+
+def test_jobs_and_predicted_time_are_counted(log):
+    log.now = 61.0
+    log.finish("simulate")
+    assert log.lines == [
+        "workflow: 1 of 3 jobs, 10% of the predicted time, 1:01 elapsed; simulate 1/2"
+    ]
+    log.now = 65.0
+    log.finish("simulate")
+    assert len(log.lines) == 1  # too soon for another
+    log.now = 66.0
+    log.finish("train")
+    assert log.lines[1:] == ["workflow: 3 of 3 jobs, 100% of the predicted time, 1:06 elapsed"]
+
+
+def test_without_a_prediction_no_share_is_said():
+    log = Log({})
+    log.record("Job stats", event="run_info", stats={"fit": 1, "total": 1})
+    log.finish("fit")
+    assert log.lines == ["workflow: 1 of 1 jobs, 0:00 elapsed"]
+
+
+def test_what_is_no_chatter_stays(log):
+    assert not log.record("Select jobs to execute...")
+    assert not log.record("Execute 2 jobs...", event="job_started", jobs=[1, 2])
+    assert log.record("Error in rule train", logging.ERROR, event="job_error")
+    assert log.record("Exiting because a job execution failed.", logging.ERROR)
+    assert log.record("Building DAG of jobs...", event=None)
+
+
+def test_predictions_are_those_of_a_job(tmp_path):
+    assert predicted_seconds(tmp_path / "cost.json") == {}
+    rows = [{"stage": "simulate", "jobs": 4, "seconds": 8.0}]
+    write_json(tmp_path / "cost.json", {"stages": rows})
+    assert predicted_seconds(tmp_path / "cost.json") == {"simulate": 2.0}
