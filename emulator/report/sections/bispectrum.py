@@ -3,6 +3,7 @@
 import xarray as xr
 
 from emulator.report.figures.bispectrum import plot_bispectrum_ratio
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, encode_figure
 from emulator.report.text import BAND
 
@@ -21,6 +22,7 @@ def bispectrum_sections(metrics: xr.Dataset) -> list[Section]:
             f"squeezed ones, whose third side is k = {long:.2g} h/Mpc. Good: 1, also where the "
             "power spectrum is right already. Lost mass counts cubed. A gap: the truth's own may "
             f"be zero. Few massive halos make up most of it. No bar. {BAND}",
+            numbers=numbers_of(metrics, "bispectrum_ratio"),
         )
     )
     return [section]

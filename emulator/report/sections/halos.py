@@ -6,6 +6,7 @@ import xarray as xr
 
 from emulator.report.figures import style
 from emulator.report.figures.halos import filled_bins, plot_halo_masses, plot_halo_profiles
+from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import BAND, with_interval
 
@@ -34,12 +35,14 @@ def halo_sections(metrics: xr.Dataset, config: dict[str, Any]) -> list[Section]:
             caption=f"Profiles around {total} halos in bins of mass: truth solid, members dashed. "
             "Good: dashed lines on solid ones, in the innermost annulus too. An annulus that "
             f"leaves the window does not count.{gaps} No bar. {BAND}",
+            numbers=numbers_of(metrics, "halo_profile_truth", "halo_profile_members"),
         ),
         encode_figure(
             plot_halo_masses(metrics),
             alt="Mass within R200c by halo mass and field, members over truth",
             caption="Mass in the cylinder of R200c, members over truth. Good: 1 at every halo "
             f"mass, within the interval.{gaps} No bar. {BAND}",
+            numbers=numbers_of(metrics, "halo_mass_ratio"),
         ),
     ]
     section.tables += _shares(metrics, config, list(bins.values()))
