@@ -36,7 +36,6 @@ from emulator.validation.response_sets import (
     require_same_draws,
 )
 from emulator.validation.scales import scales_of, unit_of
-from emulator.validation.verdicts import write_verdicts
 from emulator.validation.wording import in_words_of
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
@@ -280,6 +279,9 @@ def validate(
     EmulatorError
         If ``config.enforce`` is set and a bar is missed.
     """
+    # bundles are torch's; statistics alone do without
+    from emulator.validation.verdicts import write_verdicts
+
     metrics = evaluate(ensembles, maps_dir, splits, config, regression=regression)
     write_dataset(metrics, metrics_path)
     # as it was used: with the bar of every field, and the range of wave numbers of arrays
