@@ -5,13 +5,13 @@ context, a tiny network, two evaluations: what is measured is what painting keep
 """
 
 import json
-import resource
 import sys
 from pathlib import Path
 
 import numpy as np
 from untrained import NETWORK, PARAMS, build_emulator
 
+from analysis.benchmarks.painting_memory import peak_gib
 from emulator.config import DiffusionConfig, SamplingConfig
 from emulator.model.build import build_network
 from emulator.sampling.ensemble import Emulator
@@ -44,8 +44,7 @@ def main() -> None:
     mean = PARAMS["Omega_m"] * CRITICAL_DENSITY * grid.pixel_mpch**2 * grid.depth_mpch
     box = mean * np.random.default_rng(0).lognormal(-0.125, 0.5, (N_PIXELS, N_PIXELS))
     painted = model.paint(box.astype(np.float32), PARAMS, sampling=SamplingConfig(n_steps=2))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"shape": list(painted["fields"].shape), "peak_gib": peak}))
+    print(json.dumps({"shape": list(painted["fields"].shape), "peak_gib": peak_gib()}))
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ def _how(
     params = ", ".join(f"{n}={s.fiducial:.9g}" for n, s in card.normalisation.params.items())
     draws = (
         "box = ...  # a periodic DMO map (y, x) [Msun/h per pixel]\n"
-        "windows = model.sample(box, params, centres=[(64, 64)], n_members=16, seed=0)\n"
+        "windows = model.sample(box, params, centres=[(40, 40)], n_members=16, seed=0)\n"
         "painted = model.paint(box, params, n_members=4)\n"
         if card.domain.is_matter
         else "given = ...  # (sample, condition, y, x), or a Dataset that names the conditions\n"

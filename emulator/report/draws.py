@@ -1,8 +1,8 @@
 """What a member costs, beside the simulation that it stands for."""
 
 import numpy as np
+import xarray as xr
 
-from emulator.report.compare.cost import n_drawn
 from emulator.report.inputs import Inputs
 from emulator.report.page import Table
 from emulator.report.text import UNKNOWN
@@ -37,6 +37,14 @@ def draws_table(inputs: Inputs) -> Table:
             "far more."
         )
     return Table(["what", "time [s]", "measured on"], rows, caption)
+
+
+def n_drawn(metrics: xr.Dataset) -> int:
+    """Members of all windows of all simulations, response sets among them."""
+    sizes = metrics.sizes
+    held_out = sizes["simulation"] * sizes["sample"] * sizes["member"]
+    moved = sizes.get("response", 0) * sizes.get("window", 0) * sizes.get("response_member", 0)
+    return int(held_out + moved)
 
 
 def _said(seconds: float) -> str:

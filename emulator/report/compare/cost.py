@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from emulator.model.bundle import count_weights
+from emulator.report.draws import n_drawn
 from emulator.report.inputs import read_benchmarks, read_history
 
 
@@ -67,14 +68,6 @@ def read_cost(
         evaluations=int(ensemble["n_steps"]) if "n_steps" in ensemble else None,
         member_ms=None if sampling is None else 1e3 * sampling["seconds"] / n_drawn(metrics),
     )
-
-
-def n_drawn(metrics: xr.Dataset) -> int:
-    """Members of all windows of all simulations, response sets among them."""
-    sizes = metrics.sizes
-    held_out = sizes["simulation"] * sizes["sample"] * sizes["member"]
-    moved = sizes.get("response", 0) * sizes.get("window", 0) * sizes.get("response_member", 0)
-    return int(held_out + moved)
 
 
 def _last(values: Sequence[float]) -> float | None:
