@@ -52,7 +52,7 @@ def _main(options: argparse.Namespace) -> None:
                 print(f"{point_name(axis, value)}: {said}", file=sys.stderr, flush=True)
     folders = {name: places.arm(home, SEED) for name, home in homes.items()}
     finished = {name: folder for name, folder in folders.items() if is_finished(folder)}
-    write_pages(study, configs, finished, options.page)
+    write_pages(study, configs, finished, options.page, options.remark)
     print(options.page)
 
 
@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, default=Path("configs/demo.yaml"))
     parser.add_argument("--study", type=Path, default=AXES, help="what the axes are [%(default)s]")
     parser.add_argument("--axis", nargs="+", metavar="NAME", help="which to run [all]")
+    parser.add_argument(
+        "--remark", default="", metavar="TEXT", help="a paragraph for the page: of the machine, say"
+    )
     add_places(parser, results=Path("results/scaling"), page=FOLDER / "scaling.md")
     return parser
 

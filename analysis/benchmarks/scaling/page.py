@@ -44,6 +44,7 @@ def write_pages(
     configs: Mapping[str, ExperimentConfig],
     folders: Mapping[str, Path],
     page: Path,
+    remark: str = "",
 ) -> None:
     """Write ``.md``, ``.json`` and ``.png`` of what has run.
 
@@ -57,6 +58,8 @@ def write_pages(
         Results of the points that are finished, by name.
     page
         The Markdown; the others lie beside it.
+    remark
+        What a reader must know of the machine or of what has not run.
 
     Raises
     ------
@@ -77,14 +80,17 @@ def write_pages(
         }
         for name, axis in study.axes.items()
     }
-    parts = [_table(name, study.axes[name], found) for name, found in axes.items() if found]
+    parts = [
+        _table(name, study.axes[name], found) for name, found in axes.items() if len(found) > 1
+    ]
     if steps := axes.get("steps"):
         parts.append(_prediction(steps, next(iter(configs.values()))))
     sections = {"scaling": [part.to_json() for part in parts]}
     write_json(page.with_suffix(".json"), sections, sealed=False)
     picture = page.with_suffix(".png")
     write_bytes(picture, _png(draw(study, axes)))
-    words = f"{LEAD}\n\n![CRPS over that of a re-drawn truth along each axis]({picture.name})"
+    lead = f"{LEAD}\n\n{remark}" if remark else LEAD
+    words = f"{lead}\n\n![CRPS over that of a re-drawn truth along each axis]({picture.name})"
     write_text(page, to_markdown(sections, words))
 
 
