@@ -18,6 +18,7 @@ from emulator.io import read_json
 from emulator.progress import format_seconds
 
 SELECTION = "Select jobs to execute..."
+_COUNTED = "emulator_counted"
 RULE = re.compile(r"\(Rule: (\w+)\)")
 
 
@@ -65,18 +66,21 @@ class RunProgress(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether Snakemake itself prints a record."""
         event = str(getattr(record, "event", "") or "")
+        if event in ("job_finished", "progress"):
+            if not hasattr(record, _COUNTED):  # every handler asks about every record
+                setattr(record, _COUNTED, True)
+                self._count(event, record)
+            return False
         if event == "run_info":
             stats = getattr(record, "stats", {})
             self.planned = Counter({str(k): int(n) for k, n in stats.items() if k != "total"})
-        elif event == "job_finished":
-            found = RULE.search(record.getMessage())
-            if found is not None:
-                self.done[found[1]] += 1
-            return False
-        elif event == "progress":
-            self._progress()
-            return False
         return event != "job_started" and record.msg != SELECTION
+
+    def _count(self, event: str, record: logging.LogRecord) -> None:
+        if event == "progress":
+            self._progress()
+        elif found := RULE.search(record.getMessage()):
+            self.done[found[1]] += 1
 
     def _progress(self) -> None:
         now = self.clock()

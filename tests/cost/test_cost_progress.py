@@ -47,6 +47,15 @@ def test_jobs_and_predicted_time_are_counted(log):
     assert log.lines[1:] == ["workflow: 3 of 3 jobs, 100% of the predicted time, 1:06 elapsed"]
 
 
+def test_a_job_counts_once_however_many_handlers_ask(log):
+    """Snakemake has one for the terminal and one for its file, and both have the filter."""
+    record = logging.LogRecord("snakemake", logging.INFO, "f", 1, "(Rule: simulate)", None, None)
+    record.event = "job_finished"
+    assert not log.progress.filter(record)
+    assert not log.progress.filter(record)
+    assert log.progress.done == {"simulate": 1}
+
+
 def test_without_a_prediction_no_share_is_said():
     log = Log({})
     log.record("Job stats", event="run_info", stats={"fit": 1, "total": 1})
