@@ -1,16 +1,12 @@
 """Commands on whole boxes: paint them, and say what parameters do to them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from emulator.cli.options import AS_PATH, Manifest
 from emulator.io import EmulatorError
-
-if TYPE_CHECKING:
-    from emulator.sampling.ensemble import Emulator
-    from emulator.sampling.mixture import Mixture
 
 Model = Annotated[
     Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
@@ -104,6 +100,7 @@ def paint(
     """
     from emulator.config import read_config
     from emulator.manifest import write_manifest
+    from emulator.sampling.loading import load
     from emulator.sampling.painting.modes import build_painter
     from emulator.sampling.painting.outputs import (
         files_of,
@@ -113,14 +110,17 @@ def paint(
     )
 
     require_output(output, only_summary=only_summary, replace=replace, slabs=slabs)
+    # without a config as the model was judged
+    said = None if config is None else read_config(config)
     painter = build_painter(
-        _load(model, config), source, _parameters(param), mode=mode, slabs=slabs,
+        load(model, calibrated=None if said is None else said.calibration.enabled),
+        source, _parameters(param), mode=mode, slabs=slabs,
         drop_remainder=drop_remainder,
         of_halos={"mass_threshold": mass_threshold, "r_in": r_in, "r_out": r_out},
         projection=projection, seed=seed, overlap=overlap,
         periodic=False if open_edges else None, origin=origin, noise_of=noise_of,
         out_of_range=out_of_range,
-        sampling=None if config is None else read_config(config).sampling,
+        sampling=None if said is None else said.sampling,
     )  # fmt: skip
     numbers = range(first_member, first_member + members)
     if only_summary:
@@ -130,16 +130,6 @@ def paint(
     if manifest is not None:
         write_manifest(manifest, files_of(output, numbers))
     typer.echo(f"{output}: {painted} members painted, {members - painted} were there")
-
-
-def _load(path: Path, config: Path | None) -> "Emulator | Mixture":
-    """A model that draws as it was judged, or calibrated or not as a config says."""
-    from emulator.config import read_config
-    from emulator.sampling.loading import load
-
-    return load(
-        path, calibrated=None if config is None else read_config(config).calibration.enabled
-    )
 
 
 def response(

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emulator.data.condition import Condition
 from emulator.io import EmulatorError
 from emulator.model.card import Grid, ModelCard
@@ -44,8 +47,12 @@ def read_asked(
     return read_given(condition, params, card, **places)
 
 
-def prepare_asked(given: Given, card: ModelCard, out_of_range: Policy) -> Condition:
-    """What a network is given; values, parameters and how usual they are were looked at.
+def prepare_asked(
+    given: Given, card: ModelCard, out_of_range: Policy
+) -> tuple[Condition, NDArray[np.float64] | None]:
+    """What a network is given, and how usual it is; values and parameters were looked at.
+
+    Scores are those of :func:`~emulator.sampling.condition_score.check_conditions`.
 
     Raises
     ------
@@ -61,5 +68,4 @@ def prepare_asked(given: Given, card: ModelCard, out_of_range: Policy) -> Condit
     else:
         prepared = prepare_arrays(given, card, out_of_range=out_of_range)
     card.require_trained_without(prepared.params)
-    check_conditions(prepared, card, out_of_range)
-    return prepared
+    return prepared, check_conditions(prepared, card, out_of_range)

@@ -181,7 +181,7 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             large_scale=detached(large_scale) if differentiable else large_scale,
             centres=centres, centres_mpch=centres_mpch, projection=projection,
         )  # fmt: skip
-        prepared = prepare_asked(given, self.card, out_of_range)
+        prepared, scores = prepare_asked(given, self.card, out_of_range)
         n_samples = len(prepared.field)
         if noise_of is not None and (isinstance(noise_of, str) or len(noise_of) != n_samples):
             raise EmulatorError(f"noise_of: expected {n_samples} names, got {noise_of!r}")
@@ -210,7 +210,7 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
         ensemble = self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
-        ensemble = label_scores(ensemble, prepared, self.card)
+        ensemble = label_scores(ensemble, scores)
         labelled = label_call(
             ensemble, n_members=n_members, first_member=first_member, seed=seed, noise_of=noise_of,
             centres=given.centres,
@@ -268,7 +268,7 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             condition, params, self.card, large_scale=large_scale, centres=centres,
             centres_mpch=centres_mpch, projection=projection,
         )  # fmt: skip
-        prepared = prepare_asked(given, self.card, out_of_range)
+        prepared, _ = prepare_asked(given, self.card, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")
         return self._log_density(values, prepared, n_steps, n_probes, seed)
 
@@ -321,7 +321,7 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
         given = read_asked(
             condition, params, self.card, large_scale=large_scale, centres=centres, projection=None
         )
-        prepared = prepare_asked(given, self.card, out_of_range)
+        prepared, _ = prepare_asked(given, self.card, out_of_range)
         values = check_values(fields, prepared, self.fields, "fields")
         table = check_points(points, self.params, noise, n_noise)
         line = Progress("compare", len(values)) if progress else None

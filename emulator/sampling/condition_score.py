@@ -28,8 +28,12 @@ UNUSUAL, FAR, FARTHER = 0.05, 0.01, 0.001
 MEANING = "share of the training windows whose density PDF and power are more unusual; 0: none"
 
 
-def score_conditions(condition: Condition, card: ModelCard) -> NDArray[np.float64] | None:
-    """Scores ``(sample,)`` in [0, 1] of windows; None if the bundle does not know its training.
+def check_conditions(
+    condition: Condition, card: ModelCard, policy: Policy
+) -> NDArray[np.float64] | None:
+    """Scores ``(sample,)`` in [0, 1] of windows, after a word on those that no training had.
+
+    None if the bundle does not know its training.
 
     Parameters
     ----------
@@ -37,15 +41,8 @@ def score_conditions(condition: Condition, card: ModelCard) -> NDArray[np.float6
         Windows of the grid of the model, Omega_m known.
     card
         Of the model.
-    """
-    seen = card.normalisation.conditions
-    return None if seen is None else seen.score(_summaries(condition, card))
-
-
-def check_conditions(
-    condition: Condition, card: ModelCard, policy: Policy
-) -> NDArray[np.float64] | None:
-    """Scores of windows, after a word on those that no training had; see :func:`score_conditions`.
+    policy
+        What to do with windows of another kind.
 
     Warns
     -----
@@ -81,9 +78,8 @@ def check_conditions(
     return scores
 
 
-def label_scores(ensemble: "xr.Dataset", condition: Condition, card: ModelCard) -> "xr.Dataset":
+def label_scores(ensemble: "xr.Dataset", scores: NDArray[np.float64] | None) -> "xr.Dataset":
     """An ensemble with the coordinate ``condition_score (sample)``, where scores are known."""
-    scores = score_conditions(condition, card)
     if scores is None:
         return ensemble
     return ensemble.assign_coords({SCORE: ("sample", scores, {"long_name": MEANING})})

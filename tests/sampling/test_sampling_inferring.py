@@ -40,7 +40,7 @@ def exact(model, fields, drawn, points):
     nats = np.empty((len(fields), len(points)))
     for sample, point in np.ndindex(*nats.shape):
         given = read_asked(drawn.isel(sample=[sample]), points[point], model.card, projection=None)
-        own = prepare_asked(given, model.card, "warn")
+        own, _ = prepare_asked(given, model.card, "warn")
         x = model.transform.transform(torch.from_numpy(fields[sample : sample + 1]), own).double()
         square = float((x**2).sum())
         variance, dimension = 1 + NOISE**2, x.numel()
