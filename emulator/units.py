@@ -25,6 +25,7 @@ class Unit(StrEnum):
     MASS_PER_PIXEL = "Msun/h per pixel"
     WAVE_NUMBER = "h/Mpc"
     POWER_2D = "(Mpc/h)^2"
+    POWER_3D = "(Mpc/h)^3"
     BISPECTRUM_2D = "(Mpc/h)^4"
     DIMENSIONLESS = "1"
     PIXEL = "pixel"

@@ -1,5 +1,6 @@
 """Data: from snapshots to maps, from maps to cutouts, and who is held out."""
 
+import math
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
@@ -42,6 +43,9 @@ class DataConfig(Section):
         min_length=1,
         description="what is mapped of the hydrodynamic run: names of the table of fields "
         f"({', '.join(FIELDS)}), or declarations of further ones",
+    )
+    dimensions: Literal[2, 3] = Field(
+        2, description="2: maps, projected along each axis; 3: volumes, cubes of mass per voxel"
     )
     n_pixels: PositiveInt = Field(128, description="pixels a side of the full-box map")
     slabs: PositiveInt = Field(
@@ -101,15 +105,19 @@ class DataConfig(Section):
         return all(field.run == "array" for field in self.targets)
 
     @property
-    def window_shape(self) -> tuple[int, int]:
-        """Pixels of a window along y and x."""
-        return self.shape or (self.window, self.window)
+    def window_shape(self) -> tuple[int, ...]:
+        """Pixels of a window along the axes of space."""
+        return self.shape or (self.window,) * self.dimensions
 
     @property
     def window_pixels(self) -> int:
         """Pixels of a window in all."""
-        rows, columns = self.window_shape
-        return rows * columns
+        return math.prod(self.window_shape)
+
+    @property
+    def n_layers(self) -> int:
+        """Layers that the box is cut into along a line of sight: slabs, or those of voxels."""
+        return self.slabs if self.dimensions == 2 else self.n_pixels
 
     @model_validator(mode="after")
     def _arrays_have_a_shape(self) -> "DataConfig":
@@ -129,6 +137,28 @@ class DataConfig(Section):
             raise ValueError(
                 "context_factors: arrays are used whole and have no surroundings; expected [], got "
                 f"{list(self.context_factors)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _volumes_are_of_matter(self) -> "DataConfig":
+        if self.dimensions == 2:
+            return self
+        if self.slabs != 1:
+            raise ValueError(
+                "slabs: a volume has no line of sight that is cut into slabs: expected 1 with "
+                f"dimensions 3, got {self.slabs}; leave it out, or set dimensions to 2"
+            )
+        if self.of_arrays:
+            raise ValueError(
+                "dimensions: arrays of suite.kind arrays have two yet: expected 2, got 3; leave it "
+                "out"
+            )
+        columns = [field.name for field in self.targets if field.sum_of is not None]
+        if columns:
+            raise ValueError(
+                f"fields: {', '.join(columns)} is a sum along a line of sight over the area of a "
+                "pixel, which volumes do not have: leave it out, or set dimensions to 2"
             )
         return self
 

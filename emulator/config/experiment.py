@@ -26,6 +26,7 @@ from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, ArraysSuite, EmbeddedSuite, SuiteConfig
 from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.config.training import RegressionConfig, TrainingConfig
+from emulator.config.volumes import require_volumes
 from emulator.fields import with_total
 
 
@@ -136,6 +137,18 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _volumes_are_possible(self) -> "ExperimentConfig":
+        require_volumes(
+            self.data,
+            self.suite,
+            objective=self.training.objective,
+            sampling=self.sampling,
+            calibration=self.calibration,
+            painting=self.painting,
+        )
+        return self
+
+    @model_validator(mode="after")
     def _channels_are_fields(self) -> "ExperimentConfig":
         resolve_channels(self.model.channels, self.data.targets)
         return self
@@ -225,8 +238,7 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _network_fits_the_windows(self) -> "ExperimentConfig":
         network, shape = self.model.network, self.data.window_shape
-        if network.ndim != 2:
-            raise ValueError("model.network.ndim must be 2: maps and windows have two dimensions")
+        network.require_dimensions(self.data.dimensions)
         if any(side % network.factor for side in shape):
             key = "window" if self.data.shape is None else "shape"
             given = self.data.window if self.data.shape is None else list(shape)

@@ -35,9 +35,6 @@ class UNetConfig(BackboneConfig):
     """The `UNetVDM`: residual U-Net with FiLM from gamma and parameters."""
 
     kind: Literal["unet"] = "unet"
-    ndim: Literal[2, 3] = Field(
-        2, description="dimensions of space; the maps of this project are 2"
-    )
     patch: Count = Field(
         1, description="pixels a side that are folded into channels at the input (1: none)"
     )
@@ -83,19 +80,18 @@ class UNetConfig(BackboneConfig):
         """Whether there must be context windows."""
         return bool(self.cross_attention_levels)
 
-    @property
-    def least_weights(self) -> int:
+    def least_weights(self, ndim: int) -> int:
         """Weights that one such network has at least: of its second convolutions, downwards."""
-        return int(self.blocks * 3**self.ndim * sum(width**2 for width in self.widths))
+        return int(self.blocks * 3**ndim * sum(width**2 for width in self.widths))
+
+    def require_dimensions(self, ndim: int) -> None:
+        """Refuse dimensions of space that it cannot have: none."""
 
 
 class DiTConfig(BackboneConfig):
     """The `DiT`: transformer over patches, modulated by gamma and parameters."""
 
     kind: Literal["dit"]
-    ndim: Literal[2, 3] = Field(
-        2, description="dimensions of space; the maps of this project are 2"
-    )
     patch: Literal[2, 4, 8] = Field(4, description="pixels a side of a patch, one token each")
     width: Width = Field(256, description="features of a token")
     depth: Count = Field(8, description="blocks")
@@ -112,11 +108,23 @@ class DiTConfig(BackboneConfig):
 
     @model_validator(mode="after")
     def _shapes_agree(self) -> "DiTConfig":
-        if self.width % self.heads or self.width % (2 * self.ndim):
-            raise ValueError(
-                f"width ({self.width}) must be a multiple of heads and of {2 * self.ndim}"
-            )
+        if self.width % self.heads or self.width % 4:
+            raise ValueError(f"width ({self.width}) must be a multiple of heads and of 4")
         return self
+
+    def require_dimensions(self, ndim: int) -> None:
+        """Refuse a width that does not divide into sines and cosines along each axis of space.
+
+        Raises
+        ------
+        ValueError
+            Names the key.
+        """
+        if self.width % (2 * ndim):
+            raise ValueError(
+                f"model.network.width: expected a multiple of {2 * ndim} in {ndim} dimensions, got "
+                f"{self.width}"
+            )
 
     @property
     def factor(self) -> int:
@@ -128,8 +136,7 @@ class DiTConfig(BackboneConfig):
         """Whether there must be context windows."""
         return False
 
-    @property
-    def least_weights(self) -> int:
+    def least_weights(self, ndim: int) -> int:
         """Weights that one such network has at least: of the attention of its blocks."""
         return int(self.depth * 3 * self.width**2)
 

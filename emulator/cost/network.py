@@ -34,11 +34,11 @@ def network_cost(config: ExperimentConfig) -> NetworkCost:
     )
 
 
-def _unet(network: UNetConfig, window: tuple[int, int]) -> NetworkCost:
+def _unet(network: UNetConfig, window: tuple[int, ...]) -> NetworkCost:
     """Two convolutions a block; blocks of the way up read twice the channels, and are one more."""
     weights = flop = values = 0.0
     pixels = math.prod(float(side // network.patch) for side in window)
-    kernel, blocks = 3**network.ndim, network.blocks
+    kernel, blocks = 3 ** len(window), network.blocks
     for level, width in enumerate(network.widths):
         here = kernel * width**2 * (2 * blocks + 3 * (blocks + 1))
         here += 2 * network.embedding * width * (2 * blocks + 1)
@@ -49,11 +49,11 @@ def _unet(network: UNetConfig, window: tuple[int, int]) -> NetworkCost:
         weights += here
         flop += 2 * here * pixels
         values += KEPT * width * pixels * (2 * blocks + 1)
-        pixels /= 2**network.ndim
+        pixels /= 2 ** len(window)
     return NetworkCost(weights, flop, values)
 
 
-def _dit(network: DiTConfig, window: tuple[int, int]) -> NetworkCost:
+def _dit(network: DiTConfig, window: tuple[int, ...]) -> NetworkCost:
     """Attention (4 width^2), perceptron (8 width^2) and modulation (6 width^2) of each block."""
     tokens = math.prod(float(side // network.patch) for side in window)
     width, depth = network.width, network.depth

@@ -36,6 +36,7 @@ def probe_network(config: ExperimentConfig) -> NetworkSpeed:
         len(model.params),
         config.diffusion,
         config.training.objective,
+        data.dimensions,
     )
     network = build_backbone(model.network, interface)
     inputs = partial(blank_inputs, interface, data.window_shape)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Condition(NamedTuple):
-    """Windows and parameters in physical units.
+    """Windows and parameters in physical units; of volumes ``(..., z, y, x)``.
 
     Attributes
     ----------

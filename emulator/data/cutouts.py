@@ -4,7 +4,8 @@ r"""Cutouts: one window of a simulation's maps, with its surroundings and its ta
 A cutout of ``w`` pixels centred on pixel ``(r, c)`` holds rows ``r - w//2 ... r - w//2 + w - 1`` of
 the periodic map, and likewise columns. Its context of factor ``f`` is ``w x w`` block means over
 ``f x f`` pixels out of the stored pyramid, which starts at block ``floor((r - w f//2) / f)``:
-centred to within one block, and exactly where ``f`` divides ``r - w f//2``.
+centred to within one block, and exactly where ``f`` divides ``r - w f//2``. A cutout of a volume is
+a cube of layers, rows and columns, and its context likewise.
 
 Maps that are not periodic hold one ready window a projection, and its context at the window's own
 pixels. Such a window has one cutout: the whole, centred on pixel ``(w//2, w//2)``; but arrays may
@@ -13,24 +14,28 @@ condition of a cutout, and the others follow its context.
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.maps import Maps
+from emulator.data.symmetries import N_ORIENTATIONS, orient
 from emulator.io import DataError
 
-Shape = tuple[int, int]
+Shape = tuple[int, ...]
+"""Pixels along the axes of space."""
 
-N_ORIENTATIONS = 8
-"""Elements of the dihedral group D4, the symmetries of the square."""
+Pixel = tuple[int, ...]
+"""Place of a pixel: row and column, or layer, row and column."""
 
 
 class Cutout(NamedTuple):
     """Fields of one window, float32 [Msun/h per pixel]; context in Msun/h per *fine* pixel.
 
-    ``condition`` ``(y, x)``, ``large_scale`` ``(level, y, x)``, ``target`` ``(species, y, x)``.
+    ``condition`` ``(y, x)``, ``large_scale`` ``(level, y, x)``, ``target`` ``(species, y, x)``; of
+    volumes ``(..., z, y, x)``.
     Arrays are in the units of their fields, with further conditions as levels.
     """
 
@@ -42,7 +47,7 @@ class Cutout(NamedTuple):
 def extract(
     maps: Maps,
     projection: int,
-    centre: tuple[int, int],
+    centre: Pixel,
     *,
     window: int | Shape,
     context_factors: Sequence[int],
@@ -58,17 +63,17 @@ def extract(
     projection
         Number of the map: of an axis, a slab or a ready window.
     centre
-        Row and column of the central pixel; any integer, taken periodically. The middle of a map
-        that is not periodic.
+        Row and column (of a volume layer, row and column) of the central pixel; any integer, taken
+        periodically. The middle of a map that is not periodic.
     window
-        Pixels a side, or along y and x.
+        Pixels a side, or along the axes of space.
     context_factors
         Which levels of the pyramid, in this order.
     species
         Names of the targets, in this order.
     orientation
-        Element of D4 applied to all fields alike: ``orientation % 4`` quarter turns, then for 4 to
-        7 a flip along x; 0 is the identity.
+        Symmetry that is applied to all fields alike (:mod:`emulator.data.symmetries`); 0 is the
+        identity.
 
     Returns
     -------
@@ -84,42 +89,38 @@ def extract(
         A projection or an orientation that does not exist, or a centre other than the middle of a
         map that is not periodic.
     """
-    last = maps.n_projections - 1
-    if not 0 <= projection <= last or not 0 <= orientation < N_ORIENTATIONS:
+    last, dimensions = maps.n_projections - 1, maps.dimensions
+    highest = N_ORIENTATIONS[dimensions] - 1
+    if not 0 <= projection <= last or not 0 <= orientation <= highest:
         raise ValueError(
-            f"projection must be 0..{last} and orientation 0..7, got {projection} and {orientation}"
+            f"projection must be 0..{last} and orientation 0..{highest}, got {projection} and "
+            f"{orientation}"
         )
-    sides = sides_of(window)
+    sides = sides_of(window, dimensions)
     _require_window(maps, sides, centre)
     _require_levels(maps, sides, context_factors)
     which = [maps.species_index(name) for name in (*maps.conditions, *species)]
-    start = (centre[0] - sides[0] // 2, centre[1] - sides[1] // 2)
+    start = tuple(middle - side // 2 for middle, side in zip(centre, sides, strict=True))
     # one read for all species: what a lazy map costs is the number of reads
     lead = (projection, slice(min(which), max(which) + 1))
     fields = _read_window(maps.maps, lead, start, sides)[[i - min(which) for i in which]]
     large_scale = np.empty((len(context_factors), *sides), np.float32)
     for index, factor in enumerate(context_factors):
-        block = _first_block(centre, sides, factor) if maps.periodic else (0, 0)
+        block = _first_block(centre, sides, factor) if maps.periodic else (0,) * dimensions
         large_scale[index] = _read_window(maps.context[factor], (projection,), block, sides)
-    fields, large_scale = orient(fields, orientation), orient(large_scale, orientation)
+    fields, large_scale = (orient(part, orientation, dimensions) for part in (fields, large_scale))
     n_given = len(maps.conditions)
     if n_given > 1:
         large_scale = np.concatenate([large_scale, fields[1:n_given]])
     return Cutout(fields[0], large_scale, fields[n_given:])
 
 
-def sides_of(window: int | Shape) -> Shape:
-    """Pixels of a window along y and x."""
-    return (window, window) if isinstance(window, int) else window
+def sides_of(window: int | Shape, dimensions: int = 2) -> Shape:
+    """Pixels of a window along the axes of space."""
+    return (window,) * dimensions if isinstance(window, int) else window
 
 
-def orient(fields: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Apply one element of D4 to the last two axes; the result is contiguous."""
-    turned = np.rot90(fields, orientation % 4, axes=(-2, -1))
-    return np.ascontiguousarray(turned[..., ::-1] if orientation >= 4 else turned)
-
-
-def grid_centres(n_pixels: int | Shape, window: int | Shape) -> list[tuple[int, int]]:
+def grid_centres(n_pixels: int | Shape, window: int | Shape) -> list[Pixel]:
     """Centres of the windows that tile a map without overlap, row by row.
 
     Context of factor ``f`` is exactly centred there if ``f`` divides ``window // 2``.
@@ -129,14 +130,14 @@ def grid_centres(n_pixels: int | Shape, window: int | Shape) -> list[tuple[int, 
     ValueError
         If ``window`` does not divide ``n_pixels``.
     """
-    pairs = list(zip(sides_of(n_pixels), sides_of(window), strict=True))
+    shape = sides_of(n_pixels)
+    pairs = list(zip(shape, sides_of(window, len(shape)), strict=True))
     if any(size % side for size, side in pairs):
         raise ValueError(f"windows of {window} pixels do not tile a map of {n_pixels}")
-    rows, columns = (range(side // 2, size, side) for size, side in pairs)
-    return [(row, col) for row in rows for col in columns]
+    return list(product(*(range(side // 2, size, side) for size, side in pairs)))
 
 
-def window_places(maps: Maps, window: int | Shape) -> list[tuple[int, tuple[int, int]]]:
+def window_places(maps: Maps, window: int | Shape) -> list[tuple[int, Pixel]]:
     """Projections and centres of the windows that tile all maps of a simulation, in order.
 
     Raises
@@ -148,12 +149,13 @@ def window_places(maps: Maps, window: int | Shape) -> list[tuple[int, tuple[int,
     return [(projection, centre) for projection in range(maps.n_projections) for centre in centres]
 
 
-def _first_block(centre: tuple[int, int], sides: Shape, factor: int) -> tuple[int, int]:
-    halves = [side * factor // 2 for side in sides]
-    return (centre[0] - halves[0]) // factor, (centre[1] - halves[1]) // factor
+def _first_block(centre: Pixel, sides: Shape, factor: int) -> Pixel:
+    return tuple(
+        (middle - side * factor // 2) // factor for middle, side in zip(centre, sides, strict=True)
+    )
 
 
-def _require_window(maps: Maps, sides: Shape, centre: tuple[int, int]) -> None:
+def _require_window(maps: Maps, sides: Shape, centre: Pixel) -> None:
     if maps.periodic:
         return
     if sides != maps.shape:
@@ -164,9 +166,9 @@ def _require_window(maps: Maps, sides: Shape, centre: tuple[int, int]) -> None:
             f"windows of {asked} pixels (data.{'window' if is_matter else 'shape'})",
             f"ready windows of {found}, which are used whole",
         )
-    middle = (sides[0] // 2, sides[1] // 2)
-    free = (False, False) if maps.domain.is_matter else maps.domain.periodic
-    fixed = [i for i in (0, 1) if not free[i]]
+    middle = tuple(side // 2 for side in sides)
+    free = (False,) * len(sides) if maps.domain.is_matter else maps.domain.periodic
+    fixed = [i for i in range(len(sides)) if not free[i]]
     if any(int(centre[i]) != middle[i] for i in fixed):
         raise ValueError(f"the centre of a ready window is {middle}, got {centre}")
 
@@ -181,7 +183,7 @@ def _require_levels(maps: Maps, sides: Shape, factors: Sequence[int]) -> None:
             "Project again with these data.context_factors.",
         )
     widest = max(sides) * max(factors, default=1)
-    narrowest = min(maps.maps.shape[-2:])
+    narrowest = min(maps.shape)
     if maps.periodic and widest > narrowest:
         raise DataError(
             maps.path, f"at least {widest} pixels a side (window x context)", f"{narrowest}"
@@ -189,15 +191,25 @@ def _require_levels(maps: Maps, sides: Shape, factors: Sequence[int]) -> None:
 
 
 def _read_window(
-    field: Any, lead: tuple[int | slice, ...], start: tuple[int, int], window: Shape
+    field: Any, lead: tuple[int | slice, ...], start: Pixel, window: Shape
 ) -> NDArray[np.float32]:
     """Read a periodic window by contiguous pieces, which HDF5 reads as well as numpy."""
-    rows, cols = (
+    pieces = [
         [slice(first, first + length) for first, length in _pieces(begin, side, size)]
-        for begin, side, size in zip(start, window, field.shape[-2:], strict=True)
+        for begin, side, size in zip(start, window, field.shape[-len(window) :], strict=True)
+    ]
+    window_of_field: NDArray[np.float32] = _joined(field, lead, pieces)
+    return window_of_field
+
+
+def _joined(field: Any, lead: tuple[int | slice, ...], pieces: list[list[slice]]) -> Any:
+    """Pieces along each axis, the first of which is joined last."""
+    if not pieces:
+        return field[lead]
+    axis = -len(pieces)
+    return np.concatenate(
+        [_joined(field, (*lead, piece), pieces[1:]) for piece in pieces[0]], axis=axis
     )
-    bands = [np.concatenate([field[(*lead, row, col)] for col in cols], axis=-1) for row in rows]
-    return np.concatenate(bands, axis=-2)
 
 
 def _pieces(start: int, length: int, size: int) -> list[tuple[int, int]]:

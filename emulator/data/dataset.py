@@ -10,6 +10,7 @@ distribution that is learned.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,15 +21,16 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from emulator.data.condition import Condition
-from emulator.data.cutouts import N_ORIENTATIONS, Cutout, Shape, extract, sides_of
+from emulator.data.cutouts import Cutout, Pixel, Shape, extract, sides_of
 from emulator.data.maps import Maps
+from emulator.data.symmetries import N_ORIENTATIONS
 
 
 class Batch(NamedTuple):
     """Windows and what is true there, in physical units."""
 
     condition: Condition
-    target: Tensor  # (batch, field, y, x)
+    target: Tensor  # (batch, field, y, x), of volumes (batch, field, z, y, x)
 
 
 class Place(NamedTuple):
@@ -36,7 +38,7 @@ class Place(NamedTuple):
 
     simulation: int
     projection: int
-    centre: tuple[int, int]
+    centre: Pixel
     orientation: int
 
 
@@ -55,7 +57,7 @@ class WindowDataset(Dataset[Batch]):
     targets, context_factors
         Names of the fields and factors of the context windows, in the order of the model.
     window
-        Pixels a side, or along y and x.
+        Pixels a side, or along the axes of space.
     batch_size
         Windows a batch, over all devices.
     seed, stream
@@ -122,11 +124,14 @@ class WindowDataset(Dataset[Batch]):
             return self._draw_array(simulation, flat, rng)
         side = sides_of(self.window)[0]
         stride, half = corner_stride(maps, side), side // 2
-        corners = maps.n_pixels // stride
-        projection, row, col = np.unravel_index(flat, (maps.n_projections, corners, corners))
-        jitter = rng.integers(stride, size=2) if maps.periodic else (0, 0)
-        centre = (int(row * stride + jitter[0] + half), int(col * stride + jitter[1] + half))
-        return Place(simulation, int(projection), centre, int(rng.integers(N_ORIENTATIONS)))
+        corners = (maps.n_pixels // stride,) * maps.dimensions
+        projection, *cells = np.unravel_index(flat, (maps.n_projections, *corners))
+        jitter = rng.integers(stride, size=len(cells)) if maps.periodic else (0,) * len(cells)
+        centre = tuple(
+            int(cell * stride + moved + half) for cell, moved in zip(cells, jitter, strict=True)
+        )
+        orientation = int(rng.integers(N_ORIENTATIONS[maps.dimensions]))
+        return Place(simulation, int(projection), centre, orientation)
 
     def _draw_array(self, simulation: int, projection: int, rng: np.random.Generator) -> Place:
         """A whole array, moved by what leaves its law unchanged."""
@@ -134,7 +139,7 @@ class WindowDataset(Dataset[Batch]):
         middle, moves = [side // 2 for side in sides], "shifts" in domain.symmetries
         shift = rng.integers(0, sides)
         row, col = (middle[i] + int(shift[i]) * (moves and domain.periodic[i]) for i in (0, 1))
-        orientation = int(rng.integers(N_ORIENTATIONS))
+        orientation = int(rng.integers(N_ORIENTATIONS[2]))
         turned = orientation if "d4" in domain.symmetries else 0
         return Place(simulation, projection, (row, col), turned)
 
@@ -172,7 +177,7 @@ def corner_stride(maps: Maps, window: int) -> int:
 
 
 def window_weights(maps: Maps, window: int | Shape, tilt: float) -> NDArray[np.float64]:
-    """Return ``(projection * y * x)`` weights of a coarse grid of window corners: mass^tilt.
+    """Return ``(projection * ... * y * x)`` weights of a coarse grid of window corners: mass^tilt.
 
     The mass is summed from the widest context that the grid of corners is made of, of which a lazy
     map reads little.
@@ -182,15 +187,17 @@ def window_weights(maps: Maps, window: int | Shape, tilt: float) -> NDArray[np.f
     side_of_window = sides_of(window)[0]
     stride = corner_stride(maps, side_of_window)
     if not maps.periodic:
-        mass = maps.select(["dmo"]).sum(axis=(1, 2, 3), dtype=np.float64)
+        whole = maps.select(["dmo"])
+        mass = whole.sum(axis=tuple(range(1, whole.ndim)), dtype=np.float64)
         weights: NDArray[np.float64] = mass**tilt
         return weights
     factor = max((f for f in maps.context if stride % f == 0), default=1)
     field = maps.select(["dmo"])[:, 0] if factor == 1 else maps.context[factor][:]
-    side, cell = maps.n_pixels // stride, stride // factor
-    cells = field.astype(np.float64).reshape(-1, side, cell, side, cell).sum((2, 4)) * factor**2
-    span = range(side_of_window // stride)
-    mass = sum(np.roll(cells, (-i, -j), axis=(1, 2)) for i in span for j in span)
+    side, cell, n = maps.n_pixels // stride, stride // factor, maps.dimensions
+    blocks = field.astype(np.float64).reshape(-1, *(side, cell) * n)
+    cells = blocks.sum(tuple(range(2, 2 * n + 1, 2))) * factor**n
+    moves, axes = product(range(side_of_window // stride), repeat=n), tuple(range(1, n + 1))
+    mass = sum(np.roll(cells, [-move for move in moved], axis=axes) for moved in moves)
     return np.asarray(mass).ravel() ** tilt
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps, read_maps
+from emulator.domain import Domain, domain_of
 from emulator.fields import TARGETS
 from emulator.io import DataError, path_part, read_dataset, require_attribute
 from emulator.suites.window_files import ReadyWindow, write_window
@@ -60,6 +61,7 @@ def export_windows(
         that it cannot give.
     """
     maps = read_maps(path)
+    _require_maps(maps.domain, path)
     if maps.periodic and not len(maps.halo_m200c):
         raise DataError(maps.path, "halos", "none", "Ready maps have no halo catalogue.")
     files = []
@@ -122,6 +124,7 @@ def export_ensemble(path: str | Path, folder: str | Path) -> list[Path]:
     """
     path = Path(path)
     ensemble = read_dataset(path)
+    _require_maps(domain_of(ensemble.attrs, path), path)
     needed = ("fields", "condition", "large_scale", "params", "centre", "projection_label")
     missing = [name for name in needed if name not in ensemble]
     if missing:
@@ -149,6 +152,11 @@ def export_ensemble(path: str | Path, folder: str | Path) -> list[Path]:
             )
             write_window(files[-1], sample)
     return files
+
+
+def _require_maps(domain: Domain, path: str | Path) -> None:
+    if domain.dimensions != 2:
+        raise DataError(path, "maps, which samples hold", "volumes", "Read the file itself.")
 
 
 def _place(maps: Maps, axis: str, position: NDArray[np.float64]) -> tuple[int, tuple[int, int]]:

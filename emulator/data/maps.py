@@ -2,7 +2,8 @@
 
 ``maps/{simulation}.h5`` is netCDF4 (opens with ``xarray.open_dataset(path, engine="h5netcdf")``):
 ``maps(projection, species, y, x)`` in the units of the fields, block means of the DMO map
-``context_{f}(projection, y_{f}, x_{f})``, the halos of the DMO catalogue, and attributes.
+``context_{f}(projection, y_{f}, x_{f})``, the halos of the DMO catalogue, and attributes. Volumes
+are ``maps(projection, species, z, y, x)`` with one projection, ``box``; their domain says so.
 
 There is at least one projection. Those of snapshots are ``x, y, z`` (``x0, x1, ...`` with slabs):
 the axis that is summed; y and x are the two other axes in increasing order. Ready maps and ready
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emulator.data.lazy import LazyField, close
-from emulator.domain import Domain, domain_of, pixel_of
+from emulator.domain import Domain, domain_of, matter_of, pixel_of, space_of
 from emulator.fields import CONDITION, Field, load_fields
 from emulator.io import (
     DataError,
@@ -69,8 +70,8 @@ class Maps:
     path
         The file.
     maps
-        ``(projection, species, y, x)`` float32 in the units of the fields; ``dmo`` [Msun/h per
-        pixel] is the first.
+        ``(projection, species, y, x)``, of volumes ``(..., z, y, x)``; float32 in the units of the
+        fields; ``dmo`` [Msun/h per pixel] is the first.
     context
         Factor -> ``(projection, y, x)`` block means of the DMO map [Msun/h per fine pixel].
     projections
@@ -122,9 +123,14 @@ class Maps:
         return int(self.maps.shape[-1])
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Pixels along y and x."""
-        return int(self.maps.shape[-2]), int(self.maps.shape[-1])
+    def shape(self) -> tuple[int, ...]:
+        """Pixels along the axes of space: of y and x, or of z, y and x."""
+        return tuple(int(side) for side in self.maps.shape[2:])
+
+    @property
+    def dimensions(self) -> int:
+        """Of space: 2, or 3 of volumes."""
+        return len(self.maps.shape) - 2
 
     @property
     def n_projections(self) -> int:
@@ -158,16 +164,19 @@ class Maps:
         return self.species.index(name)
 
     @classmethod
-    def from_dmo(cls, dmo: NDArray[Any], context_factors: Sequence[int]) -> "Maps":
-        """Maps of one DMO field: projection 0 of a periodic map ``(y, x)`` [Msun/h per pixel].
+    def from_dmo(
+        cls, dmo: NDArray[Any], context_factors: Sequence[int], dimensions: int = 2
+    ) -> "Maps":
+        """Maps of one DMO field: a periodic map ``(y, x)`` or volume [Msun/h per pixel].
 
         What :func:`~emulator.data.cutouts.extract` needs to cut a user's map.
         """
         field = checked_values(np.asarray(dmo, np.float32), "map")
         uneven = [f for f in context_factors if any(side % f for side in field.shape)]
-        if field.ndim != 2 or uneven:
+        if field.ndim != dimensions or uneven:
+            sides = ", ".join(space_of(dimensions))
             raise DataError(
-                "map", f"(y, x) of multiples of {list(context_factors)} pixels", f"{field.shape}"
+                "map", f"({sides}) of multiples of {list(context_factors)} pixels", f"{field.shape}"
             )
         return cls(
             path=Path("map"),
@@ -180,7 +189,7 @@ class Maps:
             halo_r200c=np.empty(0),
             params={},
             param_ranges={},
-            attrs={},
+            attrs=matter_of(field.ndim).attributes(),
         )
 
     def close(self) -> None:
@@ -220,7 +229,8 @@ def read_maps(path: str | Path, *, lazy: bool = False, verified: bool = True) ->
 
 def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
     attrs = {key: _plain(value) for key, value in handle.attrs.items()}
-    is_matter = domain_of(attrs, path).is_matter
+    domain = domain_of(attrs, path)
+    is_matter, space = domain.is_matter, domain.axes
     halo_fields = _HALO_FIELDS if is_matter else ()
     for name in (*(_NUMBERS if is_matter else ("pixel",)), *_TEXTS):
         require_attribute(attrs, name, str(path))
@@ -238,8 +248,9 @@ def _load(handle: "h5py.File", path: Path, *, lazy: bool) -> Maps:
     }
     shape = handle["maps"].shape
     lead = tuple(len(values) for values in labels.values())
-    if len(shape) != 4 or shape[:2] != lead or lead[0] < 1 or (is_matter and shape[2] != shape[3]):
-        sides = "n, n" if is_matter else "y, x"
+    uneven = is_matter and len(set(shape[2:])) > 1
+    if len(shape) != 2 + len(space) or shape[:2] != lead or lead[0] < 1 or uneven:
+        sides = ", ".join("n" if is_matter else axis for axis in space)
         expected = f"shape ({lead[0] or 1}, {lead[1]}, {sides})"
         raise DataError(f"{path}:maps", expected, f"{shape}")
     fields = load_fields(attrs, labels["species"], path)

@@ -41,7 +41,7 @@ class Case:
     ensemble
         ``fields (sample, member, channel, y, x)``, ``truth (sample, channel, y, x)``, ``condition
         (sample, y, x)`` [unit of each field]; ``truth_redraw (draw, sample, channel, y, x)`` where
-        the truth was drawn again. No coordinate along ``member``.
+        the truth was drawn again. Of volumes ``(..., z, y, x)``. No coordinate along ``member``.
     fields
         What the channels are, in their order.
     pixel_mpch
@@ -91,9 +91,9 @@ class Case:
     _shared: dict[Callable[["Case"], Any], Any] = field(default_factory=dict, repr=False)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Pixels of a window along y and x."""
-        return self.ensemble.sizes["y"], self.ensemble.sizes["x"]
+    def shape(self) -> tuple[int, ...]:
+        """Pixels of a window along the axes of space."""
+        return tuple(self.ensemble.sizes[axis] for axis in self.domain.axes)
 
     @property
     def n_members(self) -> int:
@@ -159,6 +159,8 @@ class Metric(ABC):
     of_response_sets
         Whether it is computed of simulations of response sets, and of no others. What
         :meth:`compute` keeps of these is concatenated along ``response``, not ``simulation``.
+    of_volumes
+        Whether it is computed of volumes, too; others are of maps alone.
     """
 
     name: ClassVar[str]
@@ -170,6 +172,7 @@ class Metric(ABC):
     smallest_ensemble: ClassVar[int] = 2
     place: ClassVar[float] = 1000.0
     of_response_sets: ClassVar[bool] = False
+    of_volumes: ClassVar[bool] = False
 
     @abstractmethod
     def compute(self, case: Case) -> xr.Dataset:

@@ -27,6 +27,7 @@ class Correlation(Metric):
     )
     panels = ()
     place = 50.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean auto and cross spectra."""

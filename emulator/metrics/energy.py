@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from emulator.domain import space_in
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric, Panel
 from emulator.metrics.calibration import MIN_MEMBERS, require_members
@@ -42,6 +43,7 @@ class EnergyScore(Metric):
         ),
     )
     place = 66.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean score of members and oracle by channel; NaN of the oracle without two re-draws."""
@@ -119,18 +121,20 @@ def energy_score(members: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
     https://doi.org/10.1002/qj.2270
     """
     n_members = require_members(members)
-    order = ("sample", "channel", "member", "y", "x")
+    space = space_in(truth.dims)
+    order = ("sample", "channel", "member", *space)
     x = members.transpose(*order).values
-    y = truth.transpose("sample", "channel", "y", "x").values
-    to_truth = _distance(x - y[:, :, None]).mean(axis=2)
+    y = truth.transpose("sample", "channel", *space).values
+    to_truth = _distance(x - y[:, :, None], len(space)).mean(axis=2)
     apart = np.zeros(to_truth.shape)
     for i in range(1, n_members):
-        apart += _distance(x[:, :, i:] - x[:, :, :-i]).sum(axis=2)
+        apart += _distance(x[:, :, i:] - x[:, :, :-i], len(space)).sum(axis=2)
     score = to_truth - apart / (n_members * (n_members - 1))
     return xr.DataArray(score, dims=order[:2], coords={"channel": truth["channel"]})
 
 
-def _distance(difference: NDArray[np.float64]) -> NDArray[np.float64]:
+def _distance(difference: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
     """Root mean square over the pixels of windows."""
-    result: NDArray[np.float64] = np.sqrt((difference**2).mean(axis=(-2, -1)))
+    axes = tuple(range(-dimensions, 0))
+    result: NDArray[np.float64] = np.sqrt((difference**2).mean(axis=axes))
     return result

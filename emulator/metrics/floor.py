@@ -37,6 +37,7 @@ class Floor(Metric):
         ),
     )
     place = 75.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Sums below and above the floor ``(channel)``; empty if the ensemble does not say it."""
@@ -49,7 +50,7 @@ class Floor(Metric):
             [limits.get(name) or 0.0 for name in names], dims="channel", coords={"channel": names}
         )
         attrs = {"units": common_unit(case.fields)}
-        pixels = ("sample", "y", "x")
+        pixels = ("sample", *case.domain.axes)
         return xr.Dataset(
             {
                 f"truth_{side}_floor": truth.where(inside, 0.0)

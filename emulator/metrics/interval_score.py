@@ -31,6 +31,7 @@ class IntervalScore(Metric):
     variables = ("interval_score", "interval_score_oracle", "interval_score_ratio")
     panels = ()
     place = 64.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean scores ``(level, channel)`` of members and oracle; empty without two re-draws."""

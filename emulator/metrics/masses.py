@@ -37,6 +37,7 @@ class Masses(Metric):
     panels = ()
     format = ".3f"
     place = 70.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Means ``(field)``, occupancy ``(channel)`` and distribution ``(channel, log_mass)``."""

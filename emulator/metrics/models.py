@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from emulator.domain import space_in
 from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.base import Case, Metric
@@ -32,6 +33,7 @@ class Models(Metric):
     variables = ("model_share", "power_ratio_by_model", "crps_by_model")
     panels = ()
     place = 80.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """See :func:`compare_models`; empty if they are of one model."""
@@ -90,7 +92,7 @@ def compare_models(
     seeds, counts = np.unique(ensemble["model_seed"].values, return_counts=True)
     if len(seeds) < 2 or counts.min() < calibration.MIN_MEMBERS:
         return xr.Dataset()
-    pixels, name = ("sample", "y", "x"), "model_seed"
+    pixels, name = ("sample", *space_in(ensemble.dims)), "model_seed"
     models = [np.flatnonzero(ensemble[name].values == seed) for seed in seeds]
     fields = [
         ensemble["fields"].isel(member=rows).drop_vars(_of_members(ensemble)).astype(np.float64)
@@ -111,14 +113,15 @@ def compare_models(
                 units=str(Unit.MASS_PER_PIXEL), long_name="fair CRPS of one model's members"
             ),
             "power_by_model": xr.concat(power, by_model).assign_attrs(
-                units=str(Unit.POWER_2D), long_name="mean power spectrum of one model's members"
+                units=power_members.attrs.get("units", str(Unit.POWER_2D)),
+                long_name="mean power spectrum of one model's members",
             ),
         }
     )
 
 
 def _mean_over(variance: xr.DataArray, unit: xr.DataArray | float) -> xr.DataArray:
-    return variance.mean(("sample", "y", "x")) / unit
+    return variance.mean(("sample", *space_in(variance.dims))) / unit
 
 
 def _of_members(ensemble: xr.Dataset) -> list[str]:

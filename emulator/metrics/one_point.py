@@ -7,6 +7,7 @@ linear: average over members, windows and simulations in any order.
 import numpy as np
 import xarray as xr
 
+from emulator.domain import space_in
 from emulator.units import Unit
 
 LOG_MASS_EDGES = np.linspace(-16.0, 16.0, 129)
@@ -53,14 +54,14 @@ def log_mass_pdf(field: xr.DataArray, edges: np.ndarray = LOG_MASS_EDGES) -> xr.
 
 def occupancy(field: xr.DataArray, threshold_msunh: float = 0.0) -> xr.DataArray:
     """Share of pixels ``(y, x)`` that hold more than ``threshold_msunh`` [Msun/h per pixel]."""
-    share = (field > threshold_msunh).mean(("y", "x"))
+    share = (field > threshold_msunh).mean(space_in(field.dims))
     share.attrs = {"units": str(Unit.DIMENSIONLESS), "long_name": "share of occupied pixels"}
     return share
 
 
 def mean_mass(field: xr.DataArray) -> xr.DataArray:
     """Mean over ``(y, x)`` [Msun/h per pixel], summed in float64."""
-    mean = field.mean(("y", "x"), dtype=np.float64)
+    mean = field.mean(space_in(field.dims), dtype=np.float64)
     mean.attrs = {"units": str(Unit.MASS_PER_PIXEL), "long_name": "mean mass per pixel"}
     return mean
 

@@ -38,6 +38,7 @@ class PowerRatio(Metric):
     variables = ("power_ratio_summed", "power_ratio_median", "spectrum_truth", "spectrum_members")
     panels = ()
     place = 20.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean spectra, and the ratio of every window and member, kept whole for its median."""

@@ -50,6 +50,7 @@ class PowerScores(Metric):
     )
     panels = ()
     place = 11.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """``score_power (forecast, channel)`` and ``score_power_oracle (channel)``."""
@@ -94,4 +95,5 @@ def _log_power(maps: xr.DataArray, case: Case) -> xr.DataArray:
     low, high = case.config.wave_numbers
     inside = (k >= low) & (k <= high)
     power = power.isel(k=np.flatnonzero(inside))
-    return power.copy(data=np.log(power.values + (NOISE * case.pixel_mpch) ** 2))
+    noise = (NOISE * case.pixel_mpch) ** 2 * case.pixel_mpch ** (len(case.shape) - 2)
+    return power.copy(data=np.log(power.values + noise))

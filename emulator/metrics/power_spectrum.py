@@ -1,11 +1,12 @@
-r"""Two-dimensional power spectra of maps, in shells of wave number.
+r"""Power spectra of maps and of volumes, in shells of wave number.
 
 For a map :math:`f` of :math:`n^2` pixels and side :math:`L`, with modes
 :math:`\hat f(\mathbf k) = \sum_x f(x) e^{-i k x}`,
 
 .. math:: P_{fg}(k) = \frac{L^2}{n^4} \langle \Re \hat f \hat g^* \rangle_{|\mathbf{k}| = k}
 
-so that white noise of unit pixel variance has :math:`P = (L/n)^2`, one pixel area. Shell ``s``
+so that white noise of unit pixel variance has :math:`P = (L/n)^2`, one pixel area. Of a volume
+:math:`L^2 / n^4` is :math:`L^3 / n^6`, and that noise has the volume of a voxel. Shell ``s``
 holds the modes with ``|k| / (2 pi / L)`` rounded to ``s``, ``s = 1 ... n/2``; its wave number is
 the mean over its modes. Modes beyond the Nyquist shell and the mean of the map are left out. Of a
 map that is not square ``n^2`` is the number of its pixels, ``L^2`` its area, and shells are as wide
@@ -17,6 +18,7 @@ field convolved with the window. Two maps cut alike are convolved alike, so rati
 """
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,21 +26,24 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import fft
 
+from emulator.domain import matter_of, space_in
 from emulator.units import Unit
 
 Array = NDArray[np.floating]
-Shape = tuple[int, int]
+Shape = tuple[int, ...]
+"""Pixels along the axes of space."""
 Modes = NDArray[np.complexfloating]
 
 
 @dataclass(frozen=True, eq=False)
 class Shells:
-    """Shells of ``|k|`` for maps of one size; build with :func:`build_shells`.
+    """Shells of ``|k|`` for maps or volumes of one size; build with :func:`build_shells`.
 
     Attributes
     ----------
     index
-        ``(n * (n // 2 + 1),)`` shell of every half-plane mode; 0 is left out.
+        ``(n * (n // 2 + 1),)`` shell of every half-plane mode; 0 is left out. (Half-space modes of
+        a volume, and so on.)
     weight
         The same shape: 1 or 2, how many modes of the full plane it stands for, 0 where left out.
     k_hmpc
@@ -46,7 +51,9 @@ class Shells:
     n_modes
         ``(n // 2,)`` modes of the full plane in each shell.
     norm
-        ``L^2 / n^4`` [(Mpc/h)^2].
+        ``L^2 / n^4`` [(Mpc/h)^2], of volumes ``L^3 / n^6`` [(Mpc/h)^3].
+    dimensions
+        Of space.
     """
 
     index: NDArray[np.int64]
@@ -54,20 +61,21 @@ class Shells:
     k_hmpc: NDArray[np.float64]
     n_modes: NDArray[np.float64]
     norm: float
+    dimensions: int = 2
 
 
 def sides_of(n_pixels: int | Shape) -> Shape:
-    """Pixels along y and x."""
+    """Pixels along the axes of space; of a number those of a square."""
     return (n_pixels, n_pixels) if isinstance(n_pixels, int) else n_pixels
 
 
 def _radius(n_pixels: int | Shape) -> NDArray[np.float64]:
     """``|k|`` of each half-plane mode in units of the longest wave along the longer side."""
-    rows, columns = sides_of(n_pixels)
-    longest = max(rows, columns)
-    along_y = fft.fftfreq(rows, 1.0 / longest)
-    along_x = np.arange(columns // 2 + 1) * (longest / columns)
-    radius: NDArray[np.float64] = np.hypot(along_y[:, None], along_x[None, :])
+    *others, columns = sides_of(n_pixels)
+    longest = max(*others, columns)
+    along = [fft.fftfreq(side, 1.0 / longest) for side in others]
+    along.append(np.arange(columns // 2 + 1) * (longest / columns))
+    radius: NDArray[np.float64] = functools.reduce(np.hypot, np.ix_(*along))
     return radius
 
 
@@ -81,26 +89,26 @@ def mode_weight(n_pixels: int | Shape) -> NDArray[np.float64]:
     """How many modes of the full plane each half-plane mode stands for, ``(n, n // 2 + 1)``."""
     # The half plane leaves out the conjugates of all columns but the first (and the Nyquist column
     # of even sizes), which hold their own.
-    rows, columns = sides_of(n_pixels)
-    weight: NDArray[np.float64] = np.full((rows, columns // 2 + 1), 2.0)
-    weight[:, 0] = 1.0
+    *others, columns = sides_of(n_pixels)
+    weight: NDArray[np.float64] = np.full((*others, columns // 2 + 1), 2.0)
+    weight[..., 0] = 1.0
     if columns % 2 == 0:
-        weight[:, -1] = 1.0
+        weight[..., -1] = 1.0
     return weight
 
 
 @functools.lru_cache(maxsize=16)
 def build_shells(n_pixels: int | Shape, pixel_mpch: float) -> Shells:
-    """Shells of a map of ``n_pixels`` a side, or along y and x, with pixels of ``pixel_mpch``.
+    """Shells of a map of ``n_pixels`` a side, or along the axes of space, of some pixel.
 
     Raises
     ------
     ValueError
         If the map is smaller than 4 pixels a side.
     """
-    rows, columns = sides_of(n_pixels)
-    longest = max(rows, columns)
-    if min(rows, columns) < 4:
+    sides = sides_of(n_pixels)
+    longest = max(sides)
+    if min(sides) < 4:
         raise ValueError(f"a spectrum needs at least 4 pixels a side, got {n_pixels}")
     index, weight = shell_index(n_pixels), mode_weight(n_pixels)
     inside = (index >= 1) & (index <= longest // 2)
@@ -111,12 +119,14 @@ def build_shells(n_pixels: int | Shape, pixel_mpch: float) -> Shells:
     radius = _radius(n_pixels).ravel()
     n_modes = np.bincount(index, weight)[1:].astype(np.float64)
     k_hmpc = fundamental * np.bincount(index, weight * radius)[1:] / n_modes
-    area = (rows * pixel_mpch) * (columns * pixel_mpch)
-    return Shells(index, weight, k_hmpc, n_modes, area / (rows * columns) ** 2)
+    norm = math.prod(side * pixel_mpch for side in sides) / math.prod(sides) ** 2
+    return Shells(index, weight, k_hmpc, n_modes, norm, len(sides))
 
 
-def fourier_modes(field: Array) -> Modes:
+def fourier_modes(field: Array, dimensions: int = 2) -> Modes:
     """Half-plane modes ``(..., y, x // 2 + 1)`` of maps ``(..., y, x)``, their means removed.
+
+    Of volumes, ``dimensions`` 3, those of ``(..., z, y, x)``.
 
     The mean is removed before the transform: in float32 a large mean would leave round-off in all
     other modes.
@@ -126,10 +136,11 @@ def fourier_modes(field: Array) -> Modes:
     ValueError
         If there are no maps.
     """
-    if field.ndim < 2:
+    if field.ndim < dimensions:
         raise ValueError(f"expected maps (..., y, x), got shape {field.shape}")
-    mean = field.mean(axis=(-2, -1), keepdims=True, dtype=np.float64)
-    modes: NDArray[np.complexfloating] = fft.rfft2(field - mean.astype(field.dtype), axes=(-2, -1))
+    axes = tuple(range(-dimensions, 0))
+    mean = field.mean(axis=axes, keepdims=True, dtype=np.float64)
+    modes: NDArray[np.complexfloating] = fft.rfftn(field - mean.astype(field.dtype), axes=axes)
     return modes
 
 
@@ -147,7 +158,7 @@ def shell_power(a: Modes, b: Modes, shells: Shells) -> NDArray[np.float64]:
     flat = product.reshape(-1, shells.index.size)
     sums = [np.bincount(shells.index, shells.weight * row)[1:] for row in flat]
     power = np.asarray(sums) * (shells.norm / shells.n_modes)
-    return power.reshape(*product.shape[:-2], shells.k_hmpc.size)
+    return power.reshape(*product.shape[: -shells.dimensions], shells.k_hmpc.size)
 
 
 def power_spectrum(
@@ -160,15 +171,15 @@ def power_spectrum(
     Parameters
     ----------
     field, other
-        Dimensions ``(..., y, x)``, dimensionless (an overdensity, or mass in units of the
-        mean). The leading dimensions of both must be the same.
+        Dimensions ``(..., y, x)`` or ``(..., z, y, x)``, dimensionless (an overdensity, or mass in
+        units of the mean). The leading dimensions of both must be the same.
     pixel_mpch
         Side of a pixel [Mpc/h].
 
     Returns
     -------
-    Dimensions ``(..., k)``; units ``(Mpc/h)^2``; coordinates ``k`` [h/Mpc] (mean of the shell) and
-    ``n_modes``.
+    Dimensions ``(..., k)``; units ``(Mpc/h)^2``, of volumes ``(Mpc/h)^3``; coordinates ``k``
+    [h/Mpc] (mean of the shell) and ``n_modes``.
 
     Raises
     ------
@@ -181,11 +192,12 @@ def power_spectrum(
     scatter ``sqrt(2 / n_modes)`` for a Gaussian field. One map is enough. Members of an ensemble
     must be transformed one by one: the spectrum of their mean misses their scatter.
     """
-    field = field.transpose(..., "y", "x")
-    shells = build_shells((field.sizes["y"], field.sizes["x"]), float(pixel_mpch))
-    modes = fourier_modes(field.values)
-    second = modes if other is None else fourier_modes(other.transpose(*field.dims).values)
-    dims = field.dims[:-2]
+    space = space_in(field.dims)
+    field, n = field.transpose(..., *space), len(space)
+    shells = build_shells(tuple(field.sizes[axis] for axis in space), float(pixel_mpch))
+    modes = fourier_modes(field.values, n)
+    second = modes if other is None else fourier_modes(other.transpose(*field.dims).values, n)
+    dims = field.dims[:-n]
     return xr.DataArray(
         shell_power(modes, second, shells),
         dims=(*dims, "k"),
@@ -194,7 +206,7 @@ def power_spectrum(
             "k": ("k", shells.k_hmpc, {"units": str(Unit.WAVE_NUMBER)}),
             "n_modes": ("k", shells.n_modes, {"units": str(Unit.DIMENSIONLESS)}),
         },
-        attrs={"units": str(Unit.POWER_2D), "long_name": "power spectrum"},
+        attrs={"units": matter_of(n).power, "long_name": "power spectrum"},
         name="power",
     )
 

@@ -31,6 +31,7 @@ class RankClasses(Metric):
     panels = ()
     format = ".2f"
     place = 62.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Histograms ``(brightness, channel, rank)``; NaN of a class without pixels."""

@@ -21,13 +21,15 @@ class Ranks(Metric):
     variables = ("rank_share", "rank_share_mass", "coverage", "coverage_mass")
     panels = ()
     place = 60.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Histograms ``(channel, rank)``; ties are broken by the generator of the case."""
         values, truth, rng = case.ensemble["fields"], case.ensemble["truth"], case.rng()
         n_members = case.n_members
         pixels = calibration.truth_ranks(values, truth, rng)
-        windows = calibration.truth_ranks(values.mean(("y", "x")), truth.mean(("y", "x")), rng)
+        space = case.domain.axes
+        windows = calibration.truth_ranks(values.mean(space), truth.mean(space), rng)
         return xr.Dataset(
             {
                 "rank_histogram": _histogram(pixels, n_members),

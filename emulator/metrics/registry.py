@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 import emulator.metrics
+from emulator.domain import MATTER, Domain, domain_of
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.jackknife import Jackknife
@@ -58,6 +59,11 @@ def _require_unique(metrics: Sequence[Metric]) -> None:
 METRICS: tuple[Metric, ...] = discover()
 
 
+def metrics_of(domain: Domain) -> tuple[Metric, ...]:
+    """Metrics of a domain: all of maps, and of volumes those that know them."""
+    return tuple(metric for metric in METRICS if domain.dimensions == 2 or metric.of_volumes)
+
+
 def smallest_ensemble() -> int:
     """Members that every metric is content with."""
     return max(metric.smallest_ensemble for metric in METRICS)
@@ -72,7 +78,7 @@ def compute(case: Case) -> xr.Dataset:
         If the ensemble is smaller than a metric accepts.
     """
     parts = []
-    for metric in METRICS:
+    for metric in metrics_of(case.domain):
         if metric.of_response_sets is (case.response_set is None):
             continue
         if case.n_members < metric.smallest_ensemble:
@@ -84,7 +90,7 @@ def compute(case: Case) -> xr.Dataset:
     return xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="override")
 
 
-def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
+def summarise(stats: xr.Dataset, fields: Sequence[Field], domain: Domain = MATTER) -> xr.Dataset:
     """Summary of all simulations.
 
     Parameters
@@ -94,6 +100,8 @@ def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
         ``run(simulation)``; those of response sets along ``response``.
     fields
         What the channels are.
+    domain
+        What the maps are of.
 
     Returns
     -------
@@ -106,7 +114,7 @@ def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
     """
     jackknife = Jackknife(stats["run"])
     found: dict[str, xr.DataArray] = {}
-    for metric in METRICS:
+    for metric in metrics_of(domain):
         results = metric.summarise(jackknife, stats, fields)
         unknown = set(results) - set(metric.variables)
         if unknown:
@@ -118,8 +126,9 @@ def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
 
 
 def judge(metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]) -> list[Bar]:
-    """Bars of all metrics."""
-    return [bar for metric in METRICS for bar in metric.bars(metrics, config, fields)]
+    """Bars of all metrics of the domain that the metrics name."""
+    known = metrics_of(domain_of(metrics.attrs, "metrics"))
+    return [bar for metric in known for bar in metric.bars(metrics, config, fields)]
 
 
 def metric_of(variable: str) -> Metric | None:

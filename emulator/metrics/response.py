@@ -71,6 +71,7 @@ class Response(Metric):
     format = ".0%"
     place = 90.0
     of_response_sets = True
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Moments of every window: mean, mean square, power in bins; of truth, members and DMO."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from emulator.domain import space_in
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.channels import common_unit
@@ -24,13 +25,13 @@ SQUARES = (2, 4, 8)
 """Sides of the squares [pixels]; only those that divide the window, and are smaller."""
 
 
-def squares_of(window: int | tuple[int, int]) -> list[int]:
+def squares_of(window: int | tuple[int, ...]) -> list[int]:
     """Sides of the squares that divide a window and are smaller."""
     sides = (window,) if isinstance(window, int) else window
     return [n for n in SQUARES if all(n < side and side % n == 0 for side in sides)]
 
 
-def scales_of(window: int | tuple[int, int]) -> list[int]:
+def scales_of(window: int | tuple[int, ...]) -> list[int]:
     """Sides of all that is scored: the pixel, the squares that divide a window, the window.
 
     A window that is not square goes by its longer side.
@@ -56,6 +57,7 @@ class Scores(Metric):
     )
     panels = ()
     place = 10.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """``score (scale, forecast, channel)`` and ``score_oracle (scale, channel)``."""
@@ -110,6 +112,8 @@ class Scores(Metric):
 def square_means(maps: xr.DataArray, side: int) -> xr.DataArray:
     """Means over squares of ``side`` pixels that tile the window, in float64 [unit of the maps].
 
+    Of volumes, over cubes.
+
     A side that is that of the window, or its longer one, gives the mean of the window.
 
     Raises
@@ -120,6 +124,6 @@ def square_means(maps: xr.DataArray, side: int) -> xr.DataArray:
     values = maps.astype("float64")
     if side == 1:
         return values
-    sizes = (int(maps.sizes["y"]), int(maps.sizes["x"]))
-    down, right = sizes if side == max(sizes) else (side, side)
-    return values.coarsen(y=down, x=right, boundary="exact").mean()
+    sizes = {axis: int(maps.sizes[axis]) for axis in space_in(maps.dims)}
+    blocks = sizes if side == max(sizes.values()) else dict.fromkeys(sizes, side)
+    return values.coarsen(blocks, boundary="exact").mean()

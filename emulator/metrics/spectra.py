@@ -24,9 +24,9 @@ def window_spectra(case: Case) -> xr.Dataset:
     Returns
     -------
     ``truth, member_truth, member_member, dmo_truth (sample, field, k)``, ``members (sample, member,
-    field, k)`` and ``dmo (sample, k)`` [(Mpc/h)^2]. Cross spectra of members are means over members
-    or pairs of members, unbiased for 2 members or more. Coordinates ``field`` (channels, and their
-    total), ``k`` [h/Mpc] and ``n_modes``.
+    field, k)`` and ``dmo (sample, k)`` [(Mpc/h)^2, of volumes (Mpc/h)^3]. Cross spectra of members
+    are means over members or pairs of members, unbiased for 2 members or more. Coordinates
+    ``field`` (channels, and their total), ``k`` [h/Mpc] and ``n_modes``.
     """
     ensemble = case.ensemble
     shells = build_shells(case.shape, case.pixel_mpch)
@@ -63,7 +63,7 @@ def _one_window(case: Case, sample: int, shells: Shells) -> dict[str, np.ndarray
     window = case.ensemble.isel(sample=sample)
     truth = scaled_modes(case, window["truth"])
     members = scaled_modes(case, window["fields"])
-    dmo = fourier_modes(window["condition"].values / case.mean_dmo)
+    dmo = fourier_modes(window["condition"].values / case.mean_dmo, shells.dimensions)
     mean = members.mean(axis=0)
     power = shell_power(members, members, shells)
     return {
@@ -83,11 +83,15 @@ def scaled_modes(case: Case, values: xr.DataArray) -> np.ndarray:
 
     Fields are in units of ``case.scales``, the total in units of the mean DMO mass.
     """
-    maps = values.transpose(..., "channel", "y", "x").values
+    space = case.domain.axes
+    maps = values.transpose(..., "channel", *space).values
+    channel = -1 - len(space)
     parts = [i for i, field in enumerate(case.fields) if field.name in summands(case.fields)]
     scales = case.scales.values
     if parts:
-        maps = np.concatenate([maps, maps[..., parts, :, :].sum(axis=-3, keepdims=True)], axis=-3)
+        total = np.take(maps, parts, axis=channel).sum(axis=channel, keepdims=True)
+        maps = np.concatenate([maps, total], axis=channel)
         scales = np.append(scales, case.mean_dmo)
     # in the precision of the maps, as a plain number would be
-    return fourier_modes(maps / scales[:, None, None].astype(maps.dtype))
+    unit = scales.astype(maps.dtype).reshape(-1, *(1,) * len(space))
+    return fourier_modes(maps / unit, len(space))

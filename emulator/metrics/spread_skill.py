@@ -26,10 +26,11 @@ class SpreadSkill(Metric):
     panels = ()
     format = ".2f"
     place = 30.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Variance and squared error by channel, in units of ``case.scales`` squared."""
-        ensemble, pixels = case.ensemble, ("sample", "y", "x")
+        ensemble, pixels = case.ensemble, ("sample", *case.domain.axes)
         variance, error = calibration.spread_and_skill(ensemble["fields"], ensemble["truth"])
         unit, attrs = squared(case.scales), variance_attrs(case.fields)
         return xr.Dataset(

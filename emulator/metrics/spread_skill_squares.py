@@ -44,6 +44,7 @@ class SpreadSkillSquares(Metric):
     )
     format = ".2f"
     place = 31.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Variance and squared error ``(side, channel)`` of ratios to DMO."""
@@ -121,7 +122,7 @@ def _spread_and_skill(case: Case, side: int) -> xr.Dataset:
         masses=[field.name for field in case.fields if field.adds_up],
         scales=case.scales,
     )
-    pixels, attrs = ("sample", "y", "x"), {"units": str(Unit.DIMENSIONLESS)}
+    pixels, attrs = ("sample", *case.domain.axes), {"units": str(Unit.DIMENSIONLESS)}
     return xr.Dataset(
         {
             "variance_squares": variance.mean(pixels).assign_attrs(

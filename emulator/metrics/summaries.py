@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from emulator.domain import space_in
 from emulator.metrics.power_spectrum import power_spectrum
 from emulator.metrics.variance import CLASSES, density_classes
 from emulator.units import Unit
@@ -18,12 +19,12 @@ N_BINS = 4
 
 def mass(fields: xr.DataArray, pixel_mpch: float) -> xr.DataArray:
     """Mean of a field over the map, in its unit."""
-    return fields.mean(("y", "x"), dtype=np.float64)
+    return fields.mean(space_in(fields.dims), dtype=np.float64)
 
 
 def variance(fields: xr.DataArray, pixel_mpch: float) -> xr.DataArray:
     """Variance of the pixels of a map, in the square of the unit."""
-    return fields.astype(np.float64).var(("y", "x"))
+    return fields.astype(np.float64).var(space_in(fields.dims))
 
 
 def power(fields: xr.DataArray, pixel_mpch: float) -> xr.DataArray:

@@ -30,6 +30,7 @@ class Suppression(Metric):
     variables = ("suppression_truth", "suppression_members", "suppression_error")
     panels = ()
     place = 40.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean spectra of truth, members and DMO field."""

@@ -72,6 +72,7 @@ class TwoSample(Metric):
         Panel("classifier_accuracy_joint", "Balanced accuracy", "All fields together.", ".3f"),
     )
     place = 78.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Residuals ``(sample, alike, channel, summary_of)``; the truth is ``alike`` 0."""

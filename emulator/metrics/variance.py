@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from emulator.domain import space_in
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric, Panel
 from emulator.metrics.jackknife import Jackknife
@@ -64,6 +65,7 @@ class Variance(Metric):
     )
     format = ".2f"
     place = 35.0
+    of_volumes = True
 
     def compute(self, case: Case) -> xr.Dataset:
         """Moments of the root ``(channel, dmo_density)``."""
@@ -132,7 +134,8 @@ def _shares(classes: np.ndarray) -> xr.DataArray:
 
 def _by_class(maps: xr.DataArray, classes: np.ndarray) -> xr.DataArray:
     """Mean over all pixels of what lies in each class: ``<x 1_b>``."""
-    flat = maps.transpose("channel", "sample", "y", "x").values.reshape(maps.sizes["channel"], -1)
+    flat = maps.transpose("channel", "sample", *space_in(maps.dims)).values
+    flat = flat.reshape(maps.sizes["channel"], -1)
     sums = [
         np.bincount(classes.ravel(), weights=row, minlength=len(CLASSES)) / row.size for row in flat
     ]

@@ -27,7 +27,8 @@ def window_moments(case: Case) -> xr.Dataset:
     ``response_moments_truth (window, field, moment)``, ``response_moments_members (window,
     response_member, field, moment)`` and ``response_moments_dmo (window, moment)``: powers of the
     mean DMO mass per pixel, or of the unit of a field that is no mass; the first moment is the
-    mean, the second the mean square, the others power over the area of a pixel.
+    mean, the second the mean square, the others power over the area of a pixel
+    (of volumes, the volume of a voxel).
     """
     ensemble, names = case.ensemble, [field.name for field in case.fields]
     unit = xr.DataArray(
@@ -35,7 +36,7 @@ def window_moments(case: Case) -> xr.Dataset:
         dims="channel",
         coords={"channel": names},
     )
-    spectra, pixels = case.shared(window_spectra), ("y", "x")
+    spectra, pixels = case.shared(window_spectra), case.domain.axes
     # spectra are in units of case.scales, the total in those of the mean DMO mass
     scales = xr.ones_like(spectra["field"], float)
     scales[: len(names)] = (case.scales.values / unit.values) ** 2
@@ -78,7 +79,7 @@ def power_bins(power: xr.DataArray, case: Case) -> list[tuple[str, xr.DataArray]
         if len(here):
             mean = (power * n_modes).isel(k=here).sum("k") / float(n_modes.isel(k=here).sum())
             found.append((f"P({edges[number]:.2g}-{edges[number + 1]:.2g})", mean))
-    return [(name, values / case.pixel_mpch**2) for name, values in found]
+    return [(name, values / case.pixel_mpch ** len(case.shape)) for name, values in found]
 
 
 def _stack(

@@ -28,7 +28,7 @@ def window_residuals(case: Case) -> Array:
     draws = []
     for maps, power in (("truth", "truth"), ("fields", "members")):
         values = case.ensemble[maps].astype(np.float64)
-        mean = (values.mean(("y", "x")) / case.scales).rename("mean")
+        mean = (values.mean(case.domain.axes) / case.scales).rename("mean")
         modes = spectra[power].sel(field=names).rename(field="channel")
         bins = [(modes * modes["n_modes"]).isel(k=group).sum("k") for group in groups]
         row = xr.concat([mean, *bins], "summary")

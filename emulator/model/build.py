@@ -90,8 +90,9 @@ def interface_of(
     n_params: int,
     diffusion: DiffusionConfig,
     objective: Objective = "diffusion",
+    ndim: int = 2,
 ) -> Interface:
-    """What a backbone must fit for these fields, context windows and parameters."""
+    """What a backbone must fit for these fields, context windows, parameters and dimensions."""
     fields = tuple(channels.index(channel) for channel in of_network(channels)) * COPIES[objective]
     return Interface(
         n_channels=len(fields),
@@ -100,6 +101,7 @@ def interface_of(
         gamma_min=diffusion.gamma_min,
         gamma_max=diffusion.gamma_max,
         fields=fields,
+        ndim=ndim,
     )
 
 
@@ -131,6 +133,7 @@ def interface_for(
         len(normalisation.params),
         diffusion,
         objective,
+        normalisation.dimensions,
     )
 
 

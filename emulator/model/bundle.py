@@ -26,6 +26,7 @@ from emulator.model.build import build_network
 from emulator.model.calibration import CALIBRATION_FILE, Calibration
 from emulator.model.card import OLDEST, Grid, ModelCard, parse_card
 from emulator.model.found_solver import SOLVER_FILE, FoundSolver
+from emulator.model.lines import say_size
 from emulator.model.validated import VALIDATED_FILE, Validated
 from emulator.networks.backbone import Backbone
 
@@ -97,7 +98,8 @@ def read_bundle(
     found = _shapes(path, weights)
     # a card of others may claim any size: looked at before it takes the memory
     n_weights = sum(math.prod(shape) for shape in found.values())
-    least = card.network.least_weights * card.network.count(len(card.normalisation.channels))
+    one = card.network.least_weights(card.normalisation.dimensions)
+    least = one * card.network.count(len(card.normalisation.channels))
     if least > n_weights:
         raise DataError(
             path,
@@ -294,8 +296,7 @@ def _geometry(card: ModelCard) -> dict[str, str]:
     grid, factors = card.grid, card.normalisation.context_factors
     if isinstance(grid, Grid):
         return {
-            "window": f"{grid.window} pixels of {grid.pixel_mpch:.4g} Mpc/h, "
-            f"{grid.depth_mpch:g} Mpc/h deep, "
+            "window": f"{say_size(grid, 4)}, "
             f"context {', '.join(f'x{f}' for f in factors) or 'none'}",
             "redshift": "a parameter" if grid.redshift is None else f"{grid.redshift:g}",
         }

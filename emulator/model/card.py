@@ -16,7 +16,9 @@ from pydantic import (
     FiniteFloat,
     NonNegativeInt,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from torch import Tensor
@@ -25,15 +27,16 @@ from emulator.config import ConsistencyConfig, DiffusionConfig, NetworkConfig
 from emulator.config.documents import shorten_error
 from emulator.config.section import Gamma
 from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
-from emulator.domain import MATTER, Domain, Symmetry
+from emulator.domain import Domain, Symmetry, matter_of
 from emulator.io import DataError, EmulatorError
 from emulator.model.build import Objective
 from emulator.model.normalisation import Normalisation
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 """Version of what is written. A change of ``model.json`` that older readers or files do not survive
 raises it and gets a line here; versions from :data:`OLDEST` on are read.
 
+* 8: volumes; the dimensions of a network are those of its data.
 * 7: which conditions the training saw; models of arrays; a redshift that is a parameter.
 * 6: the kernel of the maps; a network for each field, weights of massive pixels, levels of a
   distillation.
@@ -46,6 +49,7 @@ raises it and gets a line here; versions from :data:`OLDEST` on are read.
 """
 
 OLDEST = 2
+_WITHOUT_NDIM = 8
 
 Side = Annotated[int, Field(ge=1, le=8192)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -64,6 +68,15 @@ class Grid(BaseModel):
     """None: it is a parameter of the model, with its range."""
     deposit: Literal["ngp", "cic", "tsc", "adaptive"] | None = None
     """Kernel that the maps were deposited by; None: it is not known."""
+    dimensions: Literal[2, 3] = 2
+    """Of space; windows of 3 are cubes."""
+
+    @model_serializer(mode="wrap")
+    def _without_a_third_axis(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        if self.dimensions == 2:
+            written.pop("dimensions", None)
+        return written
 
     @property
     def pixel(self) -> float:
@@ -71,13 +84,13 @@ class Grid(BaseModel):
         return self.pixel_mpch
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Pixels along y and x."""
-        return (self.window, self.window)
+    def shape(self) -> tuple[int, ...]:
+        """Pixels along the axes of space."""
+        return (self.window,) * self.dimensions
 
     def attributes(self) -> dict[str, float | int | str]:
         """What is known, as attributes of a file."""
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True, exclude={"dimensions"})
 
 
 class ArrayGrid(BaseModel):
@@ -87,8 +100,8 @@ class ArrayGrid(BaseModel):
 
     pixel: Length
     length_unit: Annotated[str, Field(min_length=1, max_length=20)]
-    shape: tuple[Side, Side]
-    periodic: tuple[bool, bool] = (False, False)
+    shape: tuple[Side, ...] = Field(min_length=2, max_length=2)
+    periodic: tuple[bool, ...] = Field((False, False), min_length=2, max_length=2)
     symmetries: tuple[Symmetry, ...] = ()
 
     def attributes(self) -> dict[str, float | int | str]:
@@ -137,7 +150,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[7] = 7
+    format_version: Literal[8] = 8
     name: str
     grid: Grid | ArrayGrid
     network: NetworkConfig
@@ -166,8 +179,9 @@ class ModelCard(BaseModel):
             raise ValueError(f"grid.redshift is null, and {REDSHIFT} is no parameter")
         if isinstance(self.grid, Grid) is not (self.normalisation.given is None):
             raise ValueError("grid and normalisation must both be of matter, or both of arrays")
-        if self.network.ndim != 2:
-            raise ValueError("network.ndim must be 2")
+        if len(self.grid.shape) != self.normalisation.dimensions:
+            raise ValueError("grid and normalisation must be of the same dimensions")
+        self.network.require_dimensions(self.normalisation.dimensions)
         if self.network.needs_context and not self.normalisation.context_factors:
             raise ValueError("network needs context windows, and there are none")
         return self
@@ -213,7 +227,7 @@ class ModelCard(BaseModel):
         """What its maps are of."""
         given, grid = self.normalisation.given, self.grid
         if given is None or isinstance(grid, Grid):
-            return MATTER
+            return matter_of(self.normalisation.dimensions)
         return Domain(
             length=grid.length_unit,
             conditions=given,
@@ -238,6 +252,20 @@ class ModelCard(BaseModel):
             )
         return self.grid
 
+    def require_maps(self, what: str) -> None:
+        """Refuse what is done with maps alone.
+
+        Raises
+        ------
+        EmulatorError
+            A model of volumes; names it and ``what``.
+        """
+        if self.domain.dimensions != 2:
+            raise EmulatorError(
+                f"{what}: expected a model of maps, got {self.name}, which is of volumes "
+                "(data.dimensions: 3): draw windows with sample, or train a model of maps"
+            )
+
     @property
     def facts(self) -> TrainingFacts:
         """What is read of how the model was trained."""
@@ -259,7 +287,20 @@ def parse_card(value: Any, source: str) -> ModelCard:
             "A newer bundle needs a newer version of this package; an older one must be trained "
             "again (docs/training.md).",
         )  # fmt: skip
+    if version < _WITHOUT_NDIM:
+        value = _without_ndim(value, source)
     try:
         return ModelCard.model_validate({**value, "format_version": FORMAT_VERSION})
     except ValidationError as error:
         raise DataError(source, "a model card", f"\n{shorten_error(error)}") from error
+
+
+def _without_ndim(value: dict[str, Any], source: str) -> dict[str, Any]:
+    """Before format 8 a network said its dimensions itself: two."""
+    network = value.get("network")
+    if not isinstance(network, dict) or "ndim" not in network:
+        return value
+    if network["ndim"] != 2:
+        raise DataError(source, "a model card whose network.ndim is 2", repr(network["ndim"])[:80])
+    rest = {key: entry for key, entry in network.items() if key != "ndim"}
+    return {**value, "network": rest}

@@ -8,6 +8,7 @@ from torch import Tensor
 from emulator.config import DiffusionConfig
 from emulator.diffusion.parameterization import Denoiser, Network, Parameterization, Prediction
 from emulator.diffusion.path import Path
+from emulator.model.broadcast import over_space
 from emulator.model.build import build_parameterization
 from emulator.model.field_transform import Encoded
 
@@ -42,7 +43,7 @@ def bind_condition(
     fields, params, known = given
     mask = known if keep_params is None else known * keep_params
     if keep_context is not None:
-        kept = fields[:, 1:] * keep_context[:, None, None, None]
+        kept = fields[:, 1:] * over_space(keep_context[:, None], fields)
         fields = torch.cat([fields[:, :1], kept], dim=1)
 
     def bound(z: Tensor, gamma: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from emulator.model.transforms import TRANSFORMS, AsinhRatio, Transform
 class Encoded(NamedTuple):
     """A condition as the network sees it."""
 
-    fields: Tensor  # (batch, 1 + level, y, x): window and context, normalised
+    fields: Tensor  # (batch, 1 + level, ..., y, x): window and context, normalised
     params: Tensor  # (batch, param), scaled; 0 where unknown
     known: Tensor  # (batch, param), 1 where known
 
@@ -54,15 +54,16 @@ def cosmic_reference(dmo: Tensor, baryon_fraction: Tensor, field: Field) -> Tens
     dmo
         DMO mass ``(..., y, x)`` [Msun/h per pixel].
     baryon_fraction
-        Omega_b / Omega_m, ``(...)``.
+        Omega_b / Omega_m, ``(...)``; the axes that it lacks are those of space.
     field
         Its share; without one it is zero.
     """
+    one_by_one = (..., *(None,) * (dmo.ndim - baryon_fraction.ndim))
     match field.share:
         case "dark_matter":
-            return dmo * (1.0 - baryon_fraction)[..., None, None]
+            return dmo * (1.0 - baryon_fraction)[one_by_one]
         case "baryons":
-            return dmo * baryon_fraction[..., None, None]
+            return dmo * baryon_fraction[one_by_one]
     return torch.zeros_like(dmo)
 
 
@@ -87,17 +88,18 @@ def raw_features(
     Features ``(..., channel, y, x)`` and a mask of the same shape: false where a feature is not
     defined (the amplitude of an empty pixel), and holds zero.
     """
+    axis = baryon_fraction.ndim
     features = [
         feature
         for index, channel in enumerate(channels)
         for feature in transform_of(channel).forward(
-            target[..., index, :, :],
+            target.select(axis, index),
             cosmic_reference(dmo, baryon_fraction, channel.field) + channel.floor,
             channel.floor,
         )
     ]
     values, defined = zip(*features, strict=True)
-    return torch.stack(values, dim=-3), torch.stack(defined, dim=-3)
+    return torch.stack(values, dim=axis), torch.stack(defined, dim=axis)
 
 
 def condition_features(maps: Tensor, normalisation: Normalisation) -> Tensor:
@@ -129,8 +131,9 @@ class FieldTransform:
     def __init__(self, normalisation: Normalisation) -> None:
         self.normalisation = normalisation
         self.channels = normalisation.channels
-        self.mean = torch.tensor(normalisation.target_mean)[:, None, None]
-        self.std = torch.tensor(normalisation.target_std)[:, None, None]
+        self.axis = -1 - normalisation.dimensions
+        self.mean = self._by_layer(normalisation.target_mean)
+        self.std = self._by_layer(normalisation.target_std)
 
     def transform(self, target: Tensor, condition: Condition) -> Tensor:
         """``target (batch, field, y, x)`` to network channels ``(batch, channel, y, x)``."""
@@ -160,7 +163,7 @@ class FieldTransform:
         _, defined = raw_features(filled, condition.field, fraction, self.channels)
         copies = [len(TRANSFORMS[channel.transform].suffixes) for channel in self.channels]
         repeats = torch.tensor(copies, device=known.device)
-        mask = known.repeat_interleave(repeats, dim=-3) & defined
+        mask = known.repeat_interleave(repeats, dim=self.axis) & defined
         return self.transform(filled, condition), mask.to(filled.dtype)
 
     def inverse_transform(
@@ -171,7 +174,7 @@ class FieldTransform:
         ``relaxed`` changes no value, but lets gradients through the step of a hurdle.
         """
         fraction = self.normalisation.baryon_fraction(condition.params).to(z)
-        left = (z * self.std.to(z) + self.mean.to(z)).unbind(dim=-3)
+        left = (z * self.std.to(z) + self.mean.to(z)).unbind(dim=self.axis)
         fields = []
         for channel in self.channels:
             transform, floor = transform_of(channel), channel.floor
@@ -180,7 +183,7 @@ class FieldTransform:
             reference = cosmic_reference(condition.field, fraction, channel.field) + floor
             inverse = transform.relaxed_inverse if relaxed else transform.inverse
             fields.append(inverse(list(own), reference, floor))
-        return torch.stack(fields, dim=-3)
+        return torch.stack(fields, dim=self.axis)
 
     def encode(self, condition: Condition) -> Encoded:
         """Log and z-score the DMO window and its context; scale the parameters.
@@ -199,7 +202,11 @@ class FieldTransform:
         What it does to a pixel depends on the layer alone. Conditions of arrays are seen as their
         rows say.
         """
-        layers = slice(maps.shape[-3])
-        mean = torch.tensor(self.normalisation.condition_mean[layers]).to(maps)[:, None, None]
-        std = torch.tensor(self.normalisation.condition_std[layers]).to(maps)[:, None, None]
+        layers = slice(maps.shape[self.axis])
+        mean = self._by_layer(self.normalisation.condition_mean[layers]).to(maps)
+        std = self._by_layer(self.normalisation.condition_std[layers]).to(maps)
         return (condition_features(maps, self.normalisation) - mean) / std
+
+    def _by_layer(self, values: Sequence[float]) -> Tensor:
+        """Numbers of layers, ``(layer, 1, 1)``: an axis of one for each axis of space."""
+        return torch.tensor(values).reshape(-1, *(1,) * self.normalisation.dimensions)

@@ -113,6 +113,7 @@ def fit_normalisation(
         "condition_std": condition_std,
         "context_factors": tuple(context_factors),
         "params": ranges,
+        "dimensions": domain.dimensions,
         "defined_share": tuple((targets.count / conditions.count[0]).tolist()),
     }
     if domain.is_matter:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from emulator.data.condition import Condition
+from emulator.model.broadcast import over_space
 from emulator.model.field_transform import FieldTransform
 from emulator.model.hurdle import empty_amplitudes
 
@@ -48,7 +49,7 @@ class Gaps:
         self.filled = [i for i, option in enumerate(options) if option != "zero"]
         self.masked = [i for i, option in enumerate(options) if option == "masked"]
         shares = normalisation.defined_share or ()
-        self.costs = torch.tensor([1.0 / shares[i] for i in self.masked])[:, None, None]
+        self.costs = torch.tensor([1.0 / shares[i] for i in self.masked])
 
     @property
     def n_noise(self) -> int:
@@ -86,7 +87,7 @@ class Gaps:
         if self.masked:
             pixel_weights = torch.ones_like(x)
             there = ~torch.isnan(x[:, self.masked])
-            pixel_weights[:, self.masked] = there * self.costs.to(x)
+            pixel_weights[:, self.masked] = there * over_space(self.costs, x)
         if self.filled and rest.shape[1]:
             whole = x.clone()
             whole[:, self.filled] = torch.where(

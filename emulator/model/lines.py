@@ -52,9 +52,17 @@ def say_window(card: ModelCard) -> str:
         return f"{rows} x {columns} pixels of {grid.pixel:.9g} {grid.length_unit}, given {given}"
     context = ", ".join(f"x{factor}" for factor in card.normalisation.context_factors) or "none"
     return (
-        f"{grid.window} pixels of {grid.pixel_mpch:.9g} Mpc/h, {grid.depth_mpch:g} Mpc/h deep, "
+        f"{say_size(grid, 9)}, "
         f"{say_redshift(card)}, kernel {grid.deposit or 'not known'}, context {context}"
     )
+
+
+def say_size(grid: Grid, digits: int) -> str:
+    """Pixels and depth of a window of maps, or voxels of one of volumes."""
+    pixel = f"{grid.pixel_mpch:.{digits}g} Mpc/h"
+    if grid.dimensions == 3:
+        return f"{' x '.join(map(str, grid.shape))} voxels of {pixel}"
+    return f"{grid.window} pixels of {pixel}, {grid.depth_mpch:g} Mpc/h deep"
 
 
 def say_redshift(card: ModelCard) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -106,14 +106,17 @@ class Normalisation(BaseModel):
     defined_share: tuple[Share, ...] | None = None
     """Share of the training pixels in which each channel of the network is defined; None: of a
     bundle that does not say (before format 5)."""
+    dimensions: Literal[2, 3] = 2
+    """Of space: 2 of maps, 3 of volumes, which before format 8 there were not."""
     conditions: SeenConditions | None = None
     """Which conditions there were; None: too few to know, or a bundle before format 7."""
 
     @model_serializer(mode="wrap")
     def _without_what_others_have(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Matter has no conditions of its own, arrays have nothing of matter."""
+        """Matter has no conditions of its own, arrays nothing of matter, maps no third axis."""
         written: dict[str, Any] = handler(self)
         absent = [key for key in _EITHER_OR if getattr(self, key) is None]
+        absent += ["dimensions"] if self.dimensions == 2 else []
         return {key: value for key, value in written.items() if key not in absent}
 
     @model_validator(mode="before")

@@ -250,6 +250,8 @@ def _scores(validated: Validated | None) -> list[str]:
 
 
 def _what(card: ModelCard) -> str:
+    if card.domain.dimensions == 3:
+        return "Dark-matter-only volumes [Msun/h per voxel]"
     return "Dark-matter-only maps [Msun/h per pixel]" if card.domain.is_matter else "Whole arrays"
 
 
@@ -258,8 +260,13 @@ def _only(card: ModelCard) -> str:
     grid = card.grid
     if not isinstance(grid, Grid):
         return f"Arrays of {grid.shape[0]} x {grid.shape[1]} pixels, whole, and no others."
+    what = (
+        f"Volumes of {grid.pixel_mpch:.9g} Mpc/h a voxel"
+        if grid.dimensions == 3
+        else f"Maps of {grid.pixel_mpch:.9g} Mpc/h a pixel, {grid.depth_mpch:g} Mpc/h deep"
+    )
     return (
-        f"Maps of {grid.pixel_mpch:.9g} Mpc/h a pixel, {grid.depth_mpch:g} Mpc/h deep, at "
+        f"{what}, at "
         + say_redshift(card)
         + (f", deposited by the kernel {grid.deposit}" if grid.deposit else "")
         + ", and no others."

@@ -32,6 +32,7 @@ from torch import Tensor
 
 from emulator.config import Channel
 from emulator.diffusion.parameterization import Network
+from emulator.model.broadcast import over_space
 from emulator.model.build import COPIES
 from emulator.model.conditional import one_pass
 from emulator.model.field_transform import of_network
@@ -46,7 +47,7 @@ class Centre(NamedTuple):
     mean: Tensor
     log_scale: Tensor
     moved: Tensor
-    """``(channel, 1, 1)``: 1 where a channel is centred, 0 where it stays as it is."""
+    """``(channel, 1, ...)``: 1 where a channel is centred, 0 where it stays as it is."""
 
     def remove(self, x: Tensor) -> Tensor:
         """Residual of network channels; NaN stays NaN."""
@@ -71,9 +72,9 @@ class Centre(NamedTuple):
 
 
 def moved_channels(channels: Sequence[Channel]) -> Tensor:
-    """Which channels of the network are centred, ``(channel, 1, 1)`` of 1 and 0."""
+    """Which channels of the network are centred, ``(channel,)`` of 1 and 0."""
     moved = [float(channel.transform != "hurdle") for channel in of_network(channels)]
-    return torch.tensor(moved)[:, None, None]
+    return torch.tensor(moved)
 
 
 def centre_of(network: Network, like: Tensor, moved: Tensor) -> Centre:
@@ -89,9 +90,9 @@ def centre_of(network: Network, like: Tensor, moved: Tensor) -> Centre:
         See :func:`moved_channels`.
     """
     copies = COPIES["residual"]
-    nothing = torch.zeros_like(like).repeat(1, copies, 1, 1)
+    nothing = torch.cat([torch.zeros_like(like)] * copies, dim=1)
     _, mean, log_scale = one_pass(network, nothing).chunk(copies, dim=1)
-    return Centre(mean, log_scale.clamp(*LOG_SCALES), moved.to(mean))
+    return Centre(mean, log_scale.clamp(*LOG_SCALES), over_space(moved, mean))
 
 
 def seeing(network: Callable[..., Tensor], centre: Centre) -> Callable[..., Tensor]:

@@ -26,6 +26,8 @@ class Interface:
         Channels of the output of a network that is not the only one; None: those of ``z``.
     fields
         Number of the field that each channel of ``z`` belongs to; empty: all are of one field.
+    ndim
+        Dimensions of space: 2 of maps, 3 of volumes.
     """
 
     n_channels: int
@@ -35,6 +37,7 @@ class Interface:
     gamma_max: float = 13.0
     n_outputs: int | None = None
     fields: tuple[int, ...] = ()
+    ndim: int = 2
 
     def __post_init__(self) -> None:
         if self.fields and len(self.fields) != self.n_channels:

@@ -44,7 +44,7 @@ class DiT(Backbone):
         self.gamma_embedding = GammaEmbedding(interface.gamma_min, interface.gamma_max, width)
         self.parameter_embedding = ParameterEmbedding(interface.n_params, width)
         n_fields = (1 + interface.n_context) * (1 + 2 * len(config.fourier_frequencies))
-        folded = config.patch**config.ndim
+        folded = config.patch**interface.ndim
         self.stem = nn.Linear((interface.n_channels + n_fields) * folded, width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)

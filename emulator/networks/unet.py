@@ -39,8 +39,8 @@ class UNetVDM(Backbone):
     def __init__(self, config: UNetConfig, interface: Interface) -> None:
         super().__init__()
         self.frequencies: Sequence[float] = config.fourier_frequencies
-        self.ndim, self.checkpointing = config.ndim, config.checkpointing
-        ndim, widths, embedding = config.ndim, config.widths, config.embedding
+        self.ndim, self.checkpointing = interface.ndim, config.checkpointing
+        ndim, widths, embedding = interface.ndim, config.widths, config.embedding
         self.gamma_embedding = GammaEmbedding(interface.gamma_min, interface.gamma_max, embedding)
         self.parameter_embedding = ParameterEmbedding(interface.n_params, embedding)
         n_fields = (1 + interface.n_context) * (1 + 2 * len(config.fourier_frequencies))

@@ -109,13 +109,7 @@ def deposit_maps(
     total, position = _sound(block)
     n = grids.shape[1] - 2
     scale = n / block.box_size
-    half_width = _NO_WIDTH
-    if kernel == "adaptive":
-        if mesh is None:
-            raise ValueError("the adaptive kernel needs the density mesh")
-        half_width = np.empty(len(block.mass), np.float32)
-        cells = len(mesh) / block.box_size
-        kernels.tent_half_width(position, block.mass, block.mass_msunh, cells, mesh, n, half_width)
+    half_width = _half_width(block, position, mesh, n) if kernel == "adaptive" else _NO_WIDTH
     weight = block.mass if block.weight is None else block.weight
     by_axis = grids.reshape(len(axes), -1, *grids.shape[1:])
     for axis, slabs in zip(axes, by_axis, strict=True):
@@ -143,6 +137,45 @@ def deposit_mesh(
     scale = len(mesh) / block.box_size
     kernels.cloud_mesh(position, block.mass, block.mass_msunh, scale, _ORDERS[kernel], mesh)
     return total
+
+
+def deposit_volume(
+    block: Block,
+    volume: NDArray[np.float64],
+    kernel: Kernel,
+    *,
+    mesh: NDArray[np.float32] | None = None,
+) -> float:
+    """Add the particles of a block to a volume ``(z, y, x)`` [Msun/h per voxel].
+
+    Voxel ``(k, j, i)`` covers ``[i, i+1)`` voxels along x, and so on. The rest, and errors, are
+    those of :func:`deposit_maps`; a volume has no ghost pixels.
+    """
+    if len(block.mass) == 0:
+        return 0.0
+    total, position = _sound(block)
+    n = len(volume)
+    half_width = _half_width(block, position, mesh, n) if kernel == "adaptive" else _NO_WIDTH
+    weight = block.mass if block.weight is None else block.weight
+    scale = n / block.box_size
+    kernels.cloud_volume(
+        position, weight, block.mass_msunh, scale, _ORDERS[kernel], half_width, volume
+    )
+    return total
+
+
+def _half_width(
+    block: Block, position: NDArray[Any], mesh: NDArray[np.float32] | None, n_pixels: int
+) -> NDArray[np.float32]:
+    """Half-width of each tent [pixel]."""
+    if mesh is None:
+        raise ValueError("the adaptive kernel needs the density mesh")
+    half_width = np.empty(len(block.mass), np.float32)
+    cells = len(mesh) / block.box_size
+    kernels.tent_half_width(
+        position, block.mass, block.mass_msunh, cells, mesh, n_pixels, half_width
+    )
+    return half_width
 
 
 def _sound(block: Block) -> tuple[float, NDArray[Any]]:

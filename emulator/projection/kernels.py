@@ -129,6 +129,39 @@ def cloud_mesh(
 
 
 @njit(nogil=True)
+def cloud_volume(
+    position: NDArray[Any],
+    mass: NDArray[Any],
+    mass_unit: float,
+    scale: float,
+    order: int,
+    half_width: NDArray[np.float32],
+    volume: FloatArray,
+) -> None:
+    """Add particles to a volume ``(z, y, x)`` of ``n`` voxels a side (not padded).
+
+    ``order``: 1 NGP, 2 CIC, 3 TSC, 0 tents of ``half_width`` ``(n_particles,)`` [voxel].
+    """
+    n = volume.shape[0]
+    reach = order if order > 0 else 2 * math.ceil(half_width.max()) + 3
+    cell, weight = np.empty((3, reach), np.int64), np.empty((3, reach))
+    count = np.empty(3, np.int64)
+    for p in range(position.shape[0]):
+        for axis in range(3):
+            u = position[p, axis] * scale
+            if order > 0:
+                count[axis] = _cloud(u, n, order, cell[axis], weight[axis])
+            else:
+                count[axis] = _tent(u, half_width[p], n, cell[axis], weight[axis])
+        m = mass[p] * mass_unit
+        for k in range(count[2]):
+            for j in range(count[1]):
+                share = m * weight[2, k] * weight[1, j]
+                for i in range(count[0]):
+                    volume[cell[2, k], cell[1, j], cell[0, i]] += share * weight[0, i]
+
+
+@njit(nogil=True)
 def tent_half_width(
     position: NDArray[Any],
     mass: NDArray[Any],

@@ -1,8 +1,9 @@
 r"""Projection: the particles of a pair of snapshots to maps of fields.
 
 A map is the mass in each pixel column through a slab of the box, ``M_ij = \sum_p m_p W_ij(x_p)``,
-so that its sum is the mass of the particles. Memory is bounded by the grids (float64, and a density
-mesh of at most 256^3), once a worker, plus one block of particles, whatever the snapshot.
+so that its sum is the mass of the particles; a volume is the mass in each voxel of the box. Memory
+is bounded by the grids (float64, and a density mesh of at most 256^3), once a worker, plus one
+block of particles, whatever the snapshot.
 
 Tracers are left out and, unless a field asks for them, black holes.
 """
@@ -22,6 +23,7 @@ from emulator.projection.deposit import (
     Kernel,
     deposit_maps,
     deposit_mesh,
+    deposit_volume,
     mesh_side,
     padded_shape,
     without_ghosts,
@@ -46,7 +48,8 @@ MASS_TOLERANCE = 1.0e-6
 class SpeciesMap(NamedTuple):
     """Maps ``(projection, y, x)`` [Msun/h per pixel] and masses of particles and map [Msun/h].
 
-    ``mass_map_msunh`` is the mean over the three axes.
+    ``mass_map_msunh`` is the mean over the three axes. A volume ``(projection, z, y, x)`` is the
+    only projection there is.
     """
 
     maps: FloatArray
@@ -54,8 +57,10 @@ class SpeciesMap(NamedTuple):
     mass_map_msunh: float
 
 
-def projection_labels(slabs: int) -> tuple[str, ...]:
-    """Names of the projections: ``x, y, z``, or ``x0, x1, ...`` with slabs."""
+def projection_labels(slabs: int, dimensions: int = 2) -> tuple[str, ...]:
+    """Names of the projections: ``x, y, z``, or ``x0, x1, ...`` with slabs; ``box`` of a volume."""
+    if dimensions == 3:
+        return ("box",)
     names = ("x", "y", "z")
     return names if slabs == 1 else tuple(f"{name}{s}" for name in names for s in range(slabs))
 
@@ -97,6 +102,7 @@ def project_field(
     *,
     n_pixels: int,
     slabs: int = 1,
+    dimensions: int = 2,
     kernel: Kernel,
     block_particles: int,
     scheduler: str = "threads",
@@ -117,8 +123,8 @@ def project_field(
         Its particles; of a sparse field possibly none.
     where
         The snapshot, for messages.
-    n_pixels, slabs
-        Pixels a side, and slabs along each axis.
+    n_pixels, slabs, dimensions
+        Pixels a side, slabs along each axis, and 3 for a volume.
     kernel
         See :mod:`emulator.projection.kernels`.
     block_particles
@@ -144,6 +150,7 @@ def project_field(
         parts,
         n_pixels=n_pixels,
         slabs=slabs,
+        dimensions=dimensions,
         kernel=kernel,
         block_particles=block_particles,
         mesh=mesh,
@@ -188,6 +195,7 @@ def project_species(
     *,
     n_pixels: int,
     slabs: int = 1,
+    dimensions: int = 2,
     kernel: Kernel,
     block_particles: int,
     axes: Sequence[int] = AXES,
@@ -206,6 +214,8 @@ def project_species(
     n_pixels, slabs, kernel, axes
         Pixels a side, slabs along each axis, kernel, axes to project along. The adaptive kernel
         takes two passes over the files: density, then deposit.
+    dimensions
+        3: a volume, which has neither axes nor slabs.
     mean_of
         Weigh the masses by this property of the particles.
     sum_of
@@ -218,6 +228,10 @@ def project_species(
     share = partial(sum_over, parts, scheduler=scheduler, workers=workers)
     if kernel == "adaptive" and mesh is None:
         mesh = density_mesh(parts, block_particles, scheduler=scheduler, workers=workers)
+    if dimensions == 3:
+        in_volume = partial(_volume_of, block_particles, kernel, mesh, mean_of, sum_of)
+        volume, total = share(in_volume, (n_pixels,) * 3, np.float64)
+        return SpeciesMap(volume[None], total, float(volume.sum()))
     task = partial(_maps_of, block_particles, kernel, tuple(axes), mesh, mean_of, sum_of)
     grids, total = share(task, padded_shape(len(axes) * slabs, n_pixels), np.float64)
     maps = without_ghosts(grids)
@@ -250,3 +264,16 @@ def _maps_of(
 ) -> float:
     blocks = read_blocks(part, block_particles, mean_of=mean_of, sum_of=sum_of)
     return sum(deposit_maps(block, grids, kernel, axes=axes, mesh=mesh) for block in blocks)
+
+
+def _volume_of(
+    block_particles: int,
+    kernel: Kernel,
+    mesh: NDArray[np.float32] | None,
+    mean_of: str | None,
+    sum_of: Literal["compton_y"] | None,
+    part: Part,
+    volume: NDArray[Any],
+) -> float:
+    blocks = read_blocks(part, block_particles, mean_of=mean_of, sum_of=sum_of)
+    return sum(deposit_volume(block, volume, kernel, mesh=mesh) for block in blocks)

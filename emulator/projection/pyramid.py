@@ -9,23 +9,26 @@ from numpy.typing import NDArray
 from emulator.fields import CONDITION, Field
 
 
-def block_mean(maps: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Means over ``factor x factor`` pixels of the last two axes, in the input's precision."""
-    *lead, rows, cols = maps.shape
-    blocks = maps.reshape(*lead, rows // factor, factor, cols // factor, factor)
-    means: NDArray[Any] = blocks.mean(axis=(-3, -1))
+def block_mean(maps: NDArray[Any], factor: int, dimensions: int = 2) -> NDArray[Any]:
+    """Means over blocks of ``factor`` pixels along the last axes, in the input's precision."""
+    n_lead = maps.ndim - dimensions
+    lead, sides = maps.shape[:n_lead], maps.shape[n_lead:]
+    split = [size for side in sides for size in (side // factor, factor)]
+    blocks = maps.reshape(*lead, *split)
+    means: NDArray[Any] = blocks.mean(axis=tuple(range(n_lead + 1, blocks.ndim, 2)))
     return means
 
 
 def context_pyramid(
     dmo: NDArray[np.float32], factors: Sequence[int]
 ) -> dict[int, NDArray[np.float32]]:
-    """Block means of DMO maps ``(projection, y, x)`` by factor, accumulated in float64.
+    """Block means of DMO maps ``(projection, ..., y, x)`` by factor, accumulated in float64.
 
     They are made from the float32 maps that the file holds: whoever cuts from the maps alone gets
     the same context, bit for bit.
     """
-    return {f: block_mean(dmo.astype(np.float64), f).astype(np.float32) for f in factors}
+    exact, dimensions = dmo.astype(np.float64), dmo.ndim - 1
+    return {f: block_mean(exact, f, dimensions).astype(np.float32) for f in factors}
 
 
 def mean_masses(values: NDArray[np.float32], fields: Sequence[Field]) -> dict[str, float]:

@@ -210,7 +210,7 @@ def require_hydro_matter(
 
 
 def require_same_phases(dmo: NDArray[Any], dm_hydro: NDArray[Any], where: str) -> None:
-    """Check that two sets of maps ``(projection, y, x)`` show the same structures.
+    """Check that two sets of maps ``(projection, y, x)`` show the same structures, or two volumes.
 
     Block means on about 8 x 8 pixels of the same phases correlate with more than 0.95; those of
     independent ones scatter about zero.
@@ -220,6 +220,7 @@ def require_same_phases(dmo: NDArray[Any], dm_hydro: NDArray[Any], where: str) -
     DataError
         A correlation coefficient below 0.8.
     """
+    dmo, dm_hydro = sums_along_axes(dmo), sums_along_axes(dm_hydro)
     factor = max(1, dmo.shape[-1] // _COARSE_PIXELS)
     side = dmo.shape[-1] // factor * factor
     one, other = (
@@ -236,6 +237,17 @@ def require_same_phases(dmo: NDArray[Any], dm_hydro: NDArray[Any], where: str) -
             f"correlation {correlation:.2f}",
             "The two have other initial phases: is one of another simulation?",
         )
+
+
+def sums_along_axes(maps: NDArray[Any]) -> NDArray[Any]:
+    """Maps as they are; of a volume ``(1, z, y, x)`` those along x, y and z, ``(3, row, column)``.
+
+    Rows and columns are the two other axes in increasing order, as of maps.
+    """
+    if maps.ndim == 3:
+        return maps
+    x_y_z = maps[0].T
+    return np.stack([x_y_z.sum(axis=axis, dtype=np.float64) for axis in range(3)])
 
 
 def require_halos_on_peaks(halos: Halos, dmo: NDArray[Any], pixel_mpch: float, where: str) -> None:

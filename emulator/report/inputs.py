@@ -16,7 +16,7 @@ import xarray as xr
 
 from emulator.config import ensemble_file, maps_file, read_config
 from emulator.data.splits import read_splits
-from emulator.domain import Domain, domain_of
+from emulator.domain import MATTER, Domain, domain_of, pixel_of, space_in
 from emulator.fields import CONDITION
 from emulator.io import DataError, read_dataset, read_json, read_lines
 from emulator.model.calibration import Calibration, read_calibration
@@ -33,6 +33,24 @@ class Shown:
     ensemble: xr.Dataset
     sample: int
     why: str
+
+    @property
+    def flat(self) -> xr.Dataset:
+        """What pictures are of: the ensemble, or the central slice of its volumes."""
+        layers = self.ensemble.sizes.get("z")
+        return self.ensemble if layers is None else self.ensemble.isel(z=layers // 2)
+
+    @property
+    def slice_text(self) -> str:
+        """Which slice pictures of volumes show, as a sentence; nothing of maps."""
+        layers = self.ensemble.sizes.get("z")
+        if layers is None:
+            return ""
+        place, pixel = layers // 2, pixel_of(self.ensemble.attrs)
+        return (
+            f"Shown is the central slice along z: layer {place + 1} of {layers}, {pixel:.3g} Mpc/h "
+            "thick. "
+        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +152,7 @@ def choose_windows(paths: list[Path], results: Path) -> list[Shown]:
         places, ((1.0, "heaviest"), (0.5, "median"), (0.0, "lightest")), strict=False
     ):
         ensemble = read_dataset(paths[place])
-        mass = ensemble["condition"].mean(("y", "x")).values
+        mass = ensemble["condition"].mean(space_in(ensemble.dims)).values
         order = np.argsort(mass)
         shown.append(Shown(ensemble, int(order[round(quantile * (len(order) - 1))]), why))
     return shown
@@ -175,8 +193,8 @@ def _read_box(path: Path) -> xr.DataArray | None:
     if not path.is_file():
         return None
     maps = read_dataset(path)
-    if not domain_of(maps.attrs, path).is_matter:
-        return None  # windows are whole rows: there is nothing around them
+    if domain_of(maps.attrs, path) != MATTER:
+        return None  # whole rows have nothing around them, and volumes no single picture
     return maps["maps"].sel(species=CONDITION.name)
 
 

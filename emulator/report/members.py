@@ -47,7 +47,7 @@ def member_viewer(shown: Shown, most_bytes: int = MOST_BYTES) -> Viewer:
 
 
 def _strips(shown: Shown, n_members: int) -> list[Strip]:
-    window = shown.ensemble.isel(sample=shown.sample)
+    window = shown.flat.isel(sample=shown.sample)
     strips = []
     for name, field in style.fields_of(shown.ensemble).items():
         here = window.sel(channel=name)

@@ -12,6 +12,7 @@ import xarray as xr
 from emulator.config import set_of
 from emulator.domain import pixel_of
 from emulator.metadata import commit
+from emulator.metrics.registry import METRICS, metrics_of
 from emulator.model.kinds import KINDS
 from emulator.report.bars import bar_interval, bar_threshold, bar_value
 from emulator.report.figures.style import fields_of
@@ -62,6 +63,7 @@ def describe_run(inputs: Inputs, config: dict[str, Any]) -> dict[str, Any]:
     ]  # fmt: skip
     facts += _responses(inputs.metrics)
     facts += inputs.suite_facts
+    facts += _of_volumes(inputs)
     facts.append(("Made from", _made_from(inputs)))
     return {
         "title": f"Emulator report: {inputs.name} (suite {attrs.get('suite', 'unknown')})",
@@ -85,6 +87,11 @@ def _windows(inputs: Inputs) -> str:
     """Size of a window in pixels and lengths."""
     ensemble, domain = inputs.shown[0].ensemble, inputs.domain
     pixel, side = pixel_of(inputs.metrics.attrs), ensemble.sizes["x"]
+    if domain.dimensions == 3:
+        return (
+            f"{side} x {side} x {side} voxels of {1e3 * pixel:.0f} kpc/h ({side * pixel:.2f} Mpc/h "
+            "a side)"
+        )
     if domain.is_matter:
         depth = float(inputs.metrics.attrs["depth_mpch"])
         return (
@@ -93,6 +100,17 @@ def _windows(inputs: Inputs) -> str:
         )
     rows = ensemble.sizes["y"]
     return f"{rows} x {side} (rows x columns) pixels of {pixel:g} {domain.length}"
+
+
+def _of_volumes(inputs: Inputs) -> list[tuple[str, str]]:
+    """What a page of volumes leaves out, and how to read the rest."""
+    if inputs.domain.dimensions == 2:
+        return []
+    absent = [metric.label for metric in METRICS if metric not in metrics_of(inputs.domain)]
+    return [
+        ("Volumes", "pixels are voxels, squares are cubes, and maps are cubes of mass"),
+        ("Not measured of volumes", f"{'; '.join(absent)}: these are of maps"),
+    ]
 
 
 def _independent(inputs: Inputs) -> str:

@@ -33,6 +33,7 @@ def read_asked(
     if not isinstance(grid, Grid):
         return read_arrays(condition, params, card, projection=projection, **places)
     if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
+        card.require_maps("condition: a file or its maps")
         condition, own, periodic = read_source(condition, grid, projection)
         if not periodic:
             raise EmulatorError(

@@ -99,7 +99,8 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             DMO mass [Msun/h per pixel]: windows ``(y, x)`` or ``(sample, y, x)`` together with
             ``large_scale``; a Dataset that holds ``condition`` and ``large_scale``; or a periodic
             whole-box map ``(y, x)`` together with centres, which is an array, or a file or another
-            source that :func:`~emulator.sampling.painting.source.read_source` reads. The attributes
+            source that :func:`~emulator.sampling.painting.source.read_source` reads. A model of
+            volumes takes arrays ``(..., z, y, x)``, and no files. The attributes
             of xarray objects (``units``, ``pixel_mpch``, ``depth_mpch``, ``redshift``), where there
             are any, must be those of the training. An astropy Quantity is converted, with h where
             it needs one (:mod:`emulator.sampling.given.quantities`). Of a model of arrays see
@@ -175,6 +176,9 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
         asked = as_sampling(sampling)
         if not isinstance(self.card.grid, Grid):
             require_plain_call(constraints=constraints, differentiable=differentiable or None)
+        for name, is_asked in (("constraints", constraints), ("differentiable", differentiable)):
+            if is_asked:
+                self.card.require_maps(name)
         given = read_asked(
             detached(condition) if differentiable else condition,
             detached(params) if differentiable else params, self.card,

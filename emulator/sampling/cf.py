@@ -12,7 +12,7 @@ NetCDF Climate and Forecast (CF) Metadata Conventions, version 1.11, sections 2.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from emulator.domain import ATTRIBUTE
+from emulator.domain import domain_of
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ SAID: dict[str, tuple[str, str]] = {
     "level": ("width of the surroundings over that of the window", _NUMBER),
     "parameter": ("name of the parameter", _NUMBER),
     "value": ("value of the parameter that is varied", _NUMBER),
+    "z": ("comoving position along the layers' axis, middle of the voxel", _LENGTH),
     "y": ("comoving position along the rows' axis, middle of the pixel", _LENGTH),
     "x": ("comoving position along the columns' axis, middle of the pixel", _LENGTH),
     "centre": ("central pixel of the window in its map", Unit.PIXEL),
@@ -82,7 +83,7 @@ def describe(
     -------
     The same Dataset, which says the ``Conventions``.
     """
-    of_arrays = OF_ARRAYS if ATTRIBUTE in dataset.attrs else {}
+    of_arrays = {} if domain_of(dataset.attrs, "dataset").is_matter else OF_ARRAYS
     known = SAID | of_arrays | dict(also or {})
     for name, variable in dataset.variables.items():
         long_name, unit = known.get(str(name), (str(name).replace("_", " "), _NUMBER))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from emulator.config import SamplingConfig
-from emulator.data.cutouts import Cutout, extract, window_places
+from emulator.data.cutouts import Cutout, Pixel, Shape, extract, window_places
 from emulator.data.maps import Maps, read_maps
 from emulator.fields import shared_unit
 from emulator.io import DataError
@@ -106,7 +106,8 @@ def cut_windows(
     if missing:
         raise DataError(f"{maps_path}:params", f"parameters {names}", f"{missing} missing")
     mass, pixel = {"units": _unit_of(emulator)}, {"units": str(Unit.PIXEL)}
-    dims = ("sample", "channel", "y", "x")
+    space = maps.domain.axes
+    dims = ("sample", "channel", *space)
     facts = xr.Dataset(
         {
             "truth": (dims, np.stack([cut.target for cut in cuts]), mass),
@@ -119,16 +120,18 @@ def cut_windows(
     noise_of = None
     if response_set is not None:
         facts.attrs["response_set"] = response_set
-        noise_of = tuple(f"{response_set}: {p}, {y}, {x}" for p, (y, x) in places)
+        noise_of = tuple(
+            ", ".join(map(str, (f"{response_set}: {p}", *centre))) for p, centre in places
+        )
     redraws = _cut_redraws(redraw_paths, maps, places, emulator, cuts)
     if redraws:
         targets = np.stack([[cut.target for cut in draw] for draw in redraws])
         facts["truth_redraw"] = (("draw", *dims), targets, mass)
     conditions = xr.Dataset(
         {
-            "condition": (("sample", "y", "x"), np.stack([cut.condition for cut in cuts])),
+            "condition": (("sample", *space), np.stack([cut.condition for cut in cuts])),
             "large_scale": (
-                ("sample", "level", "y", "x"),
+                ("sample", "level", *space),
                 np.stack([cut.large_scale for cut in cuts]),
             ),
         }
@@ -174,9 +177,7 @@ def draw_members(
     return describe(labelled)
 
 
-def _cut_all(
-    maps: Maps, places: Sequence[tuple[int, tuple[int, int]]], emulator: Emulator
-) -> list[Cutout]:
+def _cut_all(maps: Maps, places: Sequence[tuple[int, Pixel]], emulator: Emulator) -> list[Cutout]:
     return [
         extract(
             maps,
@@ -193,7 +194,7 @@ def _cut_all(
 def _cut_redraws(
     paths: Sequence[Path],
     maps: Maps,
-    places: Sequence[tuple[int, tuple[int, int]]],
+    places: Sequence[tuple[int, Pixel]],
     emulator: Emulator,
     cuts: Sequence[Cutout],
 ) -> list[list[Cutout]]:
@@ -218,8 +219,8 @@ def _cut_redraws(
 
 
 def _choose_windows(
-    maps: Maps, window: tuple[int, int], options: SamplingConfig, response_set: str | None
-) -> list[tuple[int, tuple[int, int]]]:
+    maps: Maps, window: Shape, options: SamplingConfig, response_set: str | None
+) -> list[tuple[int, Pixel]]:
     places = window_places(maps, window)
     # runs of a response set differ in cosmology, not in where things are
     phases = str(maps.attrs["run"]) if response_set is None else response_set

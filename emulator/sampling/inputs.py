@@ -41,7 +41,7 @@ def prepare_condition(
     grid: Grid,
     *,
     large_scale: np.ndarray | None = None,
-    centres: Sequence[tuple[int, int]] | None = None,
+    centres: Sequence[tuple[int, ...]] | None = None,
     out_of_range: Policy = "raise",
 ) -> Condition:
     """Check and shape conditions, context and parameters.
@@ -50,7 +50,8 @@ def prepare_condition(
     ----------
     condition
         DMO mass [Msun/h per pixel]: ``(y, x)`` or ``(sample, y, x)`` windows together with
-        ``large_scale``; or a periodic whole-box map ``(y, x)`` together with ``centres``.
+        ``large_scale``; or a periodic whole-box map ``(y, x)`` together with ``centres``. Of a
+        model of volumes ``(..., z, y, x)``.
     params
         Mapping of names (or a table row), ``(param,)`` or ``(sample, param)`` in the bundle's
         order, or one mapping a sample. None or NaN is an unknown value.
@@ -73,17 +74,17 @@ def prepare_condition(
         another mean than the universe (that of a whole box is known; that of the widest windows to
         a factor of three), infinite parameters.
     """
-    window = grid.window
+    shape, sides = grid.shape, ", ".join(map(str, grid.shape))
     fields = plain_array(condition, "condition").astype(np.float32, copy=False)
     factors = normalisation.context_factors
     box = None
     if centres is not None:
-        box, (fields, large_scale) = fields, _cut(fields, centres, window, factors)
-    if fields.ndim == 2:
+        box, (fields, large_scale) = fields, _cut(fields, centres, shape, factors)
+    if fields.ndim == len(shape):
         fields = fields[None]
-    if fields.ndim != 3 or fields.shape[1:] != (window, window):
+    if fields.ndim != 1 + len(shape) or fields.shape[1:] != shape:
         raise EmulatorError(
-            f"condition: expected (sample, {window}, {window}) as the model was trained, got "
+            f"condition: expected (sample, {sides}) as the model was trained, got "
             f"{fields.shape}; for a whole-box map pass centres="
         )
     if large_scale is None and factors:
@@ -94,9 +95,9 @@ def prepare_condition(
     if factors or np.size(large_scale if large_scale is not None else ()):
         context = plain_array(large_scale, "large_scale").astype(np.float32, copy=False)
     else:
-        context = np.empty((len(fields), 0, window, window), np.float32)
-    context = context[None] if context.ndim == 3 else context
-    expected = (len(fields), len(factors), window, window)
+        context = np.empty((len(fields), 0, *shape), np.float32)
+    context = context[None] if context.ndim == 1 + len(shape) else context
+    expected = (len(fields), len(factors), *shape)
     if context.shape != expected:
         raise EmulatorError(f"large_scale: expected shape {expected}, got {context.shape}")
     for name, values in (("condition", fields), ("large_scale", context)):
@@ -131,8 +132,8 @@ def _check_density(
         return  # refused elsewhere, as the baryon fraction needs it
     has_context = condition.context.shape[1] > 0
     widest = (condition.context[:, -1] if has_context else condition.field).numpy()
-    is_box = box is not None and math.isclose(
-        len(box) * grid.pixel_mpch, grid.depth_mpch, rel_tol=1e-6
+    is_box = box is not None and (
+        box.ndim == 3 or math.isclose(len(box) * grid.pixel_mpch, grid.depth_mpch, rel_tol=1e-6)
     )
     for i, value in enumerate(omega_m.tolist()):
         try:
@@ -186,11 +187,14 @@ def check_observed(
 
 
 def _cut(
-    box: np.ndarray, centres: Sequence[tuple[int, int]], window: int, factors: Sequence[int]
+    box: np.ndarray,
+    centres: Sequence[tuple[int, ...]],
+    window: tuple[int, ...],
+    factors: Sequence[int],
 ) -> tuple[np.ndarray, np.ndarray]:
-    maps = Maps.from_dmo(box, factors)
+    maps = Maps.from_dmo(box, factors, len(window))
     cuts = [
-        extract(maps, 0, (int(y), int(x)), window=window, context_factors=factors, species=())
-        for y, x in centres
+        extract(maps, 0, tuple(map(int, at)), window=window, context_factors=factors, species=())
+        for at in centres
     ]
     return np.stack([c.condition for c in cuts]), np.stack([c.large_scale for c in cuts])

@@ -37,13 +37,17 @@ def label_ensemble(
     domain, grid = card.domain, card.grid
     of_condition, length = {"units": domain.conditions[0].unit}, {"units": domain.length}
     of_context = {"units": shared_unit(domain.conditions[1:], domain.conditions[0].unit)}
-    rows, columns = ((np.arange(side) + 0.5) * grid.pixel for side in grid.shape)
+    space = domain.axes
+    places = {
+        axis: (axis, (np.arange(side) + 0.5) * grid.pixel, length)
+        for axis, side in zip(space, grid.shape, strict=True)
+    }
     further = [field.name for field in domain.conditions[1:]]
     return xr.Dataset(
         {
-            "fields": (("sample", "member", "channel", "y", "x"), values, {"units": unit}),
-            "condition": (("sample", "y", "x"), condition.field.numpy(), of_condition),
-            "large_scale": (("sample", "level", "y", "x"), condition.context.numpy(), of_context),
+            "fields": (("sample", "member", "channel", *space), values, {"units": unit}),
+            "condition": (("sample", *space), condition.field.numpy(), of_condition),
+            "large_scale": (("sample", "level", *space), condition.context.numpy(), of_context),
             "params": (("sample", "parameter"), condition.params.numpy()),
             "seed": ((), seed),
         },
@@ -54,8 +58,7 @@ def label_ensemble(
             "model_member": ("member", list(members)),
             "level": list(card.normalisation.context_factors) or further,
             "parameter": list(card.normalisation.params),
-            "y": ("y", rows, length),
-            "x": ("x", columns, length),
+            **places,
         },
         attrs={
             **grid.attributes(),
@@ -78,7 +81,7 @@ def label_call(
     first_member: int,
     seed: int,
     noise_of: Sequence[str] | None,
-    centres: Sequence[tuple[int, int]] | None,
+    centres: Sequence[tuple[int, ...]] | None,
 ) -> "xr.Dataset":
     """Say what was asked for in a call: the attribute ``call``, and ``centre (sample, axis)``.
 

@@ -42,6 +42,7 @@ def prepare_known(
         For what :func:`emulator.sampling.inputs.prepare_condition` refuses, with the free
         parameters at their fiducial values, or as near as their prior allows.
     """
+    card.require_maps("infer, simulator and uncertainty")
     scales = card.normalisation.params
     rows = [known] if isinstance(known, Mapping) else list(known)
     names = tuple(name for name in scales if all(name in row for row in rows))

@@ -39,11 +39,14 @@ def require_possible(
     EmulatorError
         Names samples, members and fields.
     """
-    around = condition.field.sum(dim=(1, 2)).double().cpu().numpy()
+    dimensions = condition.field.ndim - 1
+    space = tuple(range(1, 1 + dimensions))
+    around = condition.field.sum(dim=space).double().cpu().numpy()
     if factors:
-        widest = condition.context[:, -1].double().sum(dim=(1, 2)).cpu().numpy()
-        around = np.maximum(around, factors[-1] ** 2 * widest)
-    low, high = values.min(axis=(2, 3)), values.max(axis=(2, 3))
+        widest = condition.context[:, -1].double().sum(dim=space).cpu().numpy()
+        around = np.maximum(around, factors[-1] ** dimensions * widest)
+    pixels = tuple(range(2, values.ndim))
+    low, high = values.min(axis=pixels), values.max(axis=pixels)
     least = np.array([-np.inf if field.signed else 0.0 for field in fields])
     most = np.where([field.adds_up for field in fields], around[:, None], np.inf)
     # a NaN makes both extremes NaN, and every comparison with NaN is false

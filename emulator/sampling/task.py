@@ -10,6 +10,7 @@ import xarray as xr
 
 from emulator.config import SamplingConfig, maps_file
 from emulator.data.maps import read_maps
+from emulator.domain import space_in
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.held_out import HeldOut, cut_windows
 
@@ -66,7 +67,7 @@ def cut_task(
     return Task(
         xr.concat([windows.conditions for windows in held], "sample"),
         [held[i].params for i in owners],
-        truth.transpose("sample", "channel", "y", "x"),
+        truth.transpose("sample", "channel", *space_in(truth.dims)),
         scale,
         owners,
         tuple(names),

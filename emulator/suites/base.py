@@ -186,9 +186,10 @@ class Suite(ABC):
 
     def maps_bytes(self, data: DataConfig, facts: Mapping[str, Any] | None = None) -> float:
         """Size of the maps file of one simulation; ``facts`` are those of its inspection."""
-        context = sum(1.0 / factor**2 for factor in data.context_factors)
+        context = sum(1.0 / factor**data.dimensions for factor in data.context_factors)
         layers = 1 + (len(data.fields) if self.has_twins else 0) + context
-        return self.n_projections(data) * data.n_pixels**2 * FLOAT_BYTES * layers
+        n_pixels = data.n_pixels**data.dimensions
+        return float(self.n_projections(data) * n_pixels * FLOAT_BYTES * layers)
 
     def write_tables(self) -> list[Path]:
         """Write the parameter tables of a suite that is simulated."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from emulator.config import DataConfig
+from emulator.domain import matter_of
 from emulator.fields import CONDITION
 from emulator.io import DataError
 from emulator.projection.blocks import parts_of
@@ -16,6 +17,7 @@ from emulator.projection.twins import (
     require_halos_on_peaks,
     require_mean_density,
     require_same_matter,
+    sums_along_axes,
 )
 from emulator.readers.catalogs import Halos, read_halos
 from emulator.readers.parameter_table import read_table
@@ -54,6 +56,7 @@ def project_alone(
         f"{dmo.paths[0]}:PartType{DARK_MATTER}",
         n_pixels=data.n_pixels,
         slabs=data.slabs,
+        dimensions=data.dimensions,
         kernel=data.deposit,
         block_particles=data.block_particles,
         scheduler=data.scheduler,
@@ -64,9 +67,10 @@ def project_alone(
     return FullMaps(
         values=values,
         fields=(),
-        projections=projection_labels(data.slabs),
+        projections=projection_labels(data.slabs, data.dimensions),
         context=context_pyramid(values[:, 0], data.context_factors),
         halos=halos,
+        domain=matter_of(data.dimensions),
         attrs={
             **range_attrs(params, ranges),
             f"mass_particles_{CONDITION.name}": result.mass_particles_msunh,
@@ -103,7 +107,8 @@ def require_whole(dmo: Snapshot, result: SpeciesMap, halos: Halos, where: str) -
     """
     require_mean_density(dmo, result.mass_particles_msunh)
     n_pixels = result.maps.shape[-1]
-    along_z = result.maps.reshape(3, -1, n_pixels, n_pixels)[2].sum(axis=0)
+    along_axes = sums_along_axes(result.maps)
+    along_z = along_axes.reshape(3, -1, n_pixels, n_pixels)[2].sum(axis=0)
     require_halos_on_peaks(halos, along_z, dmo.header.box_size_mpch / n_pixels, where)
 
 
@@ -113,7 +118,7 @@ def facts_of_box(dmo: Snapshot, data: DataConfig, omega_b: float) -> dict[str, A
     return {
         "box_size_mpch": header.box_size_mpch,
         "pixel_mpch": header.box_size_mpch / data.n_pixels,
-        "depth_mpch": header.box_size_mpch / data.slabs,
+        "depth_mpch": header.box_size_mpch / data.n_layers,
         "periodic": 1,
         "redshift": header.redshift,
         "hubble_h": header.hubble_h,

@@ -44,7 +44,7 @@ class Embedded(Pairs):
 
     def box_and_depth_mpch(self, data: DataConfig) -> tuple[float, float]:
         """As its config says."""
-        return self.config.box_size_mpch, self.config.box_size_mpch / data.slabs
+        return self.config.box_size_mpch, self.config.box_size_mpch / data.n_layers
 
     def snapshot_bytes(self) -> float:
         """Disk of all snapshots."""

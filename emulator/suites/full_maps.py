@@ -1,6 +1,6 @@
 """Maps of one simulation before they are written, and their file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from emulator.readers.catalogs import Halos
 
-_CHUNK, _UNITS = 128, "of each species: see unit"
+_CHUNKS, _UNITS = {2: 128, 3: 32}, "of each species: see unit"
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class FullMaps:
     Attributes
     ----------
     values
-        ``(projection, species, y, x)`` float32 in the units of the fields; the DMO field first, or
-        the conditions of the domain.
+        ``(projection, species, y, x)``, of volumes ``(..., z, y, x)``; float32 in the units of the
+        fields; the DMO field first, or the conditions of the domain.
     fields
         Rows of the fields behind it, in order.
     projections
@@ -77,7 +77,11 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
     species = maps.species
     mass = {"units": str(Unit.MASS_PER_PIXEL)}
     length = {"units": maps.domain.length}
-    rows, columns = (np.arange(n) + 0.5 for n in maps.values.shape[-2:])
+    axes, sides = maps.domain.axes, maps.values.shape[2:]
+    centres = {
+        axis: (axis, (np.arange(side) + 0.5) * pixel_of(attrs), length)
+        for axis, side in zip(axes, sides, strict=True)
+    }
     label = {"units": str(Unit.DIMENSIONLESS)}
     of_halos = {} if maps.halo_projection is None else {"halo_projection": maps.halo_projection}
     halos = {
@@ -90,16 +94,16 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
     dataset = xr.Dataset(
         {
             "maps": (
-                ("projection", "species", "y", "x"),
+                ("projection", "species", *axes),
                 _checked(maps, str(output)),
                 {"units": shared_unit(species, _UNITS), "long_name": "projected fields"},
             ),
             **(halos if is_matter else {}),
             **{
                 f"context_{f}": (
-                    ("projection", f"y_{f}", f"x_{f}"),
+                    ("projection", *(f"{axis}_{f}" for axis in axes)),
                     values,
-                    {**mass, "long_name": f"DMO mass, mean over {f} x {f} pixels"},
+                    {**mass, "long_name": f"DMO mass, mean over {block_name(f, axes)} pixels"},
                 )
                 for f, values in maps.context.items()
             },
@@ -108,14 +112,18 @@ def write_maps(maps: FullMaps, attrs: Mapping[str, Any], output: str | Path) -> 
             "projection": ("projection", list(maps.projections), label),
             "species": ("species", [field.name for field in species], label),
             "unit": ("species", [field.unit for field in species], label),
-            "y": ("y", rows * pixel_of(attrs), length),
-            "x": ("x", columns * pixel_of(attrs), length),
+            **centres,
         },
         attrs=dict(attrs)
         | maps.domain.attributes()
         | {"fields": dump_fields(maps.fields if is_matter else species)},
     )
-    write_dataset(dataset, output, encoding=_encoding(dataset))
+    write_dataset(dataset, output, encoding=_encoding(dataset, len(axes)))
+
+
+def block_name(factor: int, axes: Sequence[str]) -> str:
+    """A block of pixels in words: ``2 x 2``."""
+    return " x ".join([str(factor)] * len(axes))
 
 
 def _checked(maps: FullMaps, output: str) -> NDArray[np.float32]:
@@ -125,14 +133,14 @@ def _checked(maps: FullMaps, output: str) -> NDArray[np.float32]:
     return maps.values
 
 
-def _encoding(dataset: "xr.Dataset") -> dict[str, dict[str, Any]]:
+def _encoding(dataset: "xr.Dataset", dimensions: int) -> dict[str, dict[str, Any]]:
     """Chunks of one window and one species, so that a lazy cutout reads little; no fill values."""
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in dataset.variables.items():
         if variable.dtype.kind == "f":
             encoding[str(name)] = {"_FillValue": None}
         if name == "maps" or str(name).startswith("context_"):
-            lead = (1,) * (variable.ndim - 2)
-            sides = (min(_CHUNK, size) for size in variable.shape[-2:])
+            lead = (1,) * (variable.ndim - dimensions)
+            sides = (min(_CHUNKS[dimensions], size) for size in variable.shape[-dimensions:])
             encoding[str(name)]["chunksizes"] = (*lead, *sides)
     return encoding

@@ -12,6 +12,9 @@ CONVENTIONS = (
     "mass per pixel; projection x sums over axis x (a slab of depth_mpch); y and x are the other "
     "two axes in increasing order; pixel i covers [i, i+1) * pixel_mpch; comoving lengths"
 )
+OF_VOLUMES = (
+    "mass per voxel; voxel i covers [i, i+1) * pixel_mpch along each of z, y, x; comoving lengths"
+)
 
 
 def project_simulation(
@@ -48,7 +51,7 @@ def project_simulation(
         "set": set_of(simulation),
         "simulation": simulation,
         "run": run,
-        "conventions": CONVENTIONS,
+        "conventions": CONVENTIONS if data.dimensions == 2 else OF_VOLUMES,
     }
     facts = provenance("project", simulation=simulation, redraw=redraw, sources=maps.sources)
     write_maps(maps, identity | dict(maps.attrs) | facts, output)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emulator.config import DataConfig
+from emulator.domain import matter_of
 from emulator.fields import CONDITION, Field
 from emulator.projection.blocks import Part, mass_of_parts, parts_of
 from emulator.projection.pair import (
@@ -67,7 +68,6 @@ def project_pair(
     ``config`` is the section of a suite of snapshots; the rest, and errors, are those of
     :meth:`emulator.suites.base.Suite.read_maps`.
     """
-    n_pixels = data.n_pixels
     black_holes = getattr(config, "black_holes", "ignore")
     pair = _open(config, root, simulation, redraw)
     dmo, hydro, _ = pair
@@ -76,8 +76,9 @@ def project_pair(
     attrs: dict[str, Any] = _parameters(config, root, simulation, dmo, hydro)
     catalogue = catalogue_of(config, root, simulation)
     halos = halos_of(catalogue, dmo)
-    labels, fields = projection_labels(data.slabs), (CONDITION, *data.targets)
-    values = np.empty((len(labels), len(fields), n_pixels, n_pixels), np.float32)
+    labels = projection_labels(data.slabs, data.dimensions)
+    fields, space = (CONDITION, *data.targets), (data.n_pixels,) * data.dimensions
+    values = np.empty((len(labels), len(fields), *space), np.float32)
     masses: dict[str, float] = {}
     for index, field in enumerate(fields):
         result = _project(field, pair, data, workers)
@@ -105,6 +106,7 @@ def project_pair(
         halos=halos,
         attrs=attrs | ({"notice": notice} if notice else {}),
         sources=tuple(below(root, snapshot.paths[0]) for snapshot in (dmo, hydro)),
+        domain=matter_of(data.dimensions),
     )
 
 
@@ -124,6 +126,7 @@ def projection_rate(dmo: Snapshot, data: DataConfig) -> float:
             [probed],
             n_pixels=data.n_pixels,
             slabs=data.slabs,
+            dimensions=data.dimensions,
             kernel=data.deposit,
             block_particles=data.block_particles,
         )
@@ -150,6 +153,7 @@ def _project(field: Field, pair: Pair, data: DataConfig, workers: int) -> Specie
         pair.where(field),
         n_pixels=data.n_pixels,
         slabs=data.slabs,
+        dimensions=data.dimensions,
         kernel=data.deposit,
         block_particles=data.block_particles,
         scheduler=data.scheduler,

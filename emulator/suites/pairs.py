@@ -22,14 +22,14 @@ class Pairs(Suite):
         return files
 
     def n_projections(self, data: DataConfig) -> int:
-        """Three axes, in slabs."""
-        return 3 * data.slabs
+        """Three axes, in slabs; or one volume."""
+        return 3 * data.slabs if data.dimensions == 2 else 1
 
     def projections(self, data: DataConfig) -> tuple[str, ...]:
         """Axes, and slabs of them."""
         from emulator.projection.pair import projection_labels
 
-        return projection_labels(data.slabs)
+        return projection_labels(data.slabs, data.dimensions)
 
     def read_maps(
         self, data: DataConfig, simulation: str, *, redraw: int = 0, workers: int = 1

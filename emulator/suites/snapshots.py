@@ -31,7 +31,7 @@ class Snapshots(Pairs, ExistingSuite):
 
             path = self.config.path("dmo_snapshot", self.root, self.simulations[0])
             box = open_snapshot(path, self.config.header).header.box_size_mpch
-        return box, box / data.slabs
+        return box, box / data.n_layers
 
     def probe(self, data: DataConfig) -> Probe:
         """Time the projection of the first particles of the first simulation."""

@@ -18,6 +18,7 @@ from emulator.data.dataset import Batch
 from emulator.diffusion.bound import Bound
 from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.solvers import build_solver, gamma_grid, solve
+from emulator.domain import space_of
 from emulator.metrics.calibration import spread_and_skill, spread_skill_ratio
 from emulator.metrics.power_spectrum import power_spectrum
 
@@ -107,18 +108,19 @@ def score_ensemble(
     pixel_mpch
         Side of a pixel [Mpc/h].
     """
-    dims = ("sample", "member", "channel", "y", "x")
+    space = space_of(masses.ndim - 3)
+    dims = ("sample", "member", "channel", *space)
     coords = {"channel": list(channels)}
     drawn = xr.DataArray(masses.cpu().numpy(), dims=dims, coords=coords)
     truth = xr.DataArray(batch.target.cpu().numpy(), dims=("sample", *dims[2:]), coords=coords)
-    places = ("sample", "y", "x")
+    places = ("sample", *space)
     # a mean near zero is no unit
     signed = truth.min(places) < 0
     unit = truth.mean(places).where(~signed, np.sqrt((truth**2).mean(places)))
     power = power_spectrum(drawn / unit, pixel_mpch=pixel_mpch).mean(("sample", "member"))
     wanted = power_spectrum(truth / unit, pixel_mpch=pixel_mpch).mean("sample")
     error = abs(power / wanted - 1.0).max("k")
-    spread, skill = (part.mean(("sample", "y", "x")) for part in spread_and_skill(drawn, truth))
+    spread, skill = (part.mean(places) for part in spread_and_skill(drawn, truth))
     ratio = spread_skill_ratio(spread, skill, MEMBERS)
     scores: dict[str, float] = {}
     for name in channels:

@@ -74,7 +74,7 @@ def require_windows(config: ExperimentConfig, maps: Sequence[Maps]) -> None:
     """A batch is not larger than the data: it would see everything at every step."""
     window = config.data.window
     tiles = [max(1, m.n_pixels // window) if m.domain.is_matter else 1 for m in maps]
-    n_windows = sum(m.n_projections * n**2 for m, n in zip(maps, tiles, strict=True))
+    n_windows = sum(m.n_projections * n**m.dimensions for m, n in zip(maps, tiles, strict=True))
     if config.training.batch_size > n_windows:
         raise EmulatorError(
             f"training.batch_size is {config.training.batch_size}, but the training split holds "
@@ -83,7 +83,7 @@ def require_windows(config: ExperimentConfig, maps: Sequence[Maps]) -> None:
 
 
 def common_grid(
-    maps: Sequence[Maps], window: int | tuple[int, int], params: Sequence[str] = ()
+    maps: Sequence[Maps], window: int | tuple[int, ...], params: Sequence[str] = ()
 ) -> Grid | ArrayGrid:
     """Geometry of the windows, and their redshift unless it is one of the parameters.
 
@@ -120,10 +120,11 @@ def common_grid(
         depth_mpch=float(attrs["depth_mpch"]),
         redshift=None if is_told else float(attrs["redshift"]),
         deposit=kernels.pop() if kernels else None,
+        dimensions=first.domain.dimensions,
     )
 
 
-def _grid_of_arrays(maps: Sequence[Maps], shape: tuple[int, int]) -> ArrayGrid:
+def _grid_of_arrays(maps: Sequence[Maps], shape: tuple[int, ...]) -> ArrayGrid:
     first = maps[0]
     for other in maps:
         found = (other.domain, other.shape, other.pixel_mpch)

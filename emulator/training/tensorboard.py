@@ -54,8 +54,8 @@ class TensorBoard(pl.Callback):
             if module.masses is None or module.watched is None:
                 return
             for index, name in enumerate(self.channels):
-                truth = module.watched.target[:N_IMAGES, index]
-                members = module.masses[:N_IMAGES, :2, index]
+                truth = _flat(module.watched.target[:N_IMAGES, index], 2)
+                members = _flat(module.masses[:N_IMAGES, :2, index], 3)
                 writer.add_image(f"{name}: truth, two members", picture(truth, members), step)
 
 
@@ -79,3 +79,10 @@ def picture(truth: Tensor, members: Tensor) -> Tensor:
     grey = ((levels - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
     rows = [torch.cat(list(row), dim=1) for row in grey]
     return torch.cat(rows, dim=0)[None]
+
+
+def _flat(windows: Tensor, first: int) -> Tensor:
+    """Maps as they are; of volumes the central layer of their first axis of space."""
+    if windows.ndim == first + 1:
+        return windows
+    return windows.select(first - 1, windows.shape[first - 1] // 2)

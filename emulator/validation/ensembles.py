@@ -11,15 +11,16 @@ from emulator.io import DataError, read_dataset, require_attribute
 from emulator.metrics import registry
 
 DIMS = {
-    "fields": ("sample", "member", "channel", "y", "x"),
-    "truth": ("sample", "channel", "y", "x"),
-    "condition": ("sample", "y", "x"),
+    "fields": ("sample", "member", "channel"),
+    "truth": ("sample", "channel"),
+    "condition": ("sample",),
     "params": ("sample", "parameter"),
     "centre": ("sample", "axis"),
     "projection": ("sample",),
     "model_seed": ("member",),
 }
 MAPS = ("fields", "truth", "condition")
+"""Those that have the axes of space, too, behind the others."""
 
 
 def read_ensemble(path: str | Path) -> xr.Dataset:
@@ -33,7 +34,9 @@ def read_ensemble(path: str | Path) -> xr.Dataset:
     """
     # without what it was stored as: a text type of 3 letters would cut longer names on writing
     ensemble = read_dataset(path).drop_encoding()
-    for name, dims in DIMS.items():
+    space = domain_of(ensemble.attrs, path).axes
+    for name, leading in DIMS.items():
+        dims = (*leading, *space) if name in MAPS else leading
         if name not in ensemble:
             raise DataError(path, f"variable {name!r}", ", ".join(map(str, ensemble.data_vars)))
         if set(ensemble[name].dims) != set(dims):

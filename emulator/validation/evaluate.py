@@ -15,7 +15,7 @@ import xarray as xr
 
 from emulator.config import ValidationConfig, maps_file
 from emulator.data.maps import read_maps
-from emulator.domain import ATTRIBUTE, domain_of, pixel_of
+from emulator.domain import ATTRIBUTE, MATTER, domain_of, pixel_of, space_in
 from emulator.fields import Field, dump_fields, with_total
 from emulator.io import DataError, write_dataset
 from emulator.metadata import provenance
@@ -90,8 +90,9 @@ def evaluate(
         splits.get("train", ()), Path(maps_dir), fields=fields, window=_window(first), seed=SEED,
         regression=regression,
     )  # fmt: skip
-    is_matter = domain_of(first.attrs, paths[0]).is_matter
-    train = splits["train"] if is_matter else ()
+    domain = domain_of(first.attrs, paths[0])
+    # what is searched are maps of matter
+    train = splits["train"] if domain == MATTER else ()
     training = read_training(train, Path(maps_dir), fields, first.sizes["x"]) if train else None
     rows: list[xr.Dataset] = []
     responses: list[xr.Dataset] = []
@@ -104,24 +105,28 @@ def evaluate(
         redshifts.add(ensemble.attrs.get("redshift"))
         kind = str(ensemble.attrs.get("response_set", ""))
         require_same_draws(
-            ensemble, firsts.setdefault(kind, ensemble.isel(y=[0], x=[0])), path, windows=bool(kind)
+            ensemble, firsts.setdefault(kind, _first_pixel(ensemble)), path, windows=bool(kind)
         )
         row = _evaluate_one(ensemble, fields, Path(maps_dir), baselines, training, config)
         (responses if kind else rows).append(row)
         progress.advance()
     require_one_response_set([kind for kind in firsts if kind])
     stats = join_statistics(rows, responses)
-    summary = registry.summarise(stats, fields)
+    summary = registry.summarise(stats, fields, domain)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
-    domain, attrs = domain_of(first.attrs, paths[0]), dict(first.attrs)
+    attrs = dict(first.attrs)
     if len(redshifts) > 1:
         # of a model that is told it, numbers are of all redshifts together
         attrs.pop("redshift", None)
     return _describe(in_words_of(metrics, domain), attrs, fields, config)
 
 
-def _window(ensemble: xr.Dataset) -> tuple[int, int]:
-    return ensemble.sizes["y"], ensemble.sizes["x"]
+def _window(ensemble: xr.Dataset) -> tuple[int, ...]:
+    return tuple(ensemble.sizes[axis] for axis in space_in(ensemble.dims))
+
+
+def _first_pixel(ensemble: xr.Dataset) -> xr.Dataset:
+    return ensemble.isel({axis: [0] for axis in space_in(ensemble.dims)})
 
 
 def resolve_bars(
@@ -242,7 +247,9 @@ def _describe(
         "n_runs": len(np.unique(metrics["run"].values.astype(str))),
         "seed": SEED,
         "interval": "low and high: 68 percent, from a jackknife over runs with Student's t",
-        "config": json.dumps(_said(config, is_matter=ATTRIBUTE not in ensemble_attrs)),
+        "config": json.dumps(
+            _said(config, is_matter=domain_of(ensemble_attrs, "ensemble").is_matter)
+        ),
         "fields": dump_fields(with_total(fields)),
         **provenance("validate", simulations=simulations),
     }

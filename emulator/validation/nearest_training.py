@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from emulator.config import maps_file
-from emulator.data.cutouts import N_ORIENTATIONS, orient
 from emulator.data.maps import Maps, read_maps
+from emulator.data.symmetries import N_ORIENTATIONS, orient
 from emulator.fields import Field
 from emulator.metrics.log_maps import log_maps
 from emulator.metrics.nearest import Nearest
@@ -129,8 +129,9 @@ def nearest_windows(training: TrainingMaps, ensemble: xr.Dataset, scales: xr.Dat
 def nearest_distance(training: TrainingMaps, logs: Array) -> float:
     """Distance of one window ``(channel, y, x)`` of logarithms to the nearest that is found."""
     scaled = (logs - training.mean[:, None, None]) / training.std[:, None, None]
-    turned = [orient(scaled, number) for number in range(N_ORIENTATIONS)]
-    size, best = scaled.size, np.empty((N_ORIENTATIONS, len(training.logs)), np.float32)
+    n_turned = N_ORIENTATIONS[2]
+    turned = [orient(scaled, number) for number in range(n_turned)]
+    size, best = scaled.size, np.empty((n_turned, len(training.logs)), np.float32)
     for number, window in enumerate(turned):
         means = _blocks(window, training.block)
         square = _squares(training.coarse, training.coarse_squares, means)

@@ -7,9 +7,10 @@ import xarray as xr
 from arrays import command, small, smooth_rows, write, write_small
 
 from emulator.config import parse_config
-from emulator.data.cutouts import extract, orient, window_places
+from emulator.data.cutouts import extract, window_places
 from emulator.data.dataset import WindowDataset
 from emulator.data.maps import read_maps
+from emulator.data.symmetries import orient
 from emulator.domain import MATTER
 from emulator.io import DataError
 from emulator.suites import suite_of

@@ -8,8 +8,9 @@ import pytest
 from rows import SPECIES
 
 from emulator.data import lazy as lazy_module
-from emulator.data.cutouts import extract, grid_centres, orient, window_places
+from emulator.data.cutouts import extract, grid_centres, window_places
 from emulator.data.maps import Maps, read_maps
+from emulator.data.symmetries import orient
 from emulator.io import DataError
 from emulator.projection.pyramid import block_mean
 

@@ -28,18 +28,19 @@ CONFIGS |= {
     f"{name}-per-field": config.model_copy(update={"per_field": True})
     for name, config in CONFIGS.items()
 }
-CONFIGS |= {f"{name}-3d": config.model_copy(update={"ndim": 3}) for name, config in CONFIGS.items()}
+CONFIGS |= {f"{name}-3d": config for name, config in CONFIGS.items()}
+NDIM = {name: 3 if name.endswith("-3d") else 2 for name in CONFIGS}
 EVERY = pytest.mark.parametrize("name", CONFIGS)
 
 
-def make(config, n_params=2, n_context=2):
+def make(config, n_params=2, n_context=2, ndim=2):
     fields = (0, 1, 1)
-    return build_backbone(config, Interface(3, n_context, n_params, fields=fields))
+    return build_backbone(config, Interface(3, n_context, n_params, fields=fields, ndim=ndim))
 
 
-def build(config=UNET, n_params=2):
+def build(config=UNET, n_params=2, ndim=2):
     torch.manual_seed(0)
-    network = make(config, n_params)
+    network = make(config, n_params, ndim=ndim)
     for parameter in network.parameters():  # away from the zero start, where all is trivially zero
         torch.nn.init.normal_(parameter, std=0.2)
     return network.requires_grad_(False).eval()
@@ -60,14 +61,14 @@ def inputs(batch=2, size=8, n_params=2, seed=0, ndim=2):
 
 @EVERY
 def test_starts_at_zero(name):
-    network = make(CONFIGS[name]).requires_grad_(False)
-    assert float(network(*inputs(ndim=CONFIGS[name].ndim)).abs().max()) == 0.0
+    network = make(CONFIGS[name], ndim=NDIM[name]).requires_grad_(False)
+    assert float(network(*inputs(ndim=NDIM[name])).abs().max()) == 0.0
 
 
 @EVERY
 @pytest.mark.parametrize("index", range(5))
 def test_output_depends_on_every_input(name, index):
-    network, arguments = build(CONFIGS[name]), inputs(ndim=CONFIGS[name].ndim)
+    network, arguments = build(CONFIGS[name], ndim=NDIM[name]), inputs(ndim=NDIM[name])
     before = network(*arguments)
     arguments[index] = arguments[index] + 0.5
     assert float((network(*arguments) - before).abs().max()) > 1e-4
@@ -76,19 +77,19 @@ def test_output_depends_on_every_input(name, index):
 @EVERY
 def test_samples_of_a_batch_do_not_mix_in_any_memory_format(name):
     config = CONFIGS[name]
-    network, arguments = build(config), inputs(batch=3, ndim=config.ndim)
+    network, arguments = build(config, ndim=NDIM[name]), inputs(batch=3, ndim=NDIM[name])
     whole = network(*arguments)
     torch.testing.assert_close(
         whole[1:2], network(*[a[1:2] for a in arguments]), rtol=1e-4, atol=1e-5
     )
-    last = torch.channels_last if config.ndim == 2 else torch.channels_last_3d
+    last = torch.channels_last if NDIM[name] == 2 else torch.channels_last_3d
     arguments[0] = arguments[0].contiguous(memory_format=last)
     torch.testing.assert_close(network(*arguments), whole, rtol=1e-4, atol=1e-5)
 
 
 @EVERY
 def test_half_precision_is_close_to_single(name):
-    network, arguments = build(CONFIGS[name]), inputs(ndim=CONFIGS[name].ndim)
+    network, arguments = build(CONFIGS[name], ndim=NDIM[name]), inputs(ndim=NDIM[name])
     expected = network(*arguments)
     with torch.autocast("cpu", torch.bfloat16):
         half = network(*arguments).float()
@@ -98,9 +99,9 @@ def test_half_precision_is_close_to_single(name):
 @EVERY
 def test_checkpointing_changes_memory_and_not_gradients(name):
     config = CONFIGS[name]
-    arguments, gradients = inputs(ndim=config.ndim), []
+    arguments, gradients = inputs(ndim=NDIM[name]), []
     for checkpointing in (False, True):
-        network = build(config.model_copy(update={"checkpointing": checkpointing}))
+        network = build(config.model_copy(update={"checkpointing": checkpointing}), ndim=NDIM[name])
         network.requires_grad_(True).train()
         network(*arguments).square().mean().backward()
         gradients.append([p.grad for p in network.parameters()])
@@ -124,8 +125,8 @@ for name in ('crossed', 'dit', 'unet-per-field'):
 
 @EVERY
 def test_a_network_moves_to_other_types_and_back(name):
-    network = build(CONFIGS[name])
-    arguments = inputs(ndim=CONFIGS[name].ndim)
+    network = build(CONFIGS[name], ndim=NDIM[name])
+    arguments = inputs(ndim=NDIM[name])
     expected = network(*arguments)
     double = network.double()(*[a.double() for a in arguments])
     torch.testing.assert_close(double.float(), expected, rtol=1e-3, atol=1e-4)
@@ -144,9 +145,9 @@ def test_dropout_is_what_the_config_says(name):
 
 @pytest.mark.parametrize("name", ["unet", "crossed", "unet-per-field", "unet-3d"])
 def test_circular_padding_commutes_with_rolls(name):
-    network = build(CONFIGS[name].model_copy(update={"padding": "circular"}))
-    axes = tuple(range(2, 2 + CONFIGS[name].ndim))
-    z, gamma, condition, params, mask = inputs(ndim=CONFIGS[name].ndim)
+    network = build(CONFIGS[name].model_copy(update={"padding": "circular"}), ndim=NDIM[name])
+    axes = tuple(range(2, 2 + NDIM[name]))
+    z, gamma, condition, params, mask = inputs(ndim=NDIM[name])
     shift = (4, 2, 6)[: len(axes)]  # multiples of the coarsest pixel
     if name == "crossed":  # the context is no longer the same window: it must not be rolled
         rolled = torch.cat([condition[:, :1].roll(shift, axes), condition[:, 1:] * 0], 1)
@@ -177,15 +178,17 @@ def test_a_missing_parameter_cannot_leak():
 @EVERY
 def test_no_parameters_is_allowed(name):
     config = CONFIGS[name]
-    assert torch.isfinite(build(config, n_params=0)(*inputs(n_params=0, ndim=config.ndim))).all()
+    network = build(config, n_params=0, ndim=NDIM[name])
+    assert torch.isfinite(network(*inputs(n_params=0, ndim=NDIM[name]))).all()
 
 
 @EVERY
 def test_the_parameter_head_cannot_read_the_answer(name):
     """Its features do not change with parameters, mask or gamma; they do with the fields."""
     config = CONFIGS[name]
-    network, head = build(config), ParameterHead(build(config).feature_width, 2)
-    z, _, condition, params, _ = inputs(ndim=config.ndim)
+    network = build(config, ndim=NDIM[name])
+    head = ParameterHead(network.feature_width, 2)
+    z, _, condition, params, _ = inputs(ndim=NDIM[name])
     params.requires_grad_(True)
     z.requires_grad_(True)
     estimate = head(network.features(z, condition))
@@ -273,6 +276,7 @@ def test_cross_attention_without_context_is_refused():
         ({"cross_attention_levels": [3]}, ["cross_attention_levels must be below 3"]),
         ({"kind": "dit", "width": 130}, ["width (130)"]),
         ({"kind": "dit", "widths": [8]}, ["widths", "unknown key"]),
+        ({"ndim": 3}, ["ndim", "unknown key"]),
         ({"kind": "dut"}, ["network", "'dut'", "unet"]),
     ],
 )
@@ -290,5 +294,5 @@ def test_the_least_number_of_weights_is_below_and_near_the_true_one(name, scale)
     config = CONFIGS[name]
     sizes = {"width": 24 * scale} if config.kind == "dit" else {"widths": (8 * scale, 16 * scale)}
     config = config.model_copy(update=sizes)
-    n_weights = sum(p.numel() for p in make(config).parameters())
-    assert n_weights / 40 < config.least_weights * config.count(2) <= n_weights
+    n_weights = sum(p.numel() for p in make(config, ndim=NDIM[name]).parameters())
+    assert n_weights / 40 < config.least_weights(NDIM[name]) * config.count(2) <= n_weights

@@ -12,7 +12,8 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
-from emulator.io import DataError, read_json, write_json
+from emulator.domain import VOLUMES
+from emulator.io import DataError, EmulatorError, read_json, write_json
 from emulator.model.bundle import read_bundle, read_card
 from emulator.model.card import FORMAT_VERSION, Modes, parse_card
 from emulator.model.normalisation import Normalisation
@@ -38,6 +39,36 @@ def put(value, place, new):
 
 def test_the_frozen_card_is_sound(value):
     assert parse_card(value, "card").format_version == FORMAT_VERSION
+
+
+@pytest.mark.parametrize("version", [6, 7])
+def test_before_format_8_networks_said_their_dimensions(value, version):
+    """Such cards are read as they were; one of this format has no such key."""
+    assert value["network"]["ndim"] == 2
+    old, new = ({**value, "format_version": number} for number in (version, FORMAT_VERSION))
+    card = parse_card(old, "card")
+    assert card.normalisation.dimensions == card.grid.dimensions == card.domain.dimensions == 2
+    written = card.model_dump(mode="json")
+    for section in ("network", "grid", "normalisation"):
+        assert not {"ndim", "dimensions"} & set(written[section])
+    assert parse_card(written, "card") == card
+    with pytest.raises(DataError, match="ndim"):
+        parse_card(new, "card")
+
+
+def test_a_card_of_volumes_agrees_in_its_dimensions(value):
+    del value["network"]["ndim"]
+    value["format_version"] = FORMAT_VERSION
+    for section in ("grid", "normalisation"):
+        one = put(value, f"{section}/dimensions", 3)
+        with pytest.raises(DataError, match="of the same dimensions"):
+            parse_card(one, "card")
+    card = parse_card(put(one, "grid/dimensions", 3), "card")
+    assert card.grid.shape == (card.grid.window,) * 3
+    assert card.domain == VOLUMES
+    assert parse_card(card.model_dump(mode="json"), "card") == card
+    with pytest.raises(EmulatorError, match="paint: expected a model of maps"):
+        card.require_maps("paint")
 
 
 def test_a_card_cannot_be_changed(value):

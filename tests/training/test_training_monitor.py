@@ -153,6 +153,6 @@ def test_bundle_info_says_what_the_bundle_holds(maps_dir, tmp_path):
     ):
         assert word in said
     whole = CliRunner().invoke(app, ["bundle", "info", str(tmp_path / "model"), "--json"]).output
-    assert '"format_version": 7' in whole
+    assert '"format_version": 8' in whole
     missing = CliRunner().invoke(app, ["bundle", "info", str(tmp_path / "nothing")])
     assert "expected a bundle" in str(missing.exception)

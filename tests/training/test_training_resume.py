@@ -252,7 +252,7 @@ def test_missing_and_extra_weights_are_refused(whole, tmp_path):
 
 def test_unknown_formats_and_missing_files_are_refused(whole, tmp_path):
     message = damaged(whole, tmp_path / "a", lambda folder: rewrite_card(folder, format_version=9))
-    assert "expected format_version 2 to 7, got 9" in message
+    assert "expected format_version 2 to 8, got 9" in message
     message = damaged(whole, tmp_path / "b", lambda f: (f / "weights.safetensors").unlink())
     assert "weights.safetensors: expected the weights" in message
     message = damaged(whole, tmp_path / "c", lambda f: (f / "model.json").unlink())

@@ -98,7 +98,9 @@ def k_label(unit: str) -> str:
 
 def power_label(domain: Domain) -> str:
     """Of an axis of power spectra."""
-    return "$P(k)$  [(Mpc/h)$^2$]" if domain.is_matter else f"$P(k)$  [{domain.power}]"
+    if domain.is_matter:
+        return f"$P(k)$  [(Mpc/h)$^{domain.dimensions}$]"
+    return f"$P(k)$  [{domain.power}]"
 
 
 def wave_number_axis(

@@ -21,11 +21,12 @@ def maps_section(inputs: Inputs) -> Section:
         name = shown.ensemble.attrs["simulation"]
         section.pictures.append(
             encode_figure(
-                plot_maps(shown.ensemble, shown.sample),
+                plot_maps(shown.flat, shown.sample),
                 raster=True,
                 alt=f"Maps of simulation {name}, window {shown.sample}: condition, truth, member, "
                 "ensemble mean and standard deviation for each channel",
-                caption=f"{name}, window {shown.sample}, the {shown.why} in DMO mass. Truth, "
+                caption=f"{name}, window {shown.sample}, the {shown.why} in DMO mass. "
+                f"{shown.slice_text}Truth, "
                 "member and mean share one logarithmic scale. Good: the member looks like another "
                 "draw of the truth, equally sharp; the mean is smoother; the scatter sits in "
                 "halos, where baryons are uncertain. The pixels are in "
@@ -34,7 +35,9 @@ def maps_section(inputs: Inputs) -> Section:
         )
     section.viewers.append(member_viewer(inputs.shown[0]))
     first = inputs.shown[0].ensemble
-    if inputs.box_dmo is None:
+    if inputs.domain.dimensions == 3:
+        section.missing.append("The picture of the whole box is of maps, not of volumes.")
+    elif inputs.box_dmo is None:
         section.missing.append(
             f"The maps file of {first.attrs['simulation']} was not found, so the picture of the "
             "whole box is left out."

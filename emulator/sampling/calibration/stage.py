@@ -64,6 +64,7 @@ def calibrate_on(
     model: Emulator, task: Task, sampling: SamplingConfig, config: CalibrationConfig
 ) -> Calibration:
     """Calibrate a model on given windows; arguments as of :func:`calibrate`."""
+    model.card.require_maps("calibrate")
     plain = model.uncalibrated()
     draws = Draws(plain, task, sampling, config.members)
     first = draws.draw(np.zeros((len(plain.channels), len(plain.sampler.scaled_copies))))

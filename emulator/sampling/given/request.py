@@ -99,14 +99,15 @@ def _places(
     name = "centres" if centres_mpch is None else "centres_mpch"
     if centres is not None and centres_mpch is not None:
         raise EmulatorError("centres: give pixels, or centres_mpch= in Mpc/h, and not both")
-    if field.ndim != 2:
+    dimensions = card.domain.dimensions
+    if field.ndim != dimensions:
         raise EmulatorError(
-            f"{name}: expected one whole-box map (y, x) to cut windows from, got an array of shape "
-            f"{field.shape}"
+            f"{name}: expected one whole-box map ({', '.join(card.domain.axes)}) to cut windows "
+            f"from, got an array of shape {field.shape}"
         )
     places = centres if centres_mpch is None else centres_mpch
     if is_quantity(places):
-        places, centres = as_pairs(convert(places, "Mpc", name, hubble), name), None
+        places, centres = as_pairs(convert(places, "Mpc", name, hubble), name, dimensions), None
     if centres is None:
         return centres_at(places, field.shape, card.matter_grid.pixel_mpch)
     return pixel_centres(places, field.shape)

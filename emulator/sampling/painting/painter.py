@@ -81,6 +81,7 @@ class Painter:
         sampling: SamplingConfig | Mapping[str, Any] | None = None,
     ) -> None:
         card = model.card
+        card.require_maps("paint")
         if isinstance(source, np.ndarray):
             source = plain_array(source, "map")
         field, own, says_periodic = read_source(source, card.matter_grid, projection)

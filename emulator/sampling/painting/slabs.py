@@ -124,6 +124,7 @@ class SlabPainter:
         noise_of: str | None = None,
         **options: Any,
     ) -> None:
+        model.card.require_maps("paint")
         fields, self.labels, own = read_slabs(
             source, model.card.matter_grid, projection, drop_remainder=drop_remainder
         )

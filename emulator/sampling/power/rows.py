@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emulator.domain import domain_of
 from emulator.fields import CONDITION, Field, load_fields
 from emulator.io import DataError, EmulatorError, open_store, verify_own
 from emulator.units import CRITICAL_DENSITY
@@ -113,6 +114,10 @@ def open_rows(path: Path) -> Rows:
 def _kind(dataset: "xr.Dataset", path: Path) -> str:
     """What the rows of a file are, by its variables and their dimensions."""
     dims = {name: dataset[name].dims for name in ("maps", "fields", "condition") if name in dataset}
+    if domain_of(dataset.attrs, path).dimensions != 2:
+        raise DataError(
+            path, "maps", "volumes", "`emulator validate` measures the P(k) of their windows."
+        )
     if dims.get("maps") == ("projection", "species", "y", "x"):
         return MAPS
     members = ("member", "channel", "y", "x")

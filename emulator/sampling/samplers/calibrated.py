@@ -26,6 +26,7 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.diffusion.likelihood import LogLikelihood
+from emulator.model.broadcast import over_space
 from emulator.model.field_transform import Encoded
 from emulator.sampling.samplers.base import Density, Known, Sampler
 
@@ -46,8 +47,7 @@ class CalibratedSampler(Sampler):
     def __init__(self, sampler: Sampler, noise_scale: Tensor, shift: Tensor) -> None:
         super().__init__(sampler.card, sampler.network)
         self.sampler, self.noise_channels = sampler, sampler.noise_channels
-        self.noise_scale = noise_scale.float()[:, None, None]
-        self.shift = shift.float()[:, None, None]
+        self.noise_scale, self.shift = noise_scale.float(), shift.float()
 
     def of_network(self, network: Callable[..., Tensor]) -> Sampler:
         """See :meth:`Sampler.of_network`."""
@@ -70,12 +70,12 @@ class CalibratedSampler(Sampler):
 
         def scaled() -> Tensor:
             unit = noise()
-            return unit * self.noise_scale.to(unit)
+            return unit * over_space(self.noise_scale, unit)
 
         if known is not None:
-            known = known._replace(x=known.x + self.shift.to(known.x))
+            known = known._replace(x=known.x + over_space(self.shift, known.x))
         x = self.sampler.draw(given, scaled, options, known)
-        return x - self.shift.to(x)
+        return x - over_space(self.shift, x)
 
     def log_likelihood(
         self,

@@ -79,6 +79,6 @@ class ResidualSampler(DiffusionSampler):
         return Density(denoise, centre.remove(x), volume, self.schedule.gamma_max)
 
     def _centre(self, given: Encoded) -> Centre:
-        window = given.fields[:, :1].expand(-1, self.n_channels, -1, -1)
+        window = given.fields[:, :1].expand(-1, self.n_channels, *given.fields.shape[2:])
         once = bind_condition(self.network, given, NO_DIFFUSION)
         return centre_of(once, window, self.moved)

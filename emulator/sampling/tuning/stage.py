@@ -62,6 +62,7 @@ def tune(
             f"sampling.solver: {auto.name} is named, so there is nothing to find; write "
             "`sampling: {solver: auto}`"
         )
+    model.card.require_maps("tune")
     task = cut_task(model, maps_dir, simulations, sampling, auto.windows)
     grid = model.card.matter_grid
     shells = build_shells(grid.window, grid.pixel_mpch)

@@ -111,5 +111,6 @@ class RegressionModule(EmulatorModule[None]):
         network = bind_condition(self.ema, given, NO_DIFFUSION)
         mean = one_pass(network, torch.zeros_like(x))
         residual, defined = x - mean, ~torch.isnan(x)
-        share = defined.to(x).mean((0, 2, 3), keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+        others = (0, *range(2, x.ndim))
+        share = defined.to(x).mean(others, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
         return cross_spectrum(torch.where(defined, residual, 0.0) / share.sqrt())

@@ -43,12 +43,12 @@ class Climatology(Baseline):
     def add(self, maps: Maps) -> None:
         """See :meth:`Baseline.add`."""
         species, window = treated(self.training.fields), self.training.window
-        n_projections, size = maps.maps.shape[0], maps.maps.shape[-1]
-        rows, columns = sides_of(window)
+        limits = (maps.n_projections, *(maps.n_pixels,) * maps.dimensions)
+        middle = tuple(side // 2 for side in sides_of(window, maps.dimensions))
         for _ in range(WINDOWS_PER_SIMULATION if species else 0):
-            projection, *centre = self._rng.integers(0, (n_projections, size, size)).tolist()
+            projection, *centre = self._rng.integers(0, limits).tolist()
             # a ready window has one centre
-            place = (centre[0], centre[1]) if maps.periodic else (rows // 2, columns // 2)
+            place = tuple(centre) if maps.periodic else middle
             cut = extract(
                 maps, projection, place, window=window, context_factors=(), species=species
             )
@@ -66,7 +66,7 @@ class Climatology(Baseline):
         return {
             "climatology": xr.DataArray(
                 np.stack(self.windows)[draws],
-                dims=("sample", "member", "channel", "y", "x"),
+                dims=("sample", "member", "channel", *maps.domain.axes),
                 coords={"channel": list(species)},
             )
         }

@@ -79,7 +79,7 @@ def overdensities(dmo: NDArray[np.float32], *, periodic: bool) -> NDArray[np.flo
     Parameters
     ----------
     dmo
-        ``(projection, y, x)`` DMO maps [Msun/h per pixel].
+        ``(projection, y, x)`` DMO maps [Msun/h per pixel], or a volume.
     periodic
         Whether opposite edges touch; if not, the edge pixels repeat.
 
@@ -90,7 +90,7 @@ def overdensities(dmo: NDArray[np.float32], *, periodic: bool) -> NDArray[np.flo
     mean = float(dmo.mean(dtype=np.float64)) or 1.0
     pixel = (dmo / mean).astype(np.float32)
     mode = "wrap" if periodic else "nearest"
-    square = ndimage.uniform_filter(pixel, size=(1, SQUARE, SQUARE), mode=mode)
+    square = ndimage.uniform_filter(pixel, size=(1, *(SQUARE,) * (dmo.ndim - 1)), mode=mode)
     return np.stack([pixel, square])
 
 

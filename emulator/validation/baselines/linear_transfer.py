@@ -52,11 +52,11 @@ class LinearTransfer(Baseline):
     def add(self, maps: Maps) -> None:
         """See :meth:`Baseline.add`."""
         if self._sums is None:
-            self._sums = ShellSums.of(self.training.fields, maps.n_pixels)
-        elif maps.n_pixels != self._sums.n_pixels:
+            self._sums = ShellSums.of(self.training.fields, maps.shape)
+        elif maps.shape != self._sums.shape:
             raise DataError(
                 maps.path,
-                f"{self._sums.n_pixels} pixels a side, as {self.training.simulations[0]}",
+                f"{self._sums.shape[0]} pixels a side, as {self.training.simulations[0]}",
                 f"{maps.n_pixels}",
             )
         self._sums.add(maps, self.training.shares)
@@ -75,13 +75,13 @@ class LinearTransfer(Baseline):
         self.transfer = np.divide(cross, auto, out=np.zeros_like(cross), where=auto > 0)
         self.transfer[:, 0] = 0.0
         self.means = {name: float(np.mean(values)) for name, values in self._sums.means.items()}
-        self.n_pixels = self._sums.n_pixels
+        self.n_pixels = self._sums.shape[-1]
 
     def forecast(
         self, maps: Maps, ensemble: xr.Dataset, rng: np.random.Generator
     ) -> Mapping[str, xr.DataArray]:
         """See :meth:`Baseline.forecast`."""
-        truth = ensemble["truth"].transpose("sample", "channel", "y", "x")
+        truth = ensemble["truth"].transpose("sample", "channel", *maps.domain.axes)
         return {"linear_transfer": truth.copy(data=cut_targets(self.filter(maps), ensemble))}
 
     def filter(self, maps: Maps) -> Maps:
@@ -106,10 +106,11 @@ class LinearTransfer(Baseline):
                 f"{size}",
             )
         dmo = values[:, maps.species_index(CONDITION.name)].astype(np.float64)
-        mean, delta = dmo.mean(), fft.rfft2(overdensity(dmo), axes=(-2, -1))
-        share, index = self.training.shares.of(maps.attrs), shell_index(size)
+        shape, axes = maps.shape, tuple(range(-maps.dimensions, 0))
+        mean, delta = dmo.mean(), fft.rfftn(overdensity(dmo), axes=axes)
+        share, index = self.training.shares.of(maps.attrs), shell_index(shape)
         for row, field in enumerate(self.training.fields):
-            fluctuation = fft.irfft2(self.transfer[row][index] * delta, s=(size, size))
+            fluctuation = fft.irfftn(self.transfer[row][index] * delta, s=shape, axes=axes)
             if field.share is None:
                 forecast = self.means[field.name] + fluctuation
             else:

@@ -140,7 +140,7 @@ class QuantileTable(Baseline):
         return {
             "quantile_table": xr.DataArray(
                 drawn,
-                dims=("sample", "member", "channel", "y", "x"),
+                dims=("sample", "member", "channel", *maps.domain.axes),
                 coords={"channel": [field.name for field in self.training.fields]},
             )
         }

@@ -16,6 +16,7 @@ import xarray as xr
 
 from emulator.data.cutouts import sides_of
 from emulator.data.maps import Maps
+from emulator.domain import space_in
 from emulator.io import DataError
 from emulator.validation.baselines.base import Baseline, Forecast, Training
 
@@ -58,7 +59,7 @@ class Regression(Baseline):
 
         self.network = Network.read(folder)
         found = [field.name for field in self.network.fields], self.network.card.grid.shape
-        expected = [field.name for field in self.training.fields], sides_of(self.training.window)
+        expected = [field.name for field in self.training.fields], (sides_of(self.training.window))
         if found != expected:
             raise DataError(
                 folder / "model.json", f"fields and window of the ensembles, {expected}",
@@ -80,11 +81,11 @@ class Regression(Baseline):
                 "Train it again with `emulator regress`.",
             )
         condition = _condition(ensemble, list(self.network.card.normalisation.params))
-        truth = ensemble["truth"].transpose("sample", "channel", "y", "x")
+        truth = ensemble["truth"].transpose("sample", "channel", *maps.domain.axes)
         mean, members = self.network.forecast(condition, ensemble.sizes["member"], rng)
         gaussian = xr.DataArray(
             members,
-            dims=("sample", "member", "channel", "y", "x"),
+            dims=("sample", "member", "channel", *maps.domain.axes),
             coords={"channel": truth["channel"]},
         )
         return {"regression_gaussian": gaussian, "regression": truth.copy(data=mean)}
@@ -101,8 +102,9 @@ def _condition(ensemble: xr.Dataset, params: list[str]) -> "Condition":
             f"ensemble of {ensemble.attrs['simulation']}", "variable 'large_scale'",
             ", ".join(map(str, ensemble.data_vars)), "Draw the ensembles again.",
         )  # fmt: skip
-    field = ensemble["condition"].transpose("sample", "y", "x")
-    context = ensemble["large_scale"].transpose("sample", "level", "y", "x")
+    space = space_in(ensemble["condition"].dims)
+    field = ensemble["condition"].transpose("sample", *space)
+    context = ensemble["large_scale"].transpose("sample", "level", *space)
     values = ensemble["params"].sel(parameter=params).transpose("sample", "parameter")
     return Condition(
         torch.from_numpy(field.values.astype(np.float32)),

@@ -18,23 +18,23 @@ class ShellSums:
     """Shell sums of all projections of the training simulations, and means of fields."""
 
     fields: Sequence[Field]
-    n_pixels: int
+    shape: tuple[int, ...]
     cross: NDArray[np.float64]
     auto: NDArray[np.float64]
     means: dict[str, list[float]]
 
     @classmethod
-    def of(cls, fields: Sequence[Field], n_pixels: int) -> "ShellSums":
-        """Sums of nothing yet, for maps of ``n_pixels`` a side."""
-        shells = int(shell_index(n_pixels).max()) + 1
+    def of(cls, fields: Sequence[Field], shape: tuple[int, ...]) -> "ShellSums":
+        """Sums of nothing yet, for maps of some pixels along the axes of space."""
+        shells = int(shell_index(shape).max()) + 1
         means: dict[str, list[float]] = {f.name: [] for f in fields if f.share is None}
-        return cls(fields, n_pixels, np.zeros((len(fields), shells)), np.zeros(shells), means)
+        return cls(fields, shape, np.zeros((len(fields), shells)), np.zeros(shells), means)
 
     def add(self, maps: Maps, shares: Shares) -> None:
         """Add one simulation."""
         dmo, values = _maps_of(maps, self.fields)
-        index, weight = shell_index(self.n_pixels).ravel(), mode_weight(self.n_pixels)
-        delta = fourier_modes(overdensity(dmo))
+        index, weight = shell_index(self.shape).ravel(), mode_weight(self.shape)
+        delta = fourier_modes(overdensity(dmo), len(self.shape))
         power = (weight * (np.abs(delta) ** 2).sum(axis=0)).ravel()
         self.auto += np.bincount(index, power, self.auto.size)
         share = shares.of(maps.attrs)
@@ -45,7 +45,7 @@ class ShellSums:
             else:
                 scale = share[field.name] * dmo.mean()
             if scale > 0:
-                modes = fourier_modes(values[row] / scale)
+                modes = fourier_modes(values[row] / scale, len(self.shape))
                 product = (modes * delta.conj()).real.sum(axis=0)
                 self.cross[row] += np.bincount(index, (weight * product).ravel(), self.auto.size)
 
@@ -58,7 +58,8 @@ def _maps_of(maps: Maps, fields: Sequence[Field]) -> tuple[NDArray[np.float64], 
 
 
 def overdensity(dmo: NDArray[Any]) -> NDArray[np.float64]:
-    """Contrast of DMO maps ``(..., y, x)``, each over its own mean."""
-    mean: NDArray[np.float64] = dmo.mean(axis=(-2, -1), keepdims=True, dtype=np.float64)
+    """Contrast of DMO maps ``(projection, ..., y, x)``, each over its own mean."""
+    axes = tuple(range(1, dmo.ndim))
+    mean: NDArray[np.float64] = dmo.mean(axis=axes, keepdims=True, dtype=np.float64)
     contrast: NDArray[np.float64] = dmo / mean - 1.0
     return contrast

@@ -30,7 +30,7 @@ def cut_layers(
 
     Returns
     -------
-    ``(layer, sample, y, x)``.
+    ``(layer, sample, y, x)``; of volumes ``(..., z, y, x)``.
     """
     names = [maps.conditions[0], *(f"layer {i}" for i in range(1, len(layers)))]
     values = np.stack([np.asarray(layer, np.float32) for layer in layers], axis=1)
@@ -66,7 +66,7 @@ def _cut(maps: Maps, ensemble: xr.Dataset, species: tuple[str, ...]) -> NDArray[
             maps,
             projection,
             centre,
-            window=(ensemble.sizes["y"], ensemble.sizes["x"]),
+            window=tuple(ensemble.sizes[axis] for axis in maps.domain.axes),
             context_factors=(),
             species=species,
         )
@@ -74,6 +74,6 @@ def _cut(maps: Maps, ensemble: xr.Dataset, species: tuple[str, ...]) -> NDArray[
     return np.stack(rows)
 
 
-def _place(ensemble: xr.Dataset, sample: int) -> tuple[int, tuple[int, int]]:
-    row, column = (int(value) for value in ensemble["centre"].values[sample])
-    return int(ensemble["projection"].values[sample]), (row, column)
+def _place(ensemble: xr.Dataset, sample: int) -> tuple[int, tuple[int, ...]]:
+    centre = tuple(int(value) for value in ensemble["centre"].values[sample])
+    return int(ensemble["projection"].values[sample]), centre
