@@ -110,7 +110,8 @@ def test_windows_of_a_users_volume_are_drawn_and_the_rest_is_refused(done):
     cut = model.sample(box, maps.params, centres=[(4, 4, 12), (0, 9, 3)], **ask)
     assert cut["fields"].shape == (2, 2, 3, 8, 8, 8)
     placed = model.sample(box, maps.params, centres_mpch=[(6.3, 6.3, 18.8)], **ask)
-    np.testing.assert_array_equal(placed["fields"][0], cut["fields"][0])
+    # to rounding: batches of other sizes
+    np.testing.assert_allclose(placed["fields"][0], cut["fields"][0], rtol=1e-4)
     again = model.sample(
         cut["condition"].values, maps.params, large_scale=cut["large_scale"].values, **ask
     )
