@@ -29,13 +29,14 @@ def fit(config: Config, raw: Raw = None, maps: MapsDir = None, results: Results 
     normalisation = fit_normalisation(
         paths, experiment.channels, experiment.model.params, experiment.data.context_factors
     )
-    of_arrays = experiment.data.of_arrays  # of which there is no law of densities
-    conditions = None if of_arrays else fit_conditions(paths, experiment.data.window)
+    # a law of densities is known of maps of matter alone
+    has_law = experiment.data.dimensions == 2 and not experiment.data.of_arrays
+    conditions = fit_conditions(paths, experiment.data.window) if has_law else None
     normalisation = normalisation.model_copy(update={"conditions": conditions})
     write_json(output / "splits.json", splits)
     normalisation.write(output / "normalisation.json")
     typer.echo(", ".join(f"{len(names)} {split}" for split, names in splits.items()))
-    if conditions is None and not of_arrays:
+    if conditions is None and has_law:
         typer.echo("conditions: too few to say later which ones are unusual", err=True)
 
 

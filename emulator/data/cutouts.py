@@ -203,13 +203,13 @@ def _read_window(
 
 
 def _joined(field: Any, lead: tuple[int | slice, ...], pieces: list[list[slice]]) -> Any:
-    """Pieces along each axis, the first of which is joined last."""
-    if not pieces:
-        return field[lead]
-    axis = -len(pieces)
-    return np.concatenate(
-        [_joined(field, (*lead, piece), pieces[1:]) for piece in pieces[0]], axis=axis
-    )
+    """Pieces along each axis, the first of which is joined last; a view where there is one each."""
+    first, *others = pieces
+    parts = [
+        _joined(field, (*lead, piece), others) if others else field[(*lead, piece)]
+        for piece in first
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-len(pieces))
 
 
 def _pieces(start: int, length: int, size: int) -> list[tuple[int, int]]:

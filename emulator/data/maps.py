@@ -125,7 +125,7 @@ class Maps:
     @property
     def shape(self) -> tuple[int, ...]:
         """Pixels along the axes of space: of y and x, or of z, y and x."""
-        return tuple(int(side) for side in self.maps.shape[2:])
+        return tuple(self.maps.shape[2:])
 
     @property
     def dimensions(self) -> int:

@@ -26,7 +26,6 @@ def fit_conditions(paths: Sequence[Path], window: int) -> SeenConditions | None:
 
     Windows tile each map, by half their side where there are few of them; ready windows are used
     whole. Maps that simulations share, as those of a run with several outcomes do, count once.
-    Summaries are those of maps: nothing is known of volumes.
 
     Parameters
     ----------
@@ -39,8 +38,6 @@ def fit_conditions(paths: Sequence[Path], window: int) -> SeenConditions | None:
     parts: dict[str, list[NDArray[np.float64]]] = {}
     for path in paths:
         maps = read_maps(path, lazy=True)
-        if maps.dimensions != 2:
-            return None
         dmo, attrs = maps.species_index(CONDITION.name), maps.attrs
         mean = mean_mass(*(float(attrs[key]) for key in ("omega_m", "pixel_mpch", "depth_mpch")))
         for projection in range(maps.n_projections):

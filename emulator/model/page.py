@@ -281,7 +281,7 @@ def _limits(card: ModelCard, validated: Validated | None) -> list[str]:
         _only(card),
         "It knows no conditions that its training lacked"
         + (
-            ", and does not say which these are (bundles before format 7, or few runs)."
+            ", and does not say which these are (bundles before format 7, few runs, or volumes)."
             if seen is None and card.domain.is_matter
             else "."
             if seen is None

@@ -21,8 +21,9 @@ def draws_table(inputs: Inputs) -> Table:
     rows = [["a member of a window", _said(member), f"{drawn} members"]]
     if inputs.domain.is_matter:
         side = inputs.shown[0].ensemble.sizes["x"] * float(attrs["pixel_mpch"])
-        windows = (float(attrs["box_size_mpch"]) / side) ** 2
-        whole = f"a member of a whole map, {windows:.3g} windows"
+        windows = (float(attrs["box_size_mpch"]) / side) ** inputs.domain.dimensions
+        what = "map" if inputs.domain.dimensions == 2 else "box"
+        whole = f"a member of a whole {what}, {windows:.3g} windows"
         rows.append([whole, _said(windows * member), "the same"])
     rows.append(["a simulation, with its twin", _said(simulation), f"{made} simulations"])
     caption = "Wall time of the jobs over what they made. Of short jobs the start is most of it."

@@ -41,8 +41,8 @@ def member_viewer(shown: Shown, most_bytes: int = MOST_BYTES) -> Viewer:
         kept,
         name,
         f"{which} of {name}, the {shown.why} in DMO mass, each beside the truth (left) in the "
-        "colours of the figure of this window. Good: members differ from each other as they "
-        "differ from the truth. Pointing at a place marks it in both.",
+        f"colours of the figure of this window. {shown.slice_text}Good: members differ from each "
+        "other as they differ from the truth. Pointing at a place marks it in both.",
     )
 
 

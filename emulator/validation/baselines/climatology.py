@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emulator.data.cutouts import extract, sides_of
 from emulator.data.maps import Maps
+from emulator.domain import space_of
 from emulator.fields import Field
 from emulator.validation.baselines.base import Baseline, Forecast, Training, sparse_names
 
@@ -66,7 +67,7 @@ class Climatology(Baseline):
         return {
             "climatology": xr.DataArray(
                 np.stack(self.windows)[draws],
-                dims=("sample", "member", "channel", *maps.domain.axes),
+                dims=("sample", "member", "channel", *space_of(self.windows[0].ndim - 1)),
                 coords={"channel": list(species)},
             )
         }
