@@ -18,6 +18,7 @@ SURROGATE_NOTICE = (
 )
 
 
+@functools.lru_cache(maxsize=1)
 def package_version() -> str:
     """Version of this package as installed, or ``"unknown"`` from an uninstalled source tree."""
     try:
