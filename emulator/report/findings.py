@@ -13,9 +13,9 @@ import xarray as xr
 
 from emulator.fields import Field
 from emulator.metrics.tolerances import unit_of_k
+from emulator.nouns import Nouns, capital
 from emulator.report.figures import style
 from emulator.report.text import join, k_range_of, with_error
-from emulator.wording import say
 
 BEYOND = 2.0
 """Errors from which on a deviation is called one."""
@@ -31,29 +31,24 @@ def find(metrics: xr.Dataset, config: Mapping[str, Any]) -> list[tuple[str, list
     config
         Section ``validation`` that it was judged by.
     """
-    fields = style.fields_of(metrics)
+    fields, nouns = style.fields_of(metrics), style.domain_of_file(metrics).nouns
     found = {
-        "Mass": _mass(metrics, fields),
+        capital(nouns.amount): _mass(metrics, fields, nouns),
         "Power": _power(metrics, fields, config),
         "Calibration": _calibration(metrics, fields),
         "Skill": _skill(metrics, fields),
         "Responses": _responses(metrics, fields),
-        "What no bar sees": _unseen(metrics, fields, config),
+        "What no bar sees": _unseen(metrics, fields, config, nouns),
     }
-    domain = style.domain_of_file(metrics)
-    return [
-        (say(title, domain), [say(sentence, domain) for sentence in said])
-        for title, said in found.items()
-        if said
-    ]
+    return [(title, said) for title, said in found.items() if said]
 
 
-def _mass(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+def _mass(metrics: xr.Dataset, fields: Mapping[str, Field], nouns: Nouns) -> list[str]:
     if "mass_ratio" not in metrics:
         return []
     ratios = metrics["mass_ratio"]
     said, off = _departures({str(n): ratios.sel(field=n) for n in ratios["field"].values}, fields)
-    return [f"Total mass of the members against the truth: {said}.", off]
+    return [f"{capital(nouns.total)} of the members against the truth: {said}.", off]
 
 
 def _power(
@@ -136,20 +131,20 @@ def _responses(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
 
 
 def _unseen(
-    metrics: xr.Dataset, fields: Mapping[str, Field], config: Mapping[str, Any]
+    metrics: xr.Dataset, fields: Mapping[str, Field], config: Mapping[str, Any], nouns: Nouns
 ) -> list[str]:
     """What the bars do not ask, with the numbers where there are some."""
     found = []
     n_runs = int(metrics.attrs["n_runs"])
     if n_runs == 1:
-        found.append("All held-out simulations are one run, so no number has an error.")
+        found.append(f"All held-out simulations are one {nouns.run}, so no number has an error.")
     else:
         relative = 1.0 / math.sqrt(2.0 * (n_runs - 1))
         found.append(
-            f"Errors come from {n_runs} runs and are themselves known to {relative:.0%}: a value "
-            "near its bar may lie on either side of it."
+            f"Errors come from {n_runs} {nouns.run}s and are themselves known to "
+            f"{relative:.0%}: a value near its bar may lie on either side of it."
         )
-    found += _mass_ranks(metrics, fields)
+    found += _mass_ranks(metrics, fields, nouns)
     if "power_ratio_summed" in metrics:
         ratio, (_, high) = metrics["power_ratio_summed"], k_range_of(config)
         worst = _worst(ratio.sel(k=ratio["k"] > high))
@@ -164,7 +159,7 @@ def _unseen(
     return found
 
 
-def _mass_ranks(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+def _mass_ranks(metrics: xr.Dataset, fields: Mapping[str, Field], nouns: Nouns) -> list[str]:
     """Shape of the rank histograms of the mass of a window, which no bar asks about."""
     if "rank_share_mass" not in metrics:
         return []
@@ -182,8 +177,9 @@ def _mass_ranks(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
     shape += [f"a U or a slope, too narrow or biased, for {join(bowls)}"] if bowls else []
     said = f": {'; '.join(shape)}" if shape else ""
     return [
-        f"Ranks of the mass of a window: their mean squared distance from the middle over that of "
-        f"flat ranks is {join(quoted)}{said}. The bars of calibration ask about pixels and squares."
+        f"Ranks of the {nouns.amount} of a window: their mean squared distance from the middle "
+        f"over that of flat ranks is {join(quoted)}{said}. The bars of calibration ask about "
+        "pixels and squares."
     ]
 
 

@@ -6,6 +6,7 @@ import xarray as xr
 
 import emulator.metrics
 from emulator.config import ValidationConfig
+from emulator.domain import MATTER
 from emulator.fields import TOTAL, find_fields
 from emulator.metrics import registry
 from emulator.metrics.bars import Bar
@@ -77,7 +78,7 @@ def test_a_file_in_the_folder_is_a_metric(monkeypatch, tmp_path):
 
 def test_every_metric_says_what_it_is():
     for metric in registry.METRICS:
-        assert metric.label
+        assert metric.title(MATTER)
         assert metric.variables
         assert len(metric.estimator) > 10
         assert metric.smallest_ensemble >= 1
