@@ -123,6 +123,39 @@ def test_a_variable_that_was_not_declared_is_refused(monkeypatch):
         registry.summarise(stats, FIELDS)
 
 
+def test_a_dimension_has_one_owner(monkeypatch):
+    """Else xarray would join the labels of two metrics, and fill up with NaN."""
+
+    def one(title, labels):
+        class One(Metric):
+            name, label, estimator, variables = title, title, "none", (title,)
+
+            def compute(self, case):
+                return xr.Dataset({f"{title}_kept": array(labels)})
+
+            def summarise(self, runs, stats, fields):
+                return {title: array(labels)}
+
+        return One()
+
+    def array(labels):
+        return xr.DataArray(np.zeros(len(labels)), dims="side", coords={"side": labels})
+
+    stats = xr.Dataset(coords={"run": ("simulation", ["a", "b"])})
+    monkeypatch.setattr(registry, "METRICS", (one("first", [1, 2]), one("second", [1, 4])))
+    refused = r"one owner of dimension side, got .*One and, with other labels of second.*One"
+    with pytest.raises(ValueError, match=refused):
+        registry.compute(make_case())
+    with pytest.raises(ValueError, match=refused):
+        registry.summarise(stats, FIELDS)
+    monkeypatch.setattr(registry, "METRICS", (one("second", [1, 4]),))
+    with pytest.raises(ValueError, match="side, got what was computed and"):
+        registry.summarise(stats.assign(kept=array([1, 2])), FIELDS)
+    # the same labels are shared
+    monkeypatch.setattr(registry, "METRICS", (one("first", [1, 2]), one("second", [1, 2])))
+    assert registry.summarise(stats, FIELDS).sizes == {"side": 2}
+
+
 def test_what_metrics_share_is_computed_once():
     case, calls = make_case(), []
 
