@@ -5,7 +5,7 @@ interval is quoted and not judged. Numbers that the metrics lack are left out, n
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,12 @@ from emulator.report.text import join, k_range_of, with_error
 BEYOND = 2.0
 """Errors from which on a deviation is called one."""
 
+RARE = 0.01
+"""Share of relabelled draws below which the truth is no draw like the members."""
+
 
 def find(metrics: xr.Dataset, config: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Titles with their sentences: mass, power, calibration, scores, responses, and blind spots.
+    """Titles with their sentences: what bars ask about, what they do not, and blind spots.
 
     Parameters
     ----------
@@ -35,7 +38,10 @@ def find(metrics: xr.Dataset, config: Mapping[str, Any]) -> list[tuple[str, list
     found = {
         capital(nouns.amount): _mass(metrics, fields, nouns),
         "Power": _power(metrics, fields, config),
+        "Bispectrum": _bispectrum(metrics, fields),
+        "Halos": _halos(metrics, fields),
         "Calibration": _calibration(metrics, fields),
+        "Truth against members": _two_sample(metrics, fields),
         "Skill": _skill(metrics, fields),
         "Responses": _responses(metrics, fields),
         "What no bar sees": _unseen(metrics, fields, config, nouns),
@@ -59,15 +65,94 @@ def _power(
     ratio = metrics["power_ratio_summed"]
     low, high = k_range_of(config)
     inside = ratio.sel(k=(ratio["k"] >= low) & (ratio["k"] <= high))
-    worst = _worst(inside)
+    worst = _worst(inside, "k")
     if not worst:
         return []
-    said, off = _departures(worst, fields, at_k=True)
+    said, off = _departures(worst, fields, _at_k)
     return [
         f"Power of the members against the truth, summed over windows, where it is furthest off "
         f"for k = {low:g} to {high:g} {unit_of_k(metrics)}: {said}.",
         off,
     ]
+
+
+def _bispectrum(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+    """Of triangles where the truth's own is known not to be zero."""
+    if "bispectrum_ratio" not in metrics:
+        return []
+    worst = _worst(metrics["bispectrum_ratio"], "triangle", "triangle_k")
+    if not worst:
+        return []
+    said, off = _departures(worst, fields, _at_triangle)
+    unit = metrics["triangle_k"].attrs["units"]
+    return [
+        "Bispectrum of the members against the truth, where it is furthest off, with k in "
+        f"{unit}: {said}.",
+        off,
+    ]
+
+
+def _halos(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+    """Masses around halos of the condition, and their scatter at fixed halo mass."""
+    found = []
+    if "halo_mass_ratio" in metrics:
+        ratio = metrics["halo_mass_ratio"]
+        # a bin of few halos is in one run, has no error, and is the furthest off by chance
+        known = ratio.where(ratio.sel(estimate="low", drop=True).notnull())
+        worst = _worst(known, "halo_mass") or _worst(ratio, "halo_mass")
+        if worst:
+            said, off = _departures(worst, fields, _in_bin)
+            found += [
+                "Mass within R200c of halos, members against the truth, in the bin of halo mass "
+                f"where it is furthest off: {said}.",
+                off,
+            ]
+    if "halo_scatter_ratio" in metrics:
+        ratio = metrics["halo_scatter_ratio"].sel(scatter_mass="all")
+        values = {str(n): ratio.sel(scatter_of=n) for n in ratio["scatter_of"].values}
+        said, off = _departures(values, fields)
+        if any(math.isfinite(_value(value)[0]) for value in values.values()):
+            found += [
+                f"Scatter of these masses at fixed halo mass, members against the truth: {said}.",
+                off,
+            ]
+    return found
+
+
+def _two_sample(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+    """Whether a classifier, and counts in cells, tell the truth from members."""
+    found = []
+    accuracy = _of_fields(metrics, "classifier_accuracy", fields)
+    if accuracy:
+        said = [f"{label} {100 * _value(v)[0]:.0f} %" for label, v in accuracy.items()]
+        told = [label for label, v in accuracy.items() if _sigmas(v, 0.5) > BEYOND]
+        found.append(
+            "How often a classifier of window summaries is right about which is the truth and "
+            f"which a member: {join(said)}; guessing is in 50 %. Better than guessing, beyond two "
+            f"errors: {join(told) if told else 'none'}."
+        )
+    reached = _of_fields(metrics, "voronoi_p", fields)
+    if reached:
+        said = [f"{label} {_value(v)[0]:.3g}" for label, v in reached.items()]
+        unlike = [label for label, v in reached.items() if _value(v)[0] < RARE]
+        found.append(
+            "Share of relabelled draws that differ from the others as much as the truth does: "
+            f"{join(said)}. Below {RARE:g}, where the truth is no draw like the members: "
+            f"{join(unlike) if unlike else 'none'}."
+        )
+    return found
+
+
+def _of_fields(
+    metrics: xr.Dataset, name: str, fields: Mapping[str, Field]
+) -> dict[str, xr.DataArray]:
+    """Estimates by label of the channels that have a number, and that of all together."""
+    if name not in metrics:
+        return {}
+    values = {fields[n].label: metrics[name].sel(channel=n) for n in metrics["channel"].values}
+    if len(values) > 1 and f"{name}_joint" in metrics:
+        values["all together"] = metrics[f"{name}_joint"]
+    return {label: value for label, value in values.items() if math.isfinite(_value(value)[0])}
 
 
 def _calibration(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
@@ -147,9 +232,9 @@ def _unseen(
     found += _mass_ranks(metrics, fields, nouns)
     if "power_ratio_summed" in metrics:
         ratio, (_, high) = metrics["power_ratio_summed"], k_range_of(config)
-        worst = _worst(ratio.sel(k=ratio["k"] > high))
+        worst = _worst(ratio.sel(k=ratio["k"] > high), "k")
         if worst:
-            said, _ = _departures(worst, fields, at_k=True)
+            said, _ = _departures(worst, fields, _at_k)
             unit = unit_of_k(metrics)
             found.append(f"Above k = {high:g} {unit} power is not judged; furthest off: {said}.")
     if "model_share" not in metrics:
@@ -198,7 +283,9 @@ def rank_width(shares: np.ndarray) -> float:
 
 
 def _departures(
-    ratios: Mapping[str, xr.DataArray], fields: Mapping[str, Field], *, at_k: bool = False
+    ratios: Mapping[str, xr.DataArray],
+    fields: Mapping[str, Field],
+    at: Callable[[xr.DataArray], str] = lambda _: "",
 ) -> tuple[str, str]:
     """Ratios as signed per cent, and who is off beyond two errors."""
     said, off = [], []
@@ -206,8 +293,7 @@ def _departures(
         value, error = _value(values)
         if not math.isfinite(value):
             continue
-        where = f" (k = {float(values['k']):.3g})" if at_k else ""
-        said.append(f"{fields[name].label} {_percent(value - 1.0, error)}{where}")
+        said.append(f"{fields[name].label} {_percent(value - 1.0, error)}{at(values)}")
         if abs(_sigmas(values)) > BEYOND:
             off.append(fields[name].label)
     if not said:
@@ -217,14 +303,26 @@ def _departures(
     return join(said), f"Off beyond two errors: {join(off)}."
 
 
-def _worst(ratio: xr.DataArray) -> dict[str, xr.DataArray]:
+def _at_k(values: xr.DataArray) -> str:
+    return f" (k = {float(values['k']):.3g})"
+
+
+def _at_triangle(values: xr.DataArray) -> str:
+    return f" ({values['triangle'].item()}, k = {float(values['triangle_k']):.3g})"
+
+
+def _in_bin(values: xr.DataArray) -> str:
+    return f" (log M200c {values['halo_mass'].item()})"
+
+
+def _worst(ratio: xr.DataArray, *over: str) -> dict[str, xr.DataArray]:
     """By field the estimate where its ratio is furthest from 1; without those that have none."""
     found = {}
     for name in ratio["field"].values.astype(str):
-        here = ratio.sel(field=name)
+        here = ratio.sel(field=name).stack(place=over)
         distance = np.abs(here.sel(estimate="value").values - 1.0)
         if np.isfinite(distance).any():
-            found[name] = here.isel(k=int(np.nanargmax(distance)))
+            found[name] = here.isel(place=int(np.nanargmax(distance)))
     return found
 
 
