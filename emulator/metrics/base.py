@@ -143,14 +143,14 @@ class Metric(ABC):
     name
         Unique among metrics.
     label
-        Title of its part of the report; one that has nouns of the domain in it is a :meth:`title`.
+        Title of its part of the report; none where :meth:`title` says it with nouns of the domain.
     estimator
         What is estimated, and its bias for a finite ensemble.
     variables
         Names of all that :meth:`summarise` may return.
     panels
         What the report draws; None: every variable; empty: nothing, or it has figures of its own.
-        Those that have nouns of the domain in their words are :meth:`panels_of`.
+        Those that are said with nouns of the domain are in :meth:`panels_of`.
     format
         Of the values of its bars in the report.
     smallest_ensemble
@@ -199,11 +199,11 @@ class Metric(ABC):
         """
 
     def title(self, domain: Domain) -> str:
-        """Title of its part of the report, in the nouns of the domain."""
+        """Title of its part of the report, with the nouns of the domain."""
         return self.label
 
     def panels_of(self, domain: Domain) -> tuple[Panel, ...] | None:
-        """Panels, in the nouns of the domain."""
+        """What the report draws, as ``panels``, with the nouns of the domain."""
         return self.panels
 
     def bars(

@@ -333,9 +333,11 @@ def _value(values: xr.DataArray) -> tuple[float, float]:
 
 
 def _sigmas(values: xr.DataArray, truth: float = 1.0) -> float:
-    """Distance from the truth in errors; 0 without an error."""
+    """Distance from the truth in errors; 0 without an error, infinite where all runs agree."""
     value, error = _value(values)
-    return (value - truth) / error if math.isfinite(error) and error > 0 else 0.0
+    if not math.isfinite(error) or value == truth:
+        return 0.0
+    return (value - truth) / error if error > 0 else math.copysign(math.inf, value - truth)
 
 
 def _percent(value: float, error: float) -> str:

@@ -181,6 +181,9 @@ def test_a_truth_that_is_told_from_members_is_named(metrics):
     assert "Better than guessing, beyond two errors: dark matter and all together." in words
     assert "dark matter 0.005, gas 0.3 and stars 0.4." in words
     assert words.endswith("where the truth is no draw like the members: dark matter.")
+    certain = estimates([[1.0, 1.0, 1.0]] * 3, channel=names)
+    words = said(bare(metrics, classifier_accuracy=certain), "Truth against members")
+    assert words.endswith("two errors: dark matter, gas and stars.")
     few = {name: values * np.nan for name, values in found.items()}
     assert said(bare(metrics, **few), "Truth against members") == ""
 
