@@ -28,6 +28,7 @@ from emulator.validation import acceptance
 from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
 from emulator.validation.ensembles import fields_of, read_ensemble
 from emulator.validation.halos import halos_in_windows
+from emulator.validation.names_of_arrays import name_for
 from emulator.validation.nearest_training import TrainingMaps, nearest_windows, read_training
 from emulator.validation.response_sets import (
     join_statistics,
@@ -36,7 +37,6 @@ from emulator.validation.response_sets import (
     require_same_draws,
 )
 from emulator.validation.scales import scales_of, unit_of
-from emulator.validation.wording import in_words_of
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
 
@@ -110,14 +110,14 @@ def evaluate(
         (responses if kind else rows).append(row)
         progress.advance()
     require_one_response_set([kind for kind in firsts if kind])
-    stats = join_statistics(rows, responses)
+    domain, attrs = domain_of(first.attrs, paths[0]), dict(first.attrs)
+    stats = join_statistics(rows, responses).assign_attrs(domain.attributes())
     summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
-    domain, attrs = domain_of(first.attrs, paths[0]), dict(first.attrs)
     if len(redshifts) > 1:
         # of a model that is told it, numbers are of all redshifts together
         attrs.pop("redshift", None)
-    return _describe(in_words_of(metrics, domain), attrs, fields, config)
+    return _describe(name_for(metrics, domain), attrs, fields, config)
 
 
 def _window(ensemble: xr.Dataset) -> tuple[int, int]:
