@@ -63,6 +63,8 @@ def cosmic_reference(dmo: Tensor, baryon_fraction: Tensor, field: Field) -> Tens
             return dmo * (1.0 - baryon_fraction)[..., None, None]
         case "baryons":
             return dmo * baryon_fraction[..., None, None]
+        case "matter":
+            return dmo
     return torch.zeros_like(dmo)
 
 
