@@ -18,7 +18,9 @@ from emulator.io.errors import DataError
 from emulator.units import OF_FIELDS, Unit
 
 Particles = Literal["dark_matter", "gas", "stars", "black_holes"]
-TransformName = Literal["log_ratio", "asinh_ratio", "log", "hurdle", "asinh", "identity"]
+TransformName = Literal[
+    "log_ratio", "asinh_ratio", "log", "hurdle", "asinh", "identity", "quantile"
+]
 
 Floor = Annotated[float, _Value(gt=0.0, le=1.0e20)]
 Weight = Annotated[float, _Value(ge=1.0e-6, le=1.0e6)]
@@ -144,6 +146,11 @@ def require_transform(field: Field, transform: TransformName) -> None:
     ValueError
         A transform of masses for signed values, or a ratio to a share that the field does not have.
     """
+    if transform == "quantile" and field.run != "array":
+        raise ValueError(
+            f"transform quantile is fitted to values of arrays, and {field.name} is made of "
+            "particles; use log, asinh or asinh_ratio"
+        )
     if field.signed and transform in ("log", "log_ratio", "asinh_ratio", "hurdle"):
         raise ValueError(
             f"transform {transform} needs values of zero or more, and {field.name} is signed; "

@@ -84,7 +84,6 @@ class ExperimentConfig(Section):
             },
             drop_context=self.diffusion.drop_context,
             objective=self.training.objective,
-            finds_solver=isinstance(self.sampling.solver, AutoConfig),
             paints=bool(self.painting.sources or self.painting.simulations),
             validation=self.validation,
         )
