@@ -22,7 +22,7 @@ from emulator.metadata import provenance
 from emulator.metrics import registry
 from emulator.metrics.base import Case
 from emulator.metrics.power_spectrum import build_shells
-from emulator.metrics.tolerances import find_tolerances
+from emulator.metrics.tolerances import find_tolerances, with_all_shells
 from emulator.progress import Progress
 from emulator.validation import acceptance
 from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
@@ -131,10 +131,9 @@ def resolve_bars(
 
     Their range is that of all shells unless the config says one.
     """
-    if config.k_range is None and not domain_of(ensemble.attrs, "ensemble").is_matter:
-        k = build_shells(_window(ensemble), pixel_of(ensemble.attrs)).k_hmpc
-        ends = (float(f"{0.99 * k[0]:.3g}"), float(f"{1.01 * k[-1]:.3g}"))
-        config = config.model_copy(update={"k_range": ends})
+    if not domain_of(ensemble.attrs, "ensemble").is_matter:
+        shells = build_shells(_window(ensemble), pixel_of(ensemble.attrs))
+        config = with_all_shells(config, shells.k_hmpc)
     written = {
         "power": find_tolerances("power", config, fields),
         "mass": find_tolerances("mass", config, fields),
