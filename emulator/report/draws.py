@@ -34,7 +34,8 @@ def draws_table(inputs: Inputs) -> Table:
         )
     elif str(attrs.get("notice", "")):
         caption += (
-            " The simulations are of a surrogate (see the note on the data); real ones cost far more."
+            " The simulations are of a surrogate (see the note on the data); real ones cost far "
+            "more."
         )
     return Table(["what", "time [s]", "measured on"], rows, caption)
 
