@@ -35,7 +35,7 @@ def parameters(page):
 EXAMPLES = parameters(SUITES)
 PHYSICS = [
     p
-    for name in ("redshift", "thermodynamics", "volumes")
+    for name in ("redshift", "super_resolution", "thermodynamics", "volumes")
     for p in parameters(ROOT / f"docs/{name}.md")
 ]
 ARRAYS = parameters(ROOT / "docs/arrays.md")

@@ -11,6 +11,7 @@ import xarray as xr
 
 from emulator.config import set_of
 from emulator.domain import pixel_of
+from emulator.fields import of_dark_matter_alone
 from emulator.metadata import commit
 from emulator.metrics.registry import METRICS, metrics_of
 from emulator.model.kinds import KINDS
@@ -106,7 +107,9 @@ def _of_volumes(inputs: Inputs) -> list[tuple[str, str]]:
     """What a page of volumes leaves out, and how to read the rest."""
     if inputs.domain.dimensions == 2:
         return []
-    absent = [metric.label for metric in METRICS if metric not in metrics_of(inputs.domain)]
+    absent = [
+        metric.title(inputs.domain) for metric in METRICS if metric not in metrics_of(inputs.domain)
+    ]
     return [
         ("Volumes", "pixels are voxels, squares are cubes, and maps are cubes of mass"),
         ("Not measured of volumes", f"{'; '.join(absent)}: these are of maps"),
@@ -121,6 +124,11 @@ def _independent(inputs: Inputs) -> str:
 
 def _from_what(inputs: Inputs) -> str:
     """What the model is given."""
+    if of_dark_matter_alone(fields_of(inputs.shown[0].ensemble).values()):
+        return (
+            "that a finer run of the same initial phases would have given, from the "
+            "dark-matter-only (DMO) map of the coarse run, its surroundings and the parameters"
+        )
     if inputs.domain.is_matter:
         return (
             "that a hydrodynamic run would have given, from a dark-matter-only (DMO) map, its "

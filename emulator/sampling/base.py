@@ -10,6 +10,7 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
+from emulator.diffusion.common_noise import NOISE
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.model.card import Grid
@@ -18,7 +19,6 @@ from emulator.sampling.asked import prepare_asked, read_asked
 from emulator.sampling.boxes import BoxEmulator
 from emulator.sampling.cf import describe
 from emulator.sampling.comparison import check_points
-from emulator.sampling.condition_score import label_scores
 from emulator.sampling.differentiable import detached, with_gradients
 from emulator.sampling.given.array_fields import require_plain_call
 from emulator.sampling.given.options import as_sampling, require_numbers
@@ -214,10 +214,9 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
         ensemble = self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
-        ensemble = label_scores(ensemble, scores)
         labelled = label_call(
             ensemble, n_members=n_members, first_member=first_member, seed=seed, noise_of=noise_of,
-            centres=given.centres,
+            centres=given.centres, scores=scores,
         )  # fmt: skip
         summed = with_sums(labelled, sums, self.fields, out_of_range) if sums else labelled
         return describe(summed)
@@ -285,7 +284,7 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
         *,
         large_scale: Any = None,
         centres: Any = None,
-        noise: float = 0.05,
+        noise: float = NOISE,
         n_noise: int = 128,
         seed: int = 0,
         out_of_range: Policy = "raise",
@@ -301,8 +300,8 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             ``(point, param)``: all parameters of the model, physical values in its order.
         noise
             Standard deviation of noise that the fields are taken to have, in units of the
-            normalised ones (of a residual, of its spread). Not below that at which the solver ends:
-            what a model says of finer noise, its draws do not show.
+            normalised ones (of a residual, of its spread). What a model says of finer noise, its
+            draws do not show: with 0.05, posteriors of its own members were too narrow.
         n_noise
             Levels of noise; even. The error falls as their root.
         seed
