@@ -86,7 +86,7 @@ def jobs():
     found = {}
     for line in lines:
         facts = dict(re.findall(r"(\w+)=(\S+)", line))
-        rule = re.match(r"rule_([a-z]+)(?:_wildcards_(\S+))?", facts.get("Comment", ""))
+        rule = re.match(r"rule_([a-z_]+?)(?:_wildcards_(\S+))?$", facts.get("Comment", ""))
         if rule:
             facts["rule"], facts["of"] = rule.groups()
             found[int(facts["JobId"])] = facts

@@ -11,8 +11,9 @@ with equality for a perfect denoiser. Its noise is of the size of ln p itself; b
 adds is nearly the same for two conditions, so that the *difference* of two values with the same
 gammas and the same :math:`\epsilon` is far more precise than either.
 
-Why not from the model's gamma_min: what a network says of noise that a solver never visits is
-not what its draws are made of.
+Why not from the model's gamma_min: what a network says of fine noise is not what its draws are
+made of. :data:`NOISE` was found by the coverage of posteriors of members of the demo's model
+(docs/inference.md).
 """
 
 import math
@@ -24,6 +25,9 @@ from torch import Tensor
 from emulator.diffusion.bound import end_terms
 from emulator.diffusion.parameterization import Denoiser
 from emulator.diffusion.process import diffuse
+
+NOISE = 0.4
+"""Noise at which bounds begin, in units of the normalised fields."""
 
 
 class CommonBound(NamedTuple):

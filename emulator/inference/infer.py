@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from emulator.diffusion.common_noise import NOISE
 from emulator.inference.neural import train_posterior
 from emulator.inference.posterior import label_posterior
 from emulator.inference.simulator import Simulator
@@ -21,7 +22,7 @@ def infer(
     n_simulations: int = 2000,
     n_draws: int = 2000,
     n_noise: int = 128,
-    noise: float = 0.05,
+    noise: float = NOISE,
     truth: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
     seed: int = 0,
 ) -> xr.Dataset:

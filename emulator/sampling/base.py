@@ -10,6 +10,7 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
+from emulator.diffusion.common_noise import NOISE
 from emulator.fields import Field
 from emulator.io import EmulatorError
 from emulator.model.card import Grid
@@ -281,7 +282,7 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
         *,
         large_scale: Any = None,
         centres: Any = None,
-        noise: float = 0.05,
+        noise: float = NOISE,
         n_noise: int = 128,
         seed: int = 0,
         out_of_range: Policy = "raise",
@@ -297,8 +298,8 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             ``(point, param)``: all parameters of the model, physical values in its order.
         noise
             Standard deviation of noise that the fields are taken to have, in units of the
-            normalised ones (of a residual, of its spread). Not below that at which the solver ends:
-            what a model says of finer noise, its draws do not show.
+            normalised ones (of a residual, of its spread). What a model says of finer noise, its
+            draws do not show: with 0.05, posteriors of its own members were too narrow.
         n_noise
             Levels of noise; even. The error falls as their root.
         seed

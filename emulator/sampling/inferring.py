@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from emulator.config import SamplingConfig
+from emulator.diffusion.common_noise import NOISE
 from emulator.inference.infer import infer
 from emulator.inference.simulator import Simulator
 from emulator.inference.summaries import NAMES
@@ -93,7 +94,7 @@ class InferringEmulator:
         n_simulations: int = 2000,
         n_draws: int = 2000,
         n_noise: int = 128,
-        noise: float = 0.05,
+        noise: float = NOISE,
         truth: Known | None = None,
         seed: int = 0,
         sampling: SamplingConfig | None = None,

@@ -5,10 +5,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from safetensors.torch import load_file
 from slurm_cluster import Cluster, jobs, running, wait_for
+
+import emulator
 
 pytestmark = pytest.mark.slurm
 STEPS = 400
@@ -169,6 +172,29 @@ def test_a_driver_that_was_killed_leaves_a_lock_that_one_command_removes(
     assert (results / "report.html").is_file()
     again = xr.load_dataset(results / "ensembles/test/CV_0.nc", engine="h5netcdf").fields
     assert again.identical(expected)
+
+
+def test_jobs_share_a_painted_box(bad_day, cluster):
+    """Two GPU jobs of two members each; together they are what one process draws."""
+    first = max(jobs())
+    box = "painting={simulations: [CV_0], projections: [z], n_members: 4, members_per_job: 2}"
+    code, said = cluster.run("paint", *LONG, box)
+    assert code == 0, said
+    new = {number: facts for number, facts in jobs().items() if number > first}
+    assert {(facts["rule"], facts["Partition"]) for facts in new.values()} == {
+        ("paint_members", "gpu")
+    }
+    assert [facts["JobState"] for facts in new.values()] == ["COMPLETED"] * 2
+    results = cluster.folder / "results/test"
+    painted = [
+        xr.load_dataset(results / f"painted/CV_0/z/member_{number:05d}.nc", engine="h5netcdf")
+        for number in range(4)
+    ]
+    model = emulator.load(results / "model", device="cpu")
+    maps = cluster.folder / "data/processed/test/maps/CV_0.h5"
+    alone = model.paint(maps, projection="z", n_members=4).fields.to_numpy()
+    for member, file in zip(alone, painted, strict=True):
+        np.testing.assert_allclose(file["fields"][0], member, rtol=1e-4, atol=1e4)
 
 
 def test_projection_by_a_dask_cluster_of_slurm_jobs(cluster, tmp_path):
