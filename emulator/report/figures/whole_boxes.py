@@ -71,7 +71,7 @@ def plot_box_correlation(
         ax.set_yscale("log")
         ax.set_ylim(max(0.5 * least, LEAST), 2.0)
         ax.set_ylabel("$1 - r(k)$")
-    next(iter(panels.values())).legend(loc="lower right", fontsize=7.5)
+    next(iter(panels.values())).legend(loc="upper left", fontsize=7.5)
     return figure
 
 

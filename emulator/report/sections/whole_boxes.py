@@ -55,8 +55,8 @@ def whole_boxes_section(audits: xr.Dataset, metrics: xr.Dataset, config: dict[st
                 alt="What the correlation of painted boxes with the truth lacks of 1, by field",
                 caption=f"What the correlation r with the truth lacks of 1, {which}; lines and "
                 "bands as above, lower is closer. Dotted: the DMO map itself. A member carries "
-                "randomness of its own and may lie above the dotted line; where it does on the "
-                "longest waves, too, more is random there than has to be. No bar.",
+                "randomness of its own and may lie above the dotted line. Good: both fall together "
+                "towards the longest waves, which windows do not see. No bar.",
                 numbers=numbers_of(audits, *(f"box_{name}" for name in correlated)),
             ),
             _picture(audits, boxes[0]),
