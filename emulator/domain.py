@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from emulator.fields import CONDITION, Field
 from emulator.io.errors import DataError
+from emulator.nouns import OF_MATTER, Nouns, nouns_of_arrays
 from emulator.units import Unit
 
 ATTRIBUTE = "domain"
@@ -61,9 +62,9 @@ class Domain(BaseModel):
         return f"{self.length}^2" if self.length.isalnum() else f"({self.length})^2"
 
     @property
-    def condition_label(self) -> str:
-        """What figures call the first condition."""
-        return "DMO" if self.is_matter else self.conditions[0].label
+    def nouns(self) -> Nouns:
+        """What sentences call the condition, amounts and groups."""
+        return OF_MATTER if self.is_matter else nouns_of_arrays(self.conditions[0].label)
 
     def attributes(self) -> dict[str, str]:
         """As attributes of a file; none of matter."""

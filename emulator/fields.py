@@ -18,7 +18,9 @@ from emulator.io.errors import DataError
 from emulator.units import OF_FIELDS, Unit
 
 Particles = Literal["dark_matter", "gas", "stars", "black_holes"]
-TransformName = Literal["log_ratio", "asinh_ratio", "log", "hurdle", "asinh", "identity"]
+TransformName = Literal[
+    "log_ratio", "asinh_ratio", "log", "hurdle", "asinh", "identity", "quantile"
+]
 
 Floor = Annotated[float, _Value(gt=0.0, le=1.0e20)]
 Weight = Annotated[float, _Value(ge=1.0e-6, le=1.0e6)]
@@ -68,8 +70,9 @@ class Field(BaseModel):
     )
     signed: bool = _Value(False, description="whether values may be negative")
     sparse: bool = _Value(False, description="whether most pixels are empty")
-    share: Literal["dark_matter", "baryons"] | None = _Value(
-        None, description="cosmic share that it would hold of the matter if it followed it"
+    share: Literal["dark_matter", "baryons", "matter"] | None = _Value(
+        None,
+        description="cosmic share that it would hold of the matter if it followed it; matter: all",
     )
     transform: TransformName = _Value("log", description="how the network sees it, by default")
     floor: Floor = _Value(
@@ -143,6 +146,11 @@ def require_transform(field: Field, transform: TransformName) -> None:
     ValueError
         A transform of masses for signed values, or a ratio to a share that the field does not have.
     """
+    if transform == "quantile" and field.run != "array":
+        raise ValueError(
+            f"transform quantile is fitted to values of arrays, and {field.name} is made of "
+            "particles; use log, asinh or asinh_ratio"
+        )
     if field.signed and transform in ("log", "log_ratio", "asinh_ratio", "hurdle"):
         raise ValueError(
             f"transform {transform} needs values of zero or more, and {field.name} is signed; "
@@ -235,6 +243,16 @@ FIELDS: dict[str, Field] = {
             transform="log",
             floor=1.0e-11,
         ),
+        Field(
+            name="dm_fine",
+            label="dark matter (fine run)",
+            color="#0072B2",
+            particles=("dark_matter",),
+            share="matter",
+            transform="log_ratio",
+            power_tolerance=0.10,
+            mass_tolerance=0.02,
+        ),
     )
 }
 """The fields that a config can name."""
@@ -254,6 +272,11 @@ def summands(fields: Sequence[Field]) -> tuple[str, ...]:
     counts = Counter(kind for field in masses for kind in field.particles)
     complete = all(counts[kind] == 1 for kind in TOTAL.particles) and max(counts.values()) == 1
     return tuple(field.name for field in masses) if masses and complete else ()
+
+
+def of_dark_matter_alone(fields: Iterable[Field]) -> bool:
+    """Whether the run that fields are of has no baryons: its dark matter is all matter."""
+    return any(f.share == "matter" and f.particles == ("dark_matter",) for f in fields)
 
 
 def shared_unit(fields: Iterable[Field], otherwise: str) -> str:

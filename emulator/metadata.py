@@ -17,7 +17,13 @@ SURROGATE_NOTICE = (
     "not a hydrodynamic simulation"
 )
 
+TWO_MESHES_NOTICE = (
+    "surrogate of two resolutions: particle-mesh gravity of the embedded suite on a coarse and on "
+    "a finer mesh, neither converged on the smallest scales"
+)
 
+
+@functools.lru_cache(maxsize=1)
 def package_version() -> str:
     """Version of this package as installed, or ``"unknown"`` from an uninstalled source tree."""
     try:

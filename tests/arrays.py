@@ -13,6 +13,10 @@ from emulator.cli import app
 
 ROOT = Path(__file__).parents[1]
 OF_MATTER = r"dark.matter|\bDMO\b|Msun|Mpc|total.matter|suppress|halo|baryon|cosmolog|Omega|hydro"
+NOT_OF_ARRAYS = (
+    rf"{OF_MATTER}|\bmass(es)?\b|massive|\bphases\b|\bset BE\b|densest|over the box|projected"
+)
+"""What no sentence about arrays says; keys of configs and names of variables may."""
 TINY = {
     "model": {
         "network": {

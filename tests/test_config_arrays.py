@@ -60,8 +60,12 @@ REFUSED = {
     "pixel tilt": ({"diffusion": {"mass_tilt": 1.0}}, "diffusion.mass_tilt weighs"),
     "drop context": ({"diffusion": {"drop_context": 0.1}}, "no surroundings to leave out"),
     "parameters": ({"model": {"params": ["Omega_m"]}}, "suite.parameters declares none"),
-    "objective": ({"training": {"objective": "one_step"}}, "expected diffusion or residual"),
-    "solver": ({"sampling": {"solver": "auto", "n_steps": None, "spacing": None}}, "name a solver"),
+    "objective": (
+        {"training": {"objective": "consistency"}}, "expected diffusion, residual or one_step"),
+    "quantiles of a condition": (
+        {"suite": {"conditions": [
+            {"name": "given", "label": "given", "unit": "m", "transform": "quantile"}]}},
+        "transform quantile is fitted for fields that are drawn"),
     "painting": ({"painting": {"simulations": "all"}}, "arrays are drawn whole by sample"),
     "k in h/Mpc": ({"validation": {"k_min_hmpc": 2.0}}, r"use k_range, in 1/suite.length_unit"),
     "k range": ({"validation": {"k_range": [2.0, 1.0]}}, "k_range must increase"),

@@ -34,7 +34,9 @@ def parameters(page):
 
 EXAMPLES = parameters(SUITES)
 PHYSICS = [
-    p for name in ("redshift", "thermodynamics") for p in parameters(ROOT / f"docs/{name}.md")
+    p
+    for name in ("redshift", "super_resolution", "thermodynamics")
+    for p in parameters(ROOT / f"docs/{name}.md")
 ]
 ARRAYS = parameters(ROOT / "docs/arrays.md")
 

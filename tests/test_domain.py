@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from arrays import OF_MATTER, small
+from arrays import NOT_OF_ARRAYS, small
 
 from emulator.config import parse_config
 from emulator.domain import MATTER, Domain, domain_of, pixel_of
 from emulator.io import DataError
-from emulator.metrics.registry import METRICS
-from emulator.wording import say
+from emulator.metrics.registry import METRICS, metric_of
+from emulator.report.groups import group_bars
 
 
 def of_arrays(length="km"):
@@ -42,16 +42,36 @@ def test_an_attribute_that_is_no_domain_is_refused():
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_every_metric_has_words_for_arrays(metric):
     """But for those that arrays do not have."""
-    if metric.name in ("suppression", "response", "halo_stacks", "halo_scatter"):
+    if metric.name in ("suppression", "response", "bispectrum", "halo_stacks", "halo_scatter"):
         return
-    texts = [metric.label, metric.estimator]
-    texts += [part for panel in metric.panels or () for part in (panel.label, panel.caption)]
-    for text in texts:
-        assert say(text, MATTER) == text
-        assert not re.search(rf"(?i)\bmass|{OF_MATTER}", say(text, of_arrays()))
+    for domain, refused in ((of_arrays(), NOT_OF_ARRAYS), (MATTER, r"\bgiven\b")):
+        texts = [metric.title(domain), metric.estimator]
+        texts += [f"{panel.label} {panel.caption}" for panel in metric.panels_of(domain) or ()]
+        assert not [text for text in texts if re.search(rf"(?i){refused}", text)]
+
+
+def test_nouns_of_arrays_are_none_of_matter():
+    ours, others = (vars(domain.nouns) for domain in (of_arrays(), MATTER))
+    assert all(ours.values())
+    assert not [noun for noun in ours.values() if re.search(rf"(?i){NOT_OF_ARRAYS}", noun)]
+    assert not [name for name in ours if ours[name] == others[name] and name != "window"]
 
 
 def test_labels_of_conditions_are_the_users_words():
-    field = of_arrays().conditions[0].model_copy(update={"label": r"rain \d"})
+    field = of_arrays().conditions[0].model_copy(update={"label": r"rain \d {x}"})
     domain = Domain(length="km", conditions=(field,))
-    assert say("Pixels are sorted by DMO mass.", domain) == r"Pixels are sorted by rain \d."
+    variance = metric_of("variance_ratio")
+    assert variance.title(domain) == r"Total variance by rain \d {x}"
+    assert variance.panels_of(domain)[0].caption.startswith(r"Pixels are sorted by rain \d {x}. ")
+
+
+def test_groups_of_bars_are_called_by_their_nouns():
+    bars = [{"statistic": name, "verdict": "met"} for name in ("mass_ratio", "crps_gain", "else")]
+    asked = {
+        domain: [(group.name, group.asks) for group in group_bars(bars, domain)]
+        for domain in (MATTER, of_arrays())
+    }
+    assert asked[MATTER][0] == ("Mass", "Is the total mass of each field right?")
+    assert asked[of_arrays()][0] == ("Mean", "Is the mean of each field right?")
+    assert asked[MATTER][1:] == asked[of_arrays()][1:]
+    assert len(asked[MATTER]) == 3

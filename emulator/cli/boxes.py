@@ -109,7 +109,7 @@ def paint(
         summarise_into,
     )
 
-    require_output(output, only_summary=only_summary, replace=replace, slabs=slabs)
+    require_output(output, only_summary=only_summary, replace=replace)
     # without a config as the model was judged
     said = None if config is None else read_config(config)
     painter = build_painter(

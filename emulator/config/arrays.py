@@ -50,7 +50,6 @@ def require_arrays(
     tilts: Mapping[str, float],
     drop_context: float,
     objective: str,
-    finds_solver: bool,
     paints: bool,
     validation: ValidationConfig,
 ) -> None:
@@ -68,8 +67,6 @@ def require_arrays(
         Share of samples that are trained without surroundings.
     objective
         What the model is trained for.
-    finds_solver
-        Whether a solver is to be found.
     paints
         Whether boxes are to be painted.
 
@@ -95,14 +92,10 @@ def require_arrays(
             "diffusion.drop_context: arrays have no surroundings to leave out: expected 0, got "
             f"{drop_context:g}"
         )
-    if objective not in ("diffusion", "residual"):
+    if objective == "consistency":
         raise ValueError(
             f"training.objective: {objective} is not known for suite.kind arrays yet: expected "
-            "diffusion or residual"
-        )
-    if finds_solver:
-        raise ValueError(
-            "sampling.solver: auto is not known for suite.kind arrays yet: name a solver (unipc3)"
+            "diffusion, residual or one_step"
         )
     if paints:
         raise ValueError(

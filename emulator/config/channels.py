@@ -1,10 +1,16 @@
 """Channels: the fields that a model draws, and how the network sees them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import Field as Value
-from pydantic import model_validator
+from pydantic import (
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from emulator.config.section import Scale, Section, renamed
 from emulator.fields import Field, Floor, TransformName, require_transform
@@ -26,8 +32,9 @@ class ChannelConfig(Section):
     ``log_ratio``: log of the ratio to the DMO mass times the cosmic share of the field;
     ``asinh_ratio``: asinh of that ratio less one; ``log``: ``log(x + floor)``; ``hurdle``: two
     network channels, occupancy and log ratio where occupied; ``asinh``: ``asinh(x / floor)``, for
-    signed fields; ``identity``: the values themselves. All are z-scored with statistics of the
-    training split, but for occupancies that are analog bits.
+    signed fields; ``identity``: the values themselves; ``quantile``: the standard normal score of
+    a value among those of the training split, of arrays alone. All are z-scored with statistics of
+    the training split, but for occupancies that are analog bits.
     """
 
     name: str = Value(description="a field of data.fields")
@@ -76,6 +83,27 @@ class Channel(Section):
     empty_amplitude: EmptyAmplitude = "zero"
     linear_width: Scale | None = None
     """Of asinh_ratio; None: not fitted yet."""
+    quantiles: tuple[tuple[FiniteFloat, FiniteFloat], ...] | None = None
+    """Of quantile: values and their normal scores, both increasing; None: not fitted yet."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_others_have(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Files of other transforms are as they were before there were quantiles."""
+        written: dict[str, Any] = handler(self)
+        return {k: v for k, v in written.items() if k != "quantiles" or v is not None}
+
+    @model_validator(mode="after")
+    def _quantiles_increase(self) -> "Channel":
+        columns = zip(*self.quantiles, strict=True) if self.quantiles is not None else ()
+        if self.quantiles is not None and (
+            len(self.quantiles) < 2
+            or any(not low < high for column in columns for low, high in pairwise(column))
+        ):
+            raise ValueError(
+                f"quantiles of {self.field.name}: expected two or more, of increasing values and "
+                "scores"
+            )
+        return self
 
     @model_validator(mode="after")
     def _transform_fits(self) -> "Channel":

@@ -25,6 +25,7 @@ from emulator.config.places import results_folder
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, ArraysSuite, EmbeddedSuite, SuiteConfig
+from emulator.config.suites.coarse import fill_in_coarse, require_params_of_gravity
 from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.config.training import RegressionConfig, TrainingConfig
 from emulator.fields import with_total
@@ -66,6 +67,11 @@ class ExperimentConfig(Section):
     def _defaults_of_arrays(cls, value: Any) -> Any:
         return fill_in_arrays(value)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_two_meshes(cls, value: Any) -> Any:
+        return fill_in_coarse(value)
+
     @model_validator(mode="after")
     def _arrays_are_possible(self) -> "ExperimentConfig":
         suite = self.suite if "suite" in self.model_fields_set else None
@@ -80,7 +86,6 @@ class ExperimentConfig(Section):
             },
             drop_context=self.diffusion.drop_context,
             objective=self.training.objective,
-            finds_solver=isinstance(self.sampling.solver, AutoConfig),
             paints=bool(self.painting.sources or self.painting.simulations),
             validation=self.validation,
         )
@@ -93,6 +98,12 @@ class ExperimentConfig(Section):
                 reason = self.suite.lacks(field)
                 if reason is not None:
                     raise ValueError(f"data.fields: {field.name} cannot be made here: {reason}")
+        return self
+
+    @model_validator(mode="after")
+    def _parameters_do_something(self) -> "ExperimentConfig":
+        if isinstance(self.suite, EmbeddedSuite):
+            require_params_of_gravity(self.suite, self.model.params)
         return self
 
     @model_validator(mode="after")

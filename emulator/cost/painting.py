@@ -13,6 +13,7 @@ from emulator.cost.requests import (
     minutes_of,
 )
 from emulator.sampling.batches import MOST
+from emulator.sampling.painting.network import KEPT_PIXELS
 from emulator.sampling.painting.plan import Painting
 from emulator.suites.base import Suite
 
@@ -51,12 +52,14 @@ def box_bytes(config: ExperimentConfig, n_pixels: int) -> float:
 
 
 def painting_bytes(config: ExperimentConfig, n_pixels: int) -> float:
-    """Memory of one draw: the windows of a batch with their surroundings, and the box."""
+    """Memory of one draw: windows of a batch with their surroundings, those kept, and the box."""
     layers = 1 + len(config.data.context_factors)
     asked = config.sampling.batch_size
-    at_once = min(windows_of_box(config, n_pixels), MOST if asked == "auto" else asked)
-    windows = at_once * layers * config.data.window**2 * 4.0
-    return windows + KEPT * box_bytes(config, n_pixels)
+    window = layers * config.data.window**2
+    n_windows = windows_of_box(config, n_pixels)
+    at_once = min(n_windows, MOST if asked == "auto" else asked) * window
+    kept = min(n_windows * window, KEPT_PIXELS)
+    return 4.0 * (at_once + kept) + KEPT * box_bytes(config, n_pixels)
 
 
 def painting_flop(config: ExperimentConfig, n_pixels: int) -> float:

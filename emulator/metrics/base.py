@@ -143,13 +143,14 @@ class Metric(ABC):
     name
         Unique among metrics.
     label
-        Title of its part of the report.
+        Title of its part of the report; none where :meth:`title` says it with nouns of the domain.
     estimator
         What is estimated, and its bias for a finite ensemble.
     variables
         Names of all that :meth:`summarise` may return.
     panels
         What the report draws; None: every variable; empty: nothing, or it has figures of its own.
+        Those that are said with nouns of the domain are in :meth:`panels_of`.
     format
         Of the values of its bars in the report.
     smallest_ensemble
@@ -187,7 +188,8 @@ class Metric(ABC):
             Means over runs, of all and without each of them.
         stats
             Results of :meth:`compute`, concatenated along ``simulation`` (or ``response``, see
-            ``of_response_sets``); variables that no simulation gave are missing.
+            ``of_response_sets``); variables that no simulation gave are missing. Attributes are
+            those of the domain.
         fields
             What the channels are.
 
@@ -195,6 +197,14 @@ class Metric(ABC):
         -------
         Variables with the dimension ``estimate`` by name, of those in ``variables``.
         """
+
+    def title(self, domain: Domain) -> str:
+        """Title of its part of the report, with the nouns of the domain."""
+        return self.label
+
+    def panels_of(self, domain: Domain) -> tuple[Panel, ...] | None:
+        """What the report draws, as ``panels``, with the nouns of the domain."""
+        return self.panels
 
     def bars(
         self, metrics: xr.Dataset, config: "ValidationConfig", fields: Sequence[Field]

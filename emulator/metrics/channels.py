@@ -43,7 +43,7 @@ def common_unit(fields: Sequence[Field]) -> str:
 def variance_attrs(fields: Sequence[Field]) -> dict[str, str]:
     """Units of variances over ``Case.scales`` squared."""
     if all(field.run == "array" for field in fields):
-        return {"units": str(Unit.DIMENSIONLESS), "mass_unit": "mean square over all maps"}
+        return {"units": str(Unit.DIMENSIONLESS), "scale": "mean square over all maps"}
     masses = all(field.adds_up for field in fields)
     scale = "mean DMO mass per pixel, squared"
     if not masses:

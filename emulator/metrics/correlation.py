@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
+from emulator.domain import domain_of
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric
 from emulator.metrics.jackknife import Jackknife
@@ -37,12 +38,13 @@ class Correlation(Metric):
         self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Correlations ``(estimate, field, k)``."""
+        condition = domain_of(stats.attrs, "statistics").nouns.condition
         truth, dmo = runs.mean(stats["power_truth"]), runs.mean(stats["power_dmo"])
         members = runs.mean(stats["power_members"].mean("member"))
         draws = {
             "correlation_dmo_truth": (
                 correlation_coefficient(runs.mean(stats["power_dmo_truth"]), dmo, truth),
-                "r(DMO, truth)",
+                f"r({condition}, truth)",
             ),
             "correlation_member_truth": (
                 correlation_coefficient(runs.mean(stats["power_member_truth"]), members, truth),

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from emulator.domain import Domain
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric, Panel
 from emulator.metrics.calibration import MIN_MEMBERS, require_members
@@ -26,22 +27,26 @@ class EnergyScore(Metric):
     label = "Energy score of windows"
     estimator = "fair energy score, that of an infinite ensemble for 2 members or more"
     variables = ("energy_score", "energy_score_oracle", "energy_score_ratio")
-    panels = (
-        Panel(
-            "energy_score",
-            "energy score",
-            "The CRPS of whole windows, per pixel, in units of asinh(x / s), s the mean DMO mass "
-            "of a pixel or the root mean square of a field that is no mass. Smaller is better.",
-        ),
-        Panel(
-            "energy_score_ratio",
-            "over that of re-drawn truths",
-            "Good: close to 1, which a model that knows the projected map alone cannot reach. A "
-            "dash where fewer than two truths were drawn again.",
-            ".2f",
-        ),
-    )
     place = 66.0
+
+    def panels_of(self, domain: Domain) -> tuple[Panel, ...]:
+        """The score, and that over re-drawn truths."""
+        nouns = domain.nouns
+        return (
+            Panel(
+                "energy_score",
+                "energy score",
+                "The CRPS of whole windows, per pixel, in units of asinh(x / s), s "
+                f"{nouns.field_scale}. Smaller is better.",
+            ),
+            Panel(
+                "energy_score_ratio",
+                "over that of re-drawn truths",
+                f"Good: close to 1, which a model that knows {nouns.given} alone cannot reach. A "
+                "dash where fewer than two truths were drawn again.",
+                ".2f",
+            ),
+        )
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean score of members and oracle by channel; NaN of the oracle without two re-draws."""

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from emulator.domain import Domain, domain_of
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric, Panel
 from emulator.metrics.channels import common_unit
 from emulator.metrics.jackknife import Jackknife
+from emulator.nouns import capital
 
 EMPTY_BELOW = "empty_below"
 """Attribute of an ensemble: by channel, the value up to which its models draw nothing, JSON."""
@@ -26,17 +28,17 @@ class Floor(Metric):
     label = "What the representation cannot draw"
     estimator = "ratio of sums over pixels of the truth; no member enters"
     variables = ("mass_below_floor",)
-    panels = (
-        Panel(
-            "mass_below_floor",
-            "share of the truth's mass",
-            "Mass of the truth in pixels that the model's transform counts as empty: no training "
-            "brings it back, a lower `floor` of the channel does. Good: well below the bar of the "
-            "mass.",
-            ".2%",
-        ),
-    )
     place = 75.0
+
+    def panels_of(self, domain: Domain) -> tuple[Panel, ...]:
+        """The share of every channel."""
+        amount = domain.nouns.amount
+        caption = (
+            f"{capital(amount)} of the truth in pixels that the model's transform counts as empty: "
+            "no training brings it back, a lower `floor` of the channel does. Good: well below the "
+            f"bar of the {amount}."
+        )
+        return (Panel("mass_below_floor", f"share of the truth's {amount}", caption, ".2%"),)
 
     def compute(self, case: Case) -> xr.Dataset:
         """Sums below and above the floor ``(channel)``; empty if the ensemble does not say it."""
@@ -48,13 +50,13 @@ class Floor(Metric):
         limit = xr.DataArray(
             [limits.get(name) or 0.0 for name in names], dims="channel", coords={"channel": names}
         )
-        attrs = {"units": common_unit(case.fields)}
+        attrs, amount = {"units": common_unit(case.fields)}, case.domain.nouns.mean_amount
         pixels = ("sample", "y", "x")
         return xr.Dataset(
             {
                 f"truth_{side}_floor": truth.where(inside, 0.0)
                 .mean(pixels)
-                .assign_attrs(attrs, long_name=f"mean mass in pixels {side} the floor")
+                .assign_attrs(attrs, long_name=f"{amount} in pixels {side} the floor")
                 for side, inside in (("below", truth <= limit), ("above", truth > limit))
             }
         )
@@ -67,5 +69,6 @@ class Floor(Metric):
             return {}
         below, above = (runs.mean(stats[f"truth_{side}_floor"]) for side in ("below", "above"))
         whole = below + above
-        meaning = "share of the truth's mass in pixels that the model draws as empty"
+        amount = domain_of(stats.attrs, "statistics").nouns.amount
+        meaning = f"share of the truth's {amount} in pixels that the model draws as empty"
         return {"mass_below_floor": runs.estimate(below / whole.where(whole > 0), meaning)}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from emulator.domain import Domain, domain_of
 from emulator.fields import Field, with_total
 from emulator.metrics import one_point
 from emulator.metrics.bars import interval_of
@@ -27,7 +28,6 @@ class Masses(Metric):
     """
 
     name = "masses"
-    label = "Masses, occupancy and distribution"
     estimator = "means over pixels; ratio of sums; unbiased for any ensemble size"
     variables = (
         "mass_ratio",
@@ -38,10 +38,15 @@ class Masses(Metric):
     format = ".3f"
     place = 70.0
 
+    def title(self, domain: Domain) -> str:
+        """Arrays have neither occupancy nor a distribution of masses."""
+        return "Masses, occupancy and distribution" if domain.is_matter else "Means"
+
     def compute(self, case: Case) -> xr.Dataset:
         """Means ``(field)``, occupancy ``(channel)`` and distribution ``(channel, log_mass)``."""
         truth, values = case.ensemble["truth"], case.ensemble["fields"]
-        unit = {"units": common_unit(with_total(case.fields))}
+        meaning = f"{case.domain.nouns.mean_amount} per pixel"
+        unit = {"units": common_unit(with_total(case.fields)), "long_name": meaning}
         averages = {"truth": "sample", "members": ("sample", "member")}
         stats = {}
         for kind, maps in (("truth", truth), ("members", values)):
@@ -58,12 +63,12 @@ class Masses(Metric):
         self, runs: Jackknife, stats: xr.Dataset, fields: Sequence[Field]
     ) -> dict[str, xr.DataArray]:
         """Estimates of ratio, occupancy and distribution."""
-        rows = with_total(fields)
+        rows, nouns = with_total(fields), domain_of(stats.attrs, "statistics").nouns
         ratio = one_point.mass_ratio(
             runs.mean(stats["mass_members"]), runs.mean(stats["mass_truth"])
         )
         ratio = _of(ratio, rows, [not field.signed for field in rows])
-        results = {"mass_ratio": runs.estimate(ratio, "total mass, members over truth")}
+        results = {"mass_ratio": runs.estimate(ratio, f"{nouns.total}, members over truth")}
         for kind in KINDS:
             occupancy, pdf = (
                 runs.mean(stats[f"occupancy_{kind}"]),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from emulator.domain import domain_of
 from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.base import Case, Metric
@@ -43,12 +44,13 @@ class Ranks(Metric):
         pixels = runs.mean(stats["rank_histogram"])
         windows = runs.mean(stats["rank_histogram_mass"])
         coverage = calibration.interval_coverage
+        amount = domain_of(stats.attrs, "statistics").nouns.amount
         return {
             "rank_share": runs.estimate(pixels, "share of pixels at each rank"),
-            "rank_share_mass": runs.estimate(windows, "share of windows at each rank of mass"),
+            "rank_share_mass": runs.estimate(windows, f"share of windows at each rank of {amount}"),
             "coverage": runs.estimate(coverage(pixels), "coverage of intervals"),
             "coverage_mass": runs.estimate(
-                coverage(windows), "coverage of intervals of window mass"
+                coverage(windows), f"coverage of intervals of window {amount}"
             ),
         }
 

@@ -7,10 +7,12 @@ A new metric is one file (and its test). It reaches ``metrics.nc`` through :func
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 import emulator.metrics
 from emulator.fields import Field
@@ -47,12 +49,44 @@ def _require_unique(metrics: Sequence[Metric]) -> None:
     owners: dict[str, str] = {}
     for metric in metrics:
         for key in (f"name {metric.name}", *(f"variable {name}" for name in metric.variables)):
-            whose = f"{type(metric).__module__}.{type(metric).__name__}"
+            whose = _path(metric)
             if key in owners:
                 raise ValueError(
                     f"metrics: expected one owner of {key}, got {owners[key]}, {whose}"
                 )
             owners[key] = whose
+
+
+def _path(metric: Metric) -> str:
+    return f"{type(metric).__module__}.{type(metric).__name__}"
+
+
+class Dimensions:
+    """Labels of dimensions, and who gave them: a join of unlike labels would fill up with NaN."""
+
+    def __init__(self, given: xr.Dataset | None = None) -> None:
+        """Those of ``given`` are taken."""
+        self._owners: dict[str, tuple[str, NDArray[Any]]] = {}
+        if given is not None:
+            self.claim("what was computed", given.data_vars)
+
+    def claim(self, whose: str, arrays: Mapping[Any, xr.DataArray]) -> None:
+        """Take the dimensions of all arrays.
+
+        Raises
+        ------
+        ValueError
+            A dimension that another has taken with other labels.
+        """
+        for name, array in arrays.items():
+            for dim in map(str, array.dims):
+                labels = array[dim].values
+                owner, taken = self._owners.setdefault(dim, (whose, labels))
+                if not np.array_equal(taken, labels):
+                    raise ValueError(
+                        f"metrics: expected one owner of dimension {dim}, got {owner} and, with "
+                        f"other labels of {name}, {whose}; give it a name of its own"
+                    )
 
 
 METRICS: tuple[Metric, ...] = discover()
@@ -69,9 +103,9 @@ def compute(case: Case) -> xr.Dataset:
     Raises
     ------
     ValueError
-        If the ensemble is smaller than a metric accepts.
+        If the ensemble is smaller than a metric accepts, or two metrics label a dimension.
     """
-    parts = []
+    parts, dimensions = [], Dimensions()
     for metric in METRICS:
         if metric.of_response_sets is (case.response_set is None):
             continue
@@ -80,7 +114,9 @@ def compute(case: Case) -> xr.Dataset:
                 f"{metric.name}: expected at least {metric.smallest_ensemble} members, "
                 f"got {case.n_members}"
             )
-        parts.append(metric.compute(case))
+        part = metric.compute(case)
+        dimensions.claim(_path(metric), part.data_vars)
+        parts.append(part)
     return xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="override")
 
 
@@ -102,9 +138,9 @@ def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
     Raises
     ------
     ValueError
-        A metric returns a variable that it does not declare.
+        A metric returns a variable that it does not declare, or labels a dimension of another.
     """
-    jackknife = Jackknife(stats["run"])
+    jackknife, dimensions = Jackknife(stats["run"]), Dimensions(stats)
     found: dict[str, xr.DataArray] = {}
     for metric in METRICS:
         results = metric.summarise(jackknife, stats, fields)
@@ -113,6 +149,7 @@ def summarise(stats: xr.Dataset, fields: Sequence[Field]) -> xr.Dataset:
             raise ValueError(
                 f"{metric.name}: expected variables {metric.variables}, got {sorted(unknown)}"
             )
+        dimensions.claim(_path(metric), results)
         found |= results
     return xr.Dataset(found)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from emulator.domain import Domain
 from emulator.fields import Field
 from emulator.metrics import calibration
 from emulator.metrics.bars import interval_of
@@ -32,18 +33,20 @@ class SpreadSkillSquares(Metric):
     label = "Spread over skill of squares"
     estimator = "ratio of means, corrected by (M+1)/M, which is exact for 2 members or more"
     variables = ("spread_skill_squares",)
-    panels = (
-        Panel(
-            "spread_skill_squares",
-            "spread over skill",
-            "Of means over squares of some pixels a side, masses relative to DMO. 1 is calibrated "
-            "at every side; a ratio that falls with the side says that members draw noise of "
-            "neighbours independently, where that of the truth belongs together.",
-            ".2f",
-        ),
-    )
     format = ".2f"
     place = 31.0
+
+    def panels_of(self, domain: Domain) -> tuple[Panel, ...]:
+        """The ratio of every side."""
+        unit = (
+            "masses relative to DMO" if domain.is_matter else "in units of their root mean square"
+        )
+        caption = (
+            f"Of means over squares of some pixels a side, {unit}. 1 is calibrated at every side; "
+            "a ratio that falls with the side says that members draw noise of neighbours "
+            "independently, where that of the truth belongs together."
+        )
+        return (Panel("spread_skill_squares", "spread over skill", caption, ".2f"),)
 
     def compute(self, case: Case) -> xr.Dataset:
         """Variance and squared error ``(side, channel)`` of ratios to DMO."""

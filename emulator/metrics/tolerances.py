@@ -42,6 +42,14 @@ def _of_row(field: Field, key: str) -> float | None:
     return getattr(FIELDS.get(field.name), key, None) if tolerance is None else tolerance
 
 
+def with_all_shells(config: "ValidationConfig", k: np.ndarray) -> "ValidationConfig":
+    """The config of arrays with a range of wave numbers; of all shells ``(k,)`` if it has none."""
+    if config.k_range is not None:
+        return config
+    ends = (float(f"{0.99 * k[0]:.3g}"), float(f"{1.01 * k[-1]:.3g}"))
+    return config.model_copy(update={"k_range": ends})
+
+
 def inside_range(k: np.ndarray, config: "ValidationConfig") -> np.ndarray:
     """Which wave numbers ``(k,)`` [h/Mpc] bars look at.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from emulator.domain import Domain, domain_of
 from emulator.fields import Field
 from emulator.metrics.base import Bar, Case, Metric, Panel
 from emulator.metrics.jackknife import Jackknife
@@ -31,6 +32,7 @@ EDGES = (0.0, 0.5, 0.9, 0.99, 1.0)
 """Ends of the classes, shares of the pixels in increasing order of DMO mass."""
 
 CLASSES = ("lower half", "50 to 90 %", "90 to 99 %", "densest 1 %")
+"""What they are called; of arrays the last one is the highest."""
 
 WEIGHTY = 0.01
 """Least share of the truth's variance for a class to be judged: stars have next to none outside of
@@ -43,40 +45,47 @@ class Variance(Metric):
     """``V_members / V_truth`` of every field in classes of DMO density."""
 
     name = "variance"
-    label = "Total variance by DMO density"
     estimator = "variance of square roots over pixels and members; ratio, any ensemble size"
     variables = ("variance_ratio", "variance_share")
-    panels = (
-        Panel(
-            "variance_ratio",
-            "variance of the square root, members over truth",
-            "Pixels are sorted by DMO mass. Good: 1 in every class; less is a field too smooth or "
-            "too sure, more is one too noisy.",
-            ".2f",
-        ),
-        Panel(
-            "variance_share",
-            "share of the variance",
-            "Share of each class in the truth's variance within classes; those with less than "
-            f"{WEIGHTY:.0%} have no bar.",
-            ".1%",
-        ),
-    )
     format = ".2f"
     place = 35.0
+
+    def title(self, domain: Domain) -> str:
+        """By what pixels are sorted."""
+        return f"Total variance by {domain.nouns.condition_density}"
+
+    def panels_of(self, domain: Domain) -> tuple[Panel, ...]:
+        """Ratio and share of every class."""
+        return (
+            Panel(
+                "variance_ratio",
+                "variance of the square root, members over truth",
+                f"Pixels are sorted by {domain.nouns.condition_mass}. Good: 1 in every class; less "
+                "is a field too smooth or too sure, more is one too noisy.",
+                ".2f",
+            ),
+            Panel(
+                "variance_share",
+                "share of the variance",
+                "Share of each class in the truth's variance within classes; those with less than "
+                f"{WEIGHTY:.0%} have no bar.",
+                ".1%",
+            ),
+        )
 
     def compute(self, case: Case) -> xr.Dataset:
         """Moments of the root ``(channel, dmo_density)``."""
         classes = density_classes(case.ensemble["condition"].values)
-        stats = {"pixels_in_class": _shares(classes)}
+        names = [*CLASSES[:-1], f"{case.domain.nouns.densest} 1 %"]
+        stats = {"pixels_in_class": _shares(classes, names)}
         for kind, name in (("truth", "truth"), ("members", "fields")):
             maps = _signed_root(case.ensemble[name] / case.scales.astype(np.float64))
             if "member" in maps.dims:
                 first, second = maps.mean("member"), (maps**2).mean("member")
             else:
                 first, second = maps, maps**2
-            stats[f"first_moment_{kind}"] = _by_class(first, classes)
-            stats[f"second_moment_{kind}"] = _by_class(second, classes)
+            stats[f"first_moment_{kind}"] = _by_class(first, classes, names)
+            stats[f"second_moment_{kind}"] = _by_class(second, classes, names)
         return xr.Dataset(stats)
 
     def summarise(
@@ -120,33 +129,33 @@ def _signed_root(values: xr.DataArray) -> xr.DataArray:
     return values.copy(data=np.sign(values.values) * np.sqrt(np.abs(values.values)))
 
 
-def _shares(classes: np.ndarray) -> xr.DataArray:
-    counts = np.bincount(classes.ravel(), minlength=len(CLASSES))
+def _shares(classes: np.ndarray, names: list[str]) -> xr.DataArray:
+    counts = np.bincount(classes.ravel(), minlength=len(names))
     return xr.DataArray(
         counts / classes.size,
         dims="dmo_density",
-        coords={"dmo_density": list(CLASSES)},
+        coords={"dmo_density": names},
         attrs={"units": str(Unit.DIMENSIONLESS), "long_name": "share of the pixels"},
     )
 
 
-def _by_class(maps: xr.DataArray, classes: np.ndarray) -> xr.DataArray:
+def _by_class(maps: xr.DataArray, classes: np.ndarray, names: list[str]) -> xr.DataArray:
     """Mean over all pixels of what lies in each class: ``<x 1_b>``."""
     flat = maps.transpose("channel", "sample", "y", "x").values.reshape(maps.sizes["channel"], -1)
     sums = [
-        np.bincount(classes.ravel(), weights=row, minlength=len(CLASSES)) / row.size for row in flat
+        np.bincount(classes.ravel(), weights=row, minlength=len(names)) / row.size for row in flat
     ]
     return xr.DataArray(
         np.asarray(sums),
         dims=("channel", "dmo_density"),
-        coords={"channel": maps["channel"], "dmo_density": list(CLASSES)},
+        coords={"channel": maps["channel"], "dmo_density": names},
         attrs={"units": str(Unit.DIMENSIONLESS), "long_name": "mean of the pixels of a class"},
     )
 
 
 def _bar(metrics: xr.Dataset, field: Field, config: "ValidationConfig") -> Bar:
     low, high = config.bars.variance
-    classes = _classes_of(metrics)
+    classes, nouns = _classes_of(metrics), domain_of(metrics.attrs, "metrics").nouns
     ratio = metrics["variance_ratio"].transpose("estimate", classes)
     share = metrics["variance_share"].sel(estimate="value").values
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -165,8 +174,8 @@ def _bar(metrics: xr.Dataset, field: Field, config: "ValidationConfig") -> Bar:
         threshold=(low, high),
         text=(
             f"The variance of the root of {field.label} among pixels of like "
-            f"{'DMO density' if classes == 'dmo_density' else 'condition'} should be {low:g} to "
-            f"{high:g} times that of the truth; the worst class ({name}) has {value:.2f}."
+            f"{nouns.condition_density} should be {low:g} to {high:g} times that of the truth; "
+            f"the worst class ({name}) has {value:.2f}."
         ),
         interval=(ends[0], ends[1]),
         facts={classes: name},

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from emulator.domain import Domain
 from emulator.fields import Field
 from emulator.metrics.base import Case, Metric, Panel
 from emulator.metrics.jackknife import Jackknife
@@ -35,16 +36,21 @@ class VarianceField(Metric):
         "re-draws or more; ratio of means"
     )
     variables = ("variance_power_members", "variance_power_redraws", "variance_power_ratio")
-    panels = (
-        Panel(
-            "variance_power_ratio",
-            "$P_{var}$, members / re-drawn truths",
-            "Power spectrum of the map of the ensemble's variance over that of truths drawn again: "
-            "whether the scatter lies at the right places. Good: flat and not far above 1; a model "
-            "that knows the projected map alone scatters more than truths of the same halos.",
-        ),
-    )
     place = 68.0
+
+    def panels_of(self, domain: Domain) -> tuple[Panel, ...]:
+        """The ratio of the spectra."""
+        above = (
+            "a model that knows the projected map alone scatters more than truths of the same halos"
+            if domain.is_matter
+            else "a model that knows less than the truth does scatters more"
+        )
+        caption = (
+            "Power spectrum of the map of the ensemble's variance over that of truths drawn again: "
+            "whether the scatter lies at the right places. Good: flat and not far above 1; "
+            f"{above}."
+        )
+        return (Panel("variance_power_ratio", "$P_{var}$, members / re-drawn truths", caption),)
 
     def compute(self, case: Case) -> xr.Dataset:
         """Mean spectra ``(channel, k)``; empty with fewer than 4 members or 4 re-draws."""
@@ -55,10 +61,11 @@ class VarianceField(Metric):
         attrs = {
             "units": case.domain.power,
             "long_name": "power spectrum of the variance map",
-            "mass_unit": "mean DMO mass per pixel, or root mean square over the box, squared"
+        } | (
+            {"mass_unit": "mean DMO mass per pixel, or root mean square over the box, squared"}
             if case.domain.is_matter
-            else "root mean square, squared",
-        }
+            else {"scale": "mean square over all maps"}
+        )
         spectra = {}
         for name, draws, dim in (
             ("members", ensemble["fields"], "member"),

@@ -9,8 +9,10 @@ from torch import Tensor
 from emulator.config import Channel
 from emulator.data.condition import Condition
 from emulator.fields import Field
+from emulator.model.feature import Transform
 from emulator.model.normalisation import Normalisation
-from emulator.model.transforms import TRANSFORMS, AsinhRatio, Transform
+from emulator.model.quantile import Quantile
+from emulator.model.transforms import TRANSFORMS, AsinhRatio
 
 
 class Encoded(NamedTuple):
@@ -43,6 +45,8 @@ def transform_of(channel: Channel) -> Transform:
     """Transform of a channel, with the channel's options."""
     if channel.transform == "asinh_ratio" and channel.linear_width is not None:
         return AsinhRatio(channel.linear_width)
+    if channel.transform == "quantile" and channel.quantiles is not None:
+        return Quantile(channel.quantiles, None if channel.field.signed else 0.0)
     return TRANSFORMS[channel.transform]
 
 
@@ -63,6 +67,8 @@ def cosmic_reference(dmo: Tensor, baryon_fraction: Tensor, field: Field) -> Tens
             return dmo * (1.0 - baryon_fraction)[..., None, None]
         case "baryons":
             return dmo * baryon_fraction[..., None, None]
+        case "matter":
+            return dmo
     return torch.zeros_like(dmo)
 
 

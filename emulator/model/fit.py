@@ -26,6 +26,7 @@ from emulator.model.normalisation import (
     Normalisation,
     ParameterScale,
 )
+from emulator.model.quantile import MOST_VALUES, fit_quantiles
 from emulator.readers.parameter_table import canonical_name
 
 
@@ -81,7 +82,7 @@ def fit_normalisation(
         anything can be normalised by.
     """
     names = network_channels(channels)
-    channels = _with_linear_widths(paths, channels)
+    channels = _with_quantiles(paths, _with_linear_widths(paths, channels))
     targets = RunningMoments(len(names))
     domain = read_maps(paths[0], lazy=True).domain
     fields = _condition_names(domain, context_factors)
@@ -176,6 +177,28 @@ def _with_linear_widths(paths: Sequence[Path], channels: Sequence[Channel]) -> t
         if channel.name in widths
         else channel
         for channel in channels
+    )
+
+
+def _with_quantiles(paths: Sequence[Path], channels: Sequence[Channel]) -> tuple[Channel, ...]:
+    """Channels with knots of what their fields are distributed as, where they need them.
+
+    Of large splits every n-th value counts.
+    """
+    wanted = [c.name for c in channels if c.transform == "quantile" and c.quantiles is None]
+    if not wanted:
+        return tuple(channels)
+    total = len(paths) * read_maps(paths[0]).select(wanted[:1]).size
+    every = max(1, total // MOST_VALUES)
+    knots = {
+        name: fit_quantiles(
+            np.concatenate([read_maps(p).select([name]).ravel()[::every] for p in paths]), name
+        )
+        for name in wanted
+    }
+    return tuple(
+        c.model_copy(update={"quantiles": knots[c.name]}) if c.name in knots else c
+        for c in channels
     )
 
 

@@ -24,6 +24,7 @@ from emulator.config import AutoConfig, SamplingConfig, Setting
 from emulator.io import write_json
 from emulator.model.beside import read_beside
 from emulator.model.validated import forget_verdict
+from emulator.units import Unit
 
 SOLVER_FILE = "solver.json"
 """Name of the file in the folder of a bundle."""
@@ -84,8 +85,11 @@ class FoundSolver(BaseModel):
     """Whether it fits the budget; if not, it came closest."""
     spectrum_budget: PositiveFloat
     crps_budget: PositiveFloat
-    k_min_hmpc: PositiveFloat
-    k_max_hmpc: PositiveFloat
+    k_min_hmpc: PositiveFloat | None = None
+    k_max_hmpc: PositiveFloat | None = None
+    k_range: tuple[PositiveFloat, PositiveFloat] | None = None
+    """Of arrays, in place of the two before it."""
+    k_unit: str = str(Unit.WAVE_NUMBER)
     reference: Setting
     simulations: tuple[str, ...]
     windows: PositiveInt
@@ -101,6 +105,8 @@ class FoundSolver(BaseModel):
             raise ValueError("sampling.solver must name a solver, got auto")
         if all(row.setting != self.setting or row.fault for row in self.table):
             raise ValueError("sampling: no row of the table was measured with this setting")
+        if self.k_range is None and None in (self.k_min_hmpc, self.k_max_hmpc):
+            raise ValueError("expected k_min_hmpc and k_max_hmpc, or k_range, got neither")
         return self
 
     @property
@@ -110,6 +116,12 @@ class FoundSolver(BaseModel):
         return Setting.model_validate(
             {"solver": options.solver, "spacing": options.spacing, "n_steps": options.n_steps}
         )
+
+    @property
+    def wave_numbers(self) -> str:
+        """Range in which spectra were compared, with its unit."""
+        low, high = self.k_range or (self.k_min_hmpc, self.k_max_hmpc)
+        return f"{low:g} to {high:g} {self.k_unit}"
 
     @property
     def row(self) -> Measured:

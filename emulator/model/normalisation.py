@@ -187,6 +187,8 @@ class Normalisation(BaseModel):
             raise ValueError(f"defined_share needs {n_channels} values")
         if any(c.transform == "asinh_ratio" and c.linear_width is None for c in self.channels):
             raise ValueError("a channel with transform asinh_ratio needs its linear_width")
+        if any(c.transform == "quantile" and c.quantiles is None for c in self.channels):
+            raise ValueError("a channel with transform quantile needs its quantiles")
 
     def order_params(self, params: Mapping[str, float]) -> NDArray[np.float64]:
         """Physical values of the model's parameters, ``(param,)`` in its order.

@@ -13,6 +13,7 @@ import yaml
 
 from emulator.config import SamplingConfig
 from emulator.config.names import SOLVED
+from emulator.fields import of_dark_matter_alone
 from emulator.io import is_file, read_lines, write_text
 from emulator.model.bundle import PAGE_FILE, count_weights, read_card
 from emulator.model.calibration import Calibration, read_calibration
@@ -143,9 +144,13 @@ def _front(card: ModelCard, validated: Validated | None) -> dict[str, Any]:
 def _intro(card: ModelCard) -> str:
     names = ", ".join(channel.field.label for channel in card.normalisation.channels)
     domain = card.domain
+    fine = of_dark_matter_alone(channel.field for channel in card.normalisation.channels)
     task = (
-        f"draws what a hydrodynamic run would have given ({names}), from a dark-matter-only map, "
-        "its surroundings and parameters"
+        f"draws what a finer run of the same initial phases would have given ({names}), from the "
+        "map of a coarse dark-matter-only run, its surroundings and parameters"
+        if fine
+        else f"draws what a hydrodynamic run would have given ({names}), from a dark-matter-only "
+        "map, its surroundings and parameters"
         if domain.is_matter
         else f"draws {names}, given {', '.join(field.label for field in domain.conditions)}"
     )

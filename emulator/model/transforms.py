@@ -12,6 +12,8 @@ hurdle      2        occupancy :math:`o = \pm 1`; and          :math:`(sd+f) e^a
                      occupied, its mean elsewhere
 asinh       1        :math:`\mathrm{asinh}(x / f)`              :math:`f \sinh u`
 identity    1        :math:`x`                                  :math:`u`
+quantile    1        lines through fitted knots                 the same lines
+                     (:mod:`emulator.model.quantile`)
 =========== ======== ========================================== ================================
 
 ``x`` is the field in its unit, ``d`` the DMO mass, ``s`` the cosmic share of the field (``f_b`` of
@@ -23,67 +25,14 @@ transform. Then every network channel is z-scored with statistics of the trainin
 occupancies that are analog bits (:mod:`emulator.model.hurdle`).
 """
 
-from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from emulator.fields import TransformName
-
-
-class Feature(NamedTuple):
-    """One network channel before z-scoring, and where it is defined; elsewhere it holds zero."""
-
-    values: Tensor
-    defined: Tensor
-
-
-class Transform(ABC):
-    """From one field to its network channels and back."""
-
-    suffixes: ClassVar[tuple[str, ...]] = ("",)
-    """What is added to the field's name, for each network channel."""
-
-    @abstractmethod
-    def forward(self, x: Tensor, reference: Tensor, floor: float) -> list[Feature]:
-        """Network channels of a field.
-
-        Parameters
-        ----------
-        x
-            The field, ``(..., y, x)``.
-        reference
-            What it would be if it followed the matter, plus the floor; of its shape.
-        floor
-            In its unit.
-        """
-
-    def empty_below(self, floor: float) -> float:
-        """Value up to which a field comes back as zero; 0 where every value comes back."""
-        return 0.0
-
-    @abstractmethod
-    def inverse(self, features: list[Tensor], reference: Tensor, floor: float) -> Tensor:
-        """Return the field; arguments as in :meth:`forward`."""
-
-    def relaxed_inverse(self, features: list[Tensor], reference: Tensor, floor: float) -> Tensor:
-        """The values of :meth:`inverse`, with a gradient also where it is a step."""
-        return self.inverse(features, reference, floor)
-
-    def compress(self, mean: Tensor, floor: float, n_pixels: int) -> Tensor:
-        """Of a mean over pixels, a number of which differences are comparable; to score means.
-
-        Parameters
-        ----------
-        mean
-            Of the field over ``n_pixels`` pixels, in its unit.
-        floor
-            As in :meth:`forward`.
-        n_pixels
-            How many; a single pixel at the floor shows in the mean of all.
-        """
-        return (mean + floor / n_pixels).log()
+from emulator.model.feature import Feature, Transform
+from emulator.model.quantile import Quantile
 
 
 class Log(Transform):
@@ -219,8 +168,9 @@ TRANSFORMS: dict[TransformName, Transform] = {
     "hurdle": Hurdle(),
     "asinh": Asinh(),
     "identity": Identity(),
+    "quantile": Quantile(),
 }
-"""Transforms by their name in the config."""
+"""Transforms by their name in the config; those with fitted numbers as they are before that."""
 
 
 def _everywhere(values: Tensor) -> Feature:

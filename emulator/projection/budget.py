@@ -68,13 +68,13 @@ def require_cosmic_shares(
         Another share of dark matter, baryons that exceed theirs, or more stars than gas: other
         channels, or other units.
     """
-    expected = {"dark_matter": 1.0 - baryon_fraction, "baryons": baryon_fraction}
+    expected = {"dark_matter": 1.0 - baryon_fraction, "baryons": baryon_fraction, "matter": 1.0}
     listed = _shares({field.name: mass for field, mass in masses.items()}, dmo_msunh)
     for field, mass in masses.items():
         if field.share is None:
             continue
         found, share = mass / dmo_msunh if dmo_msunh > 0 else float("nan"), expected[field.share]
-        is_exact = field.share == "dark_matter"
+        is_exact = field.share != "baryons"
         fits = found <= share + tolerance and (not is_exact or found >= share - tolerance)
         if not fits:
             raise DataError(

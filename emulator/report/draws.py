@@ -24,7 +24,8 @@ def draws_table(inputs: Inputs) -> Table:
         windows = (float(attrs["box_size_mpch"]) / side) ** 2
         whole = f"a member of a whole map, {windows:.3g} windows"
         rows.append([whole, _said(windows * member), "the same"])
-    rows.append(["a simulation, with its twin", _said(simulation), f"{made} simulations"])
+    what = "a simulation, with its twin" if inputs.domain.is_matter else "a simulation"
+    rows.append([what, _said(simulation), f"{made} simulations"])
     caption = "Wall time of the jobs over what they made. Of short jobs the start is most of it."
     if "simulate" not in seconds:
         caption += (
@@ -33,8 +34,8 @@ def draws_table(inputs: Inputs) -> Table:
         )
     elif str(attrs.get("notice", "")):
         caption += (
-            " The simulations are of a surrogate (see the note on the data); hydrodynamics costs "
-            "far more."
+            " The simulations are of a surrogate (see the note on the data); real ones cost far "
+            "more."
         )
     return Table(["what", "time [s]", "measured on"], rows, caption)
 

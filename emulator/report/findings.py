@@ -5,7 +5,7 @@ interval is quoted and not judged. Numbers that the metrics lack are left out, n
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,19 @@ import xarray as xr
 
 from emulator.fields import Field
 from emulator.metrics.tolerances import unit_of_k
+from emulator.nouns import Nouns, capital
 from emulator.report.figures import style
 from emulator.report.text import join, k_range_of, with_error
-from emulator.wording import say
 
 BEYOND = 2.0
 """Errors from which on a deviation is called one."""
 
+RARE = 0.01
+"""Share of relabelled draws below which the truth is no draw like the members."""
+
 
 def find(metrics: xr.Dataset, config: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Titles with their sentences: mass, power, calibration, scores, responses, and blind spots.
+    """Titles with their sentences: what bars ask about, what they do not, and blind spots.
 
     Parameters
     ----------
@@ -31,29 +34,27 @@ def find(metrics: xr.Dataset, config: Mapping[str, Any]) -> list[tuple[str, list
     config
         Section ``validation`` that it was judged by.
     """
-    fields = style.fields_of(metrics)
+    fields, nouns = style.fields_of(metrics), style.domain_of_file(metrics).nouns
     found = {
-        "Mass": _mass(metrics, fields),
+        capital(nouns.amount): _mass(metrics, fields, nouns),
         "Power": _power(metrics, fields, config),
+        "Bispectrum": _bispectrum(metrics, fields),
+        "Halos": _halos(metrics, fields),
         "Calibration": _calibration(metrics, fields),
+        "Truth against members": _two_sample(metrics, fields),
         "Skill": _skill(metrics, fields),
         "Responses": _responses(metrics, fields),
-        "What no bar sees": _unseen(metrics, fields, config),
+        "What no bar sees": _unseen(metrics, fields, config, nouns),
     }
-    domain = style.domain_of_file(metrics)
-    return [
-        (say(title, domain), [say(sentence, domain) for sentence in said])
-        for title, said in found.items()
-        if said
-    ]
+    return [(title, said) for title, said in found.items() if said]
 
 
-def _mass(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+def _mass(metrics: xr.Dataset, fields: Mapping[str, Field], nouns: Nouns) -> list[str]:
     if "mass_ratio" not in metrics:
         return []
     ratios = metrics["mass_ratio"]
     said, off = _departures({str(n): ratios.sel(field=n) for n in ratios["field"].values}, fields)
-    return [f"Total mass of the members against the truth: {said}.", off]
+    return [f"{capital(nouns.total)} of the members against the truth: {said}.", off]
 
 
 def _power(
@@ -64,15 +65,94 @@ def _power(
     ratio = metrics["power_ratio_summed"]
     low, high = k_range_of(config)
     inside = ratio.sel(k=(ratio["k"] >= low) & (ratio["k"] <= high))
-    worst = _worst(inside)
+    worst = _worst(inside, "k")
     if not worst:
         return []
-    said, off = _departures(worst, fields, at_k=True)
+    said, off = _departures(worst, fields, _at_k)
     return [
         f"Power of the members against the truth, summed over windows, where it is furthest off "
         f"for k = {low:g} to {high:g} {unit_of_k(metrics)}: {said}.",
         off,
     ]
+
+
+def _bispectrum(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+    """Of triangles where the truth's own is known not to be zero."""
+    if "bispectrum_ratio" not in metrics:
+        return []
+    worst = _worst(metrics["bispectrum_ratio"], "triangle", "triangle_k")
+    if not worst:
+        return []
+    said, off = _departures(worst, fields, _at_triangle)
+    unit = metrics["triangle_k"].attrs["units"]
+    return [
+        "Bispectrum of the members against the truth, where it is furthest off, with k in "
+        f"{unit}: {said}.",
+        off,
+    ]
+
+
+def _halos(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+    """Masses around halos of the condition, and their scatter at fixed halo mass."""
+    found = []
+    if "halo_mass_ratio" in metrics:
+        ratio = metrics["halo_mass_ratio"]
+        # a bin of few halos is in one run, has no error, and is the furthest off by chance
+        known = ratio.where(ratio.sel(estimate="low", drop=True).notnull())
+        worst = _worst(known, "halo_mass") or _worst(ratio, "halo_mass")
+        if worst:
+            said, off = _departures(worst, fields, _in_bin)
+            found += [
+                "Mass within R200c of halos, members against the truth, in the bin of halo mass "
+                f"where it is furthest off: {said}.",
+                off,
+            ]
+    if "halo_scatter_ratio" in metrics:
+        ratio = metrics["halo_scatter_ratio"].sel(scatter_mass="all")
+        values = {str(n): ratio.sel(scatter_of=n) for n in ratio["scatter_of"].values}
+        said, off = _departures(values, fields)
+        if any(math.isfinite(_value(value)[0]) for value in values.values()):
+            found += [
+                f"Scatter of these masses at fixed halo mass, members against the truth: {said}.",
+                off,
+            ]
+    return found
+
+
+def _two_sample(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+    """Whether a classifier, and counts in cells, tell the truth from members."""
+    found = []
+    accuracy = _of_fields(metrics, "classifier_accuracy", fields)
+    if accuracy:
+        said = [f"{label} {100 * _value(v)[0]:.0f} %" for label, v in accuracy.items()]
+        told = [label for label, v in accuracy.items() if _sigmas(v, 0.5) > BEYOND]
+        found.append(
+            "How often a classifier of window summaries is right about which is the truth and "
+            f"which a member: {join(said)}; guessing is in 50 %. Better than guessing, beyond two "
+            f"errors: {join(told) if told else 'none'}."
+        )
+    reached = _of_fields(metrics, "voronoi_p", fields)
+    if reached:
+        said = [f"{label} {_value(v)[0]:.3g}" for label, v in reached.items()]
+        unlike = [label for label, v in reached.items() if _value(v)[0] < RARE]
+        found.append(
+            "Share of relabelled draws that differ from the others as much as the truth does: "
+            f"{join(said)}. Below {RARE:g}, where the truth is no draw like the members: "
+            f"{join(unlike) if unlike else 'none'}."
+        )
+    return found
+
+
+def _of_fields(
+    metrics: xr.Dataset, name: str, fields: Mapping[str, Field]
+) -> dict[str, xr.DataArray]:
+    """Estimates by label of the channels that have a number, and that of all together."""
+    if name not in metrics:
+        return {}
+    values = {fields[n].label: metrics[name].sel(channel=n) for n in metrics["channel"].values}
+    if len(values) > 1 and f"{name}_joint" in metrics:
+        values["all together"] = metrics[f"{name}_joint"]
+    return {label: value for label, value in values.items() if math.isfinite(_value(value)[0])}
 
 
 def _calibration(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
@@ -136,25 +216,25 @@ def _responses(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
 
 
 def _unseen(
-    metrics: xr.Dataset, fields: Mapping[str, Field], config: Mapping[str, Any]
+    metrics: xr.Dataset, fields: Mapping[str, Field], config: Mapping[str, Any], nouns: Nouns
 ) -> list[str]:
     """What the bars do not ask, with the numbers where there are some."""
     found = []
     n_runs = int(metrics.attrs["n_runs"])
     if n_runs == 1:
-        found.append("All held-out simulations are one run, so no number has an error.")
+        found.append(f"All held-out simulations are one {nouns.run}, so no number has an error.")
     else:
         relative = 1.0 / math.sqrt(2.0 * (n_runs - 1))
         found.append(
-            f"Errors come from {n_runs} runs and are themselves known to {relative:.0%}: a value "
-            "near its bar may lie on either side of it."
+            f"Errors come from {n_runs} {nouns.run}s and are themselves known to "
+            f"{relative:.0%}: a value near its bar may lie on either side of it."
         )
-    found += _mass_ranks(metrics, fields)
+    found += _mass_ranks(metrics, fields, nouns)
     if "power_ratio_summed" in metrics:
         ratio, (_, high) = metrics["power_ratio_summed"], k_range_of(config)
-        worst = _worst(ratio.sel(k=ratio["k"] > high))
+        worst = _worst(ratio.sel(k=ratio["k"] > high), "k")
         if worst:
-            said, _ = _departures(worst, fields, at_k=True)
+            said, _ = _departures(worst, fields, _at_k)
             unit = unit_of_k(metrics)
             found.append(f"Above k = {high:g} {unit} power is not judged; furthest off: {said}.")
     if "model_share" not in metrics:
@@ -164,7 +244,7 @@ def _unseen(
     return found
 
 
-def _mass_ranks(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
+def _mass_ranks(metrics: xr.Dataset, fields: Mapping[str, Field], nouns: Nouns) -> list[str]:
     """Shape of the rank histograms of the mass of a window, which no bar asks about."""
     if "rank_share_mass" not in metrics:
         return []
@@ -182,8 +262,9 @@ def _mass_ranks(metrics: xr.Dataset, fields: Mapping[str, Field]) -> list[str]:
     shape += [f"a U or a slope, too narrow or biased, for {join(bowls)}"] if bowls else []
     said = f": {'; '.join(shape)}" if shape else ""
     return [
-        f"Ranks of the mass of a window: their mean squared distance from the middle over that of "
-        f"flat ranks is {join(quoted)}{said}. The bars of calibration ask about pixels and squares."
+        f"Ranks of the {nouns.amount} of a window: their mean squared distance from the middle "
+        f"over that of flat ranks is {join(quoted)}{said}. The bars of calibration ask about "
+        "pixels and squares."
     ]
 
 
@@ -202,7 +283,9 @@ def rank_width(shares: np.ndarray) -> float:
 
 
 def _departures(
-    ratios: Mapping[str, xr.DataArray], fields: Mapping[str, Field], *, at_k: bool = False
+    ratios: Mapping[str, xr.DataArray],
+    fields: Mapping[str, Field],
+    at: Callable[[xr.DataArray], str] = lambda _: "",
 ) -> tuple[str, str]:
     """Ratios as signed per cent, and who is off beyond two errors."""
     said, off = [], []
@@ -210,8 +293,7 @@ def _departures(
         value, error = _value(values)
         if not math.isfinite(value):
             continue
-        where = f" (k = {float(values['k']):.3g})" if at_k else ""
-        said.append(f"{fields[name].label} {_percent(value - 1.0, error)}{where}")
+        said.append(f"{fields[name].label} {_percent(value - 1.0, error)}{at(values)}")
         if abs(_sigmas(values)) > BEYOND:
             off.append(fields[name].label)
     if not said:
@@ -221,14 +303,26 @@ def _departures(
     return join(said), f"Off beyond two errors: {join(off)}."
 
 
-def _worst(ratio: xr.DataArray) -> dict[str, xr.DataArray]:
+def _at_k(values: xr.DataArray) -> str:
+    return f" (k = {float(values['k']):.3g})"
+
+
+def _at_triangle(values: xr.DataArray) -> str:
+    return f" ({values['triangle'].item()}, k = {float(values['triangle_k']):.3g})"
+
+
+def _in_bin(values: xr.DataArray) -> str:
+    return f" (log M200c {values['halo_mass'].item()})"
+
+
+def _worst(ratio: xr.DataArray, *over: str) -> dict[str, xr.DataArray]:
     """By field the estimate where its ratio is furthest from 1; without those that have none."""
     found = {}
     for name in ratio["field"].values.astype(str):
-        here = ratio.sel(field=name)
+        here = ratio.sel(field=name).stack(place=over)
         distance = np.abs(here.sel(estimate="value").values - 1.0)
         if np.isfinite(distance).any():
-            found[name] = here.isel(k=int(np.nanargmax(distance)))
+            found[name] = here.isel(place=int(np.nanargmax(distance)))
     return found
 
 
@@ -239,9 +333,11 @@ def _value(values: xr.DataArray) -> tuple[float, float]:
 
 
 def _sigmas(values: xr.DataArray, truth: float = 1.0) -> float:
-    """Distance from the truth in errors; 0 without an error."""
+    """Distance from the truth in errors; 0 without an error, infinite where all runs agree."""
     value, error = _value(values)
-    return (value - truth) / error if math.isfinite(error) and error > 0 else 0.0
+    if not math.isfinite(error) or value == truth:
+        return 0.0
+    return (value - truth) / error if error > 0 else math.copysign(math.inf, value - truth)
 
 
 def _percent(value: float, error: float) -> str:

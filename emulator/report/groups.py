@@ -6,22 +6,13 @@ from typing import Any
 
 from emulator.domain import Domain
 from emulator.metrics.bars import MET
-from emulator.wording import say
+from emulator.nouns import Nouns, capital
 
-GROUPS = {
-    "Mass": "Is the total mass of each field right?",
-    "Power": "Is the power on every scale right, and that of single windows better than the best "
-    "baseline's?",
-    "Response": "Do members follow the parameters as the truth does?",
-    "Calibration": "Is the scatter of the members their error, for bright pixels and faint ones?",
-    "Images": "Are pixels and means over squares better than the best baseline's, and of the right "
-    "variance?",
-    "Others": "What else the config asks for.",
-}
-"""Names of groups and what each asks, in the order of the page."""
+MASS = "Mass"
+"""The group that is called by a noun of the domain."""
 
 GROUP_OF = {
-    "mass_ratio": "Mass",
+    "mass_ratio": MASS,
     "power_ratio_summed": "Power",
     "power_ratio_median": "Power",
     "suppression_error": "Power",
@@ -36,6 +27,21 @@ GROUP_OF = {
     "variance_ratio": "Images",
 }
 """Groups by the variable that is judged; bars of all others are `Others`."""
+
+
+def _asked(nouns: Nouns) -> dict[str, str]:
+    """Names of groups and what each asks, in the order of the page."""
+    return {
+        MASS: f"Is the {nouns.total} of each field right?",
+        "Power": "Is the power on every scale right, and that of single windows better than the "
+        "best baseline's?",
+        "Response": "Do members follow the parameters as the truth does?",
+        "Calibration": "Is the scatter of the members their error, for bright pixels and faint "
+        "ones?",
+        "Images": "Are pixels and means over squares better than the best baseline's, and of the "
+        "right variance?",
+        "Others": "What else the config asks for.",
+    }
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,12 @@ def group_bars(bars: Sequence[dict[str, Any]], domain: Domain) -> list[Group]:
     bars
         Rows of ``acceptance.json``.
     """
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in GROUPS}
+    asked, nouns = _asked(domain.nouns), domain.nouns
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
     for bar in bars:
         found[GROUP_OF.get(bar["statistic"], "Others")].append(bar)
     return [
-        Group(say(name, domain), say(GROUPS[name], domain), rows)
+        Group(capital(nouns.amount) if name == MASS else name, asked[name], rows)
         for name, rows in found.items()
         if rows
     ]

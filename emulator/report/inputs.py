@@ -130,17 +130,17 @@ def _read_suite(results: Path) -> list[tuple[str, str]]:
 
 
 def choose_windows(paths: list[Path], results: Path) -> list[Shown]:
-    """Pick windows by DMO mass alone: the heaviest, a median and the lightest of three files."""
+    """Pick windows by their condition: the heaviest, a median and the lightest of three files."""
     if not paths:
         raise DataError(
             results / "ensembles" / "test", "ensembles (*.nc)", "none", "Run the stage `sample`."
         )
     places = np.linspace(0, len(paths) - 1, min(N_SHOWN, len(paths))).round().astype(int)
     shown = []
-    for place, (quantile, why) in zip(
-        places, ((1.0, "heaviest"), (0.5, "median"), (0.0, "lightest")), strict=False
-    ):
+    for place, quantile in zip(places, (1.0, 0.5, 0.0), strict=False):
         ensemble = read_dataset(paths[place])
+        nouns = domain_of(ensemble.attrs, paths[place]).nouns
+        why = {1.0: nouns.heaviest, 0.5: "median", 0.0: nouns.lightest}[quantile]
         mass = ensemble["condition"].mean(("y", "x")).values
         order = np.argsort(mass)
         shown.append(Shown(ensemble, int(order[round(quantile * (len(order) - 1))]), why))

@@ -34,15 +34,16 @@ def member_viewer(shown: Shown, most_bytes: int = MOST_BYTES) -> Viewer:
     kept = max(1, min(n_members, int(n_members * most_bytes / size)))
     if kept < n_members:
         strips = _strips(shown, kept)
-    name = f"{ensemble.attrs['simulation']}, window {shown.sample}"
+    nouns = style.domain_of_file(ensemble).nouns
+    name = f"{ensemble.attrs['simulation']}, {nouns.window} {shown.sample}"
     which = "All members" if kept == n_members else f"The first {kept} of {n_members} members"
     return Viewer(
         strips,
         kept,
         name,
-        f"{which} of {name}, the {shown.why} in DMO mass, each beside the truth (left) in the "
-        "colours of the figure of this window. Good: members differ from each other as they "
-        "differ from the truth. Pointing at a place marks it in both.",
+        f"{which} of {name}, the {shown.why} in {nouns.window_mass}, each beside the truth "
+        f"(left) in the colours of the figure of this {nouns.window}. Good: members differ from "
+        "each other as they differ from the truth. Pointing at a place marks it in both.",
     )
 
 

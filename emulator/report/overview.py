@@ -11,6 +11,7 @@ import xarray as xr
 
 from emulator.config import set_of
 from emulator.domain import pixel_of
+from emulator.fields import of_dark_matter_alone
 from emulator.metadata import commit
 from emulator.model.kinds import KINDS
 from emulator.report.bars import bar_interval, bar_threshold, bar_value
@@ -103,6 +104,11 @@ def _independent(inputs: Inputs) -> str:
 
 def _from_what(inputs: Inputs) -> str:
     """What the model is given."""
+    if of_dark_matter_alone(fields_of(inputs.shown[0].ensemble).values()):
+        return (
+            "that a finer run of the same initial phases would have given, from the "
+            "dark-matter-only (DMO) map of the coarse run, its surroundings and the parameters"
+        )
     if inputs.domain.is_matter:
         return (
             "that a hydrodynamic run would have given, from a dark-matter-only (DMO) map, its "

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.domain import Domain
+from emulator.domain import MATTER, Domain
 
 BAND = "Bands are intervals of 68 %, from a jackknife over runs."
 UNKNOWN = "–"
@@ -12,12 +12,9 @@ MOST_DECIMALS = 6
 TINY = 1e-300
 
 
-def of_runs(n_runs: int, n_simulations: int, domain: Domain | None = None) -> str:
-    """Of how many runs numbers are; simulations that share initial phases are one run.
-
-    Arrays (their ``domain``) have groups.
-    """
-    run, shared = ("run", "phases") if domain is None or domain.is_matter else ("group", "a source")
+def of_runs(n_runs: int, n_simulations: int, domain: Domain = MATTER) -> str:
+    """Of how many runs numbers are; simulations that share initial phases are one run."""
+    run, shared = domain.nouns.run, domain.nouns.source
     simulations = f"{n_simulations} simulation{'s' if n_simulations > 1 else ''}"
     if n_runs == 1:
         return f"{simulations} of 1 {run}: no interval."

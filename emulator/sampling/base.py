@@ -19,7 +19,6 @@ from emulator.sampling.asked import prepare_asked, read_asked
 from emulator.sampling.boxes import BoxEmulator
 from emulator.sampling.cf import describe
 from emulator.sampling.comparison import check_points
-from emulator.sampling.condition_score import label_scores
 from emulator.sampling.differentiable import detached, with_gradients
 from emulator.sampling.given.array_fields import require_plain_call
 from emulator.sampling.given.options import as_sampling, require_numbers
@@ -211,10 +210,9 @@ class BaseEmulator(BoxEmulator, InferringEmulator):
             else check_observed(observed, prepared, self.fields, observation_noise)
         )
         ensemble = self._ensemble(prepared, known, members, seed, noise_of, asked, progress)
-        ensemble = label_scores(ensemble, scores)
         labelled = label_call(
             ensemble, n_members=n_members, first_member=first_member, seed=seed, noise_of=noise_of,
-            centres=given.centres,
+            centres=given.centres, scores=scores,
         )  # fmt: skip
         summed = with_sums(labelled, sums, self.fields, out_of_range) if sums else labelled
         return describe(summed)

@@ -7,7 +7,6 @@ large enough to have one.
 """
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,6 @@ from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.model.condition_summaries import mean_mass, say_summary, summarise
 from emulator.sampling.inputs import Policy
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 SCORE = "condition_score"
 LEAST_WINDOWS = 8
@@ -76,13 +72,6 @@ def check_conditions(
             stacklevel=4,
         )
     return scores
-
-
-def label_scores(ensemble: "xr.Dataset", scores: NDArray[np.float64] | None) -> "xr.Dataset":
-    """An ensemble with the coordinate ``condition_score (sample)``, where scores are known."""
-    if scores is None:
-        return ensemble
-    return ensemble.assign_coords({SCORE: ("sample", scores, {"long_name": MEANING})})
 
 
 def _summaries(condition: Condition, card: ModelCard) -> NDArray[np.float64]:

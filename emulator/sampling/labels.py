@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emulator.config import SamplingConfig
 from emulator.data.condition import Condition
@@ -14,6 +15,7 @@ from emulator.model.calibration import Calibration
 from emulator.model.card import ModelCard
 from emulator.model.redshift import common_redshift
 from emulator.model.transforms import TRANSFORMS
+from emulator.sampling.condition_score import MEANING, SCORE
 from emulator.sampling.inputs import Observed
 
 if TYPE_CHECKING:
@@ -79,10 +81,12 @@ def label_call(
     seed: int,
     noise_of: Sequence[str] | None,
     centres: Sequence[tuple[int, int]] | None,
+    scores: NDArray[np.float64] | None,
 ) -> "xr.Dataset":
     """Say what was asked for in a call: the attribute ``call``, and ``centre (sample, axis)``.
 
-    ``sampling`` is in terms of a config, where members are those of each model.
+    ``sampling`` is in terms of a config, where members are those of each model. Where they are
+    known, ``condition_score (sample)`` says how usual the windows are.
     """
     said = {
         "n_members": int(n_members),
@@ -90,10 +94,16 @@ def label_call(
         "seed": int(seed),
         "noise_of": None if noise_of is None else [str(name) for name in noise_of],
     }
-    labelled = ensemble.assign_attrs(call=json.dumps(said))
-    if centres is None:
-        return labelled
-    return labelled.assign(centre=(("sample", "axis"), np.array(centres), {"units": "pixel"}))
+    # one assignment for all: each aligns every index of the ensemble
+    of_sample: dict[str, Any] = {}
+    if scores is not None:
+        of_sample[SCORE] = ("sample", scores, {"long_name": MEANING})
+    if centres is not None:
+        of_sample["centre"] = (("sample", "axis"), np.array(centres), {"units": "pixel"})
+    labelled = ensemble.assign(of_sample) if of_sample else ensemble
+    if scores is not None:
+        labelled = labelled.set_coords(SCORE)
+    return labelled.assign_attrs(call=json.dumps(said))
 
 
 def label_setting(ensemble: "xr.Dataset", options: SamplingConfig) -> "xr.Dataset":

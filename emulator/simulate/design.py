@@ -64,6 +64,11 @@ PARAMETERS = (*COSMOLOGY, *ASTROPHYSICS)
 FIDUCIAL = {parameter.name: parameter.fiducial for parameter in PARAMETERS}
 
 
+def parameters_of(suite: EmbeddedSuite) -> tuple[Parameter, ...]:
+    """Parameters that a suite varies: cosmology alone where nothing has baryons."""
+    return PARAMETERS if suite.coarse_mesh is None else COSMOLOGY
+
+
 @dataclass(frozen=True)
 class Simulation:
     """One hydro outcome of one N-body run."""
@@ -84,10 +89,11 @@ def fiducial_point(suite: EmbeddedSuite) -> dict[str, float]:
     ConfigError
         A name that is no parameter, or a value outside its range.
     """
-    point = dict(FIDUCIAL)
+    parameters = parameters_of(suite)
+    point = {parameter.name: parameter.fiducial for parameter in parameters}
     for name, value in suite.design.fiducial.items():
         where = f"suite.design.fiducial.{name}"
-        parameter = next((p for p in PARAMETERS if p.name == name), None)
+        parameter = next((p for p in parameters if p.name == name), None)
         if parameter is None:
             raise ConfigError(f"{where}: no such parameter; there are {', '.join(point)}")
         if not parameter.minimum <= value <= parameter.maximum:
@@ -126,7 +132,8 @@ def build_design(suite: EmbeddedSuite) -> dict[str, list[Simulation]]:
             # Baryon seeds start at 1: SeedSequence pads with zeros, so 0 would repeat the phases.
             baryon_seed, params = 1 + i, dict(fiducial)
             if kind == "SB":
-                params = cosmologies[number] | astrophysics[number * design.sb_per_run + i]
+                own = astrophysics[number * design.sb_per_run + i]
+                params = {name: (cosmologies[number] | own)[name] for name in fiducial}
             elif kind == "1P":
                 baryon_seed = 1
                 params |= _one_changed(name, design.one_p_steps, fiducial)

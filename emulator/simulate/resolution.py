@@ -22,3 +22,12 @@ def describe_resolution(suite: EmbeddedSuite) -> str:
                 "what is missing"
             )
     return f"{with_mesh}: convergence was not measured for this size"
+
+
+def describe_meshes(suite: EmbeddedSuite) -> str:
+    """What is given, and what is drawn, where both are runs of dark matter alone."""
+    return (
+        f"DMO is the coarse run, with a gravity mesh of {suite.dmo_mesh}^3 cells; the truth is the "
+        f"fine run, with {suite.mesh}^3. Both have the same {suite.n_particles}^3 particles, "
+        f"initial phases and {suite.n_steps} time steps, and no baryons"
+    )

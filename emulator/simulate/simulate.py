@@ -1,5 +1,8 @@
 """Run the embedded suite: one N-body run and every hydro outcome of it.
 
+With ``coarse_mesh`` the N-body run is the coarse one, and in place of a hydro outcome stands the
+same run, to the same phases, on the finer mesh.
+
 What exists and was made from the same inputs is kept; files are whole or absent, so an interrupted
 run goes on where it stopped. Everything after the N-body run reads its snapshot and catalogue back
 from disk, so that a file made later has the same bytes.
@@ -12,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from emulator.config import EmbeddedSuite
-from emulator.io import DataError, atomic_path, open_hdf5, verify
-from emulator.metadata import SURROGATE_NOTICE, provenance
+from emulator.io import DataError, EmulatorError, atomic_path, open_hdf5, verify
+from emulator.metadata import SURROGATE_NOTICE, TWO_MESHES_NOTICE, provenance
 from emulator.progress import Progress
 from emulator.simulate.baryons import MODEL_VERSION, Strengths, baryonify
 from emulator.simulate.cosmology import Cosmology
@@ -57,7 +60,11 @@ class _Run:
     def path(self, kind: str, simulation: Simulation) -> Path:
         return self.suite.path(kind, self.root, self.suite.name_at(simulation.name, self.redshift))
 
-    def gravity_attrs(self) -> dict[str, str]:
+    def mesh(self, kind: str) -> int:
+        """Cells a side of the gravity mesh that a file is made on."""
+        return self.suite.mesh if kind == "hydro_snapshot" else self.suite.dmo_mesh
+
+    def gravity_attrs(self, kind: str = "dmo_snapshot") -> dict[str, str]:
         suite = self.suite
         facts = {
             "ic_seed": self.simulations[0].ic_seed,
@@ -65,16 +72,18 @@ class _Run:
             "sigma_8": self.cosmology.sigma_8,
             "box_size_mpch": suite.box_size_mpch,
             "n_particles": suite.n_particles,
-            "mesh": suite.mesh,
+            "mesh": self.mesh(kind),
             "n_steps": suite.n_steps,
             "a_start": suite.a_start,
         }
         # those of redshift 0 are what they are in a suite of no other
         if self.redshift:
             facts["redshift"] = self.redshift
-        return _attrs(facts)
+        return self._attrs(facts)
 
     def hydro_attrs(self, simulation: Simulation) -> dict[str, str]:
+        if self.suite.coarse_mesh is not None:
+            return self.gravity_attrs("hydro_snapshot")
         facts = {
             "model_version": MODEL_VERSION,
             "gravity": self.gravity_attrs()["provenance"],
@@ -86,7 +95,11 @@ class _Run:
         }
         if self.suite.thermodynamics:
             facts["thermodynamics"] = VERSION
-        return _attrs(facts)
+        return self._attrs(facts)
+
+    def _attrs(self, facts: dict[str, Any]) -> dict[str, str]:
+        notice = SURROGATE_NOTICE if self.suite.coarse_mesh is None else TWO_MESHES_NOTICE
+        return {**provenance("simulate", **facts), "notice": notice}
 
 
 def simulate_run(suite: EmbeddedSuite, run: str, root: Path, *, n_redraws: int = 0) -> list[Path]:
@@ -114,7 +127,14 @@ def simulate_run(suite: EmbeddedSuite, run: str, root: Path, *, n_redraws: int =
     ------
     DataError
         If the suite has no such run, or the disk no room for it.
+    EmulatorError
+        Re-drawn baryons of a suite without baryons.
     """
+    if n_redraws and suite.coarse_mesh is not None:
+        raise EmulatorError(
+            f"redraw_baryons: expected 0 with suite.coarse_mesh, where nothing is drawn, got "
+            f"{n_redraws}: leave it out"
+        )
     design = build_design(suite)
     if run not in design:
         raise DataError(root, f"one of the runs {', '.join(design)}", repr(run))
@@ -135,14 +155,17 @@ def simulate_run(suite: EmbeddedSuite, run: str, root: Path, *, n_redraws: int =
     _require_disk_space(jobs, run)
 
     n_outcomes = sum(len(job.outcomes) for job in jobs)
-    progress = Progress(f"simulate {run}", suite.n_steps + len(jobs) + n_outcomes)
-    missing = [job for job in jobs if _share(job, "dmo_snapshot") is None]
-    if missing:
-        _write_gravity(missing, progress)
-        for job in missing:
-            _share(job, "dmo_snapshot")
-    else:
-        progress.advance(suite.n_steps, "snapshot exists")
+    kinds = ["dmo_snapshot"] if suite.coarse_mesh is None else ["dmo_snapshot", "hydro_snapshot"]
+    steps = len(kinds) * suite.n_steps + len(jobs) + n_outcomes
+    progress = Progress(f"simulate {run}", steps)
+    for kind in kinds:
+        missing = [job for job in jobs if _share(job, kind) is None]
+        if missing:
+            _write_gravity(missing, kind, progress)
+            for job in missing:
+                _share(job, kind)
+        else:
+            progress.advance(suite.n_steps, "snapshot exists")
     paths = [job.path("dmo_snapshot", each) for job in jobs for each in simulations]
     for job in jobs:
         _write_halos_and_hydro(job, progress)
@@ -187,20 +210,21 @@ def _require_disk_space(jobs: list[_Run], run: str) -> None:
         )
 
 
-def _write_gravity(jobs: list[_Run], progress: Progress) -> None:
+def _write_gravity(jobs: list[_Run], kind: str, progress: Progress) -> None:
     """Run the N-body simulation once and write the snapshots of the first simulation."""
     first = jobs[0]
     redshifts = [job.redshift for job in jobs]
+    suite = first.suite.model_copy(update={"mesh": first.mesh(kind)})
     outputs = run_outputs(
-        first.suite, first.cosmology, first.simulations[0].ic_seed, progress.advance, redshifts
+        suite, first.cosmology, first.simulations[0].ic_seed, progress.advance, redshifts
     )
     for job, positions in zip(jobs, outputs, strict=True):
         write_dmo_snapshot(
-            job.path("dmo_snapshot", job.simulations[0]),
+            job.path(kind, job.simulations[0]),
             positions,
             box_size_mpch=job.suite.box_size_mpch,
             cosmology=job.cosmology,
-            attrs=job.gravity_attrs(),
+            attrs=job.gravity_attrs(kind),
             redshift=job.redshift,
         )
 
@@ -233,6 +257,8 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
         )
         _share(job, "dmo_catalogue")
     progress.advance()
+    if not missing:
+        return
     halos = read_catalogue(job.path("dmo_catalogue", first))
     dark_matter = survey(tree, mass, halos, job.redshift)
     for path, simulation in missing:
@@ -260,7 +286,7 @@ def _write_halos_and_hydro(job: _Run, progress: Progress) -> None:
 
 def _share(job: _Run, kind: str) -> Path | None:
     """Give every simulation of the run the file that one of them has; None if none has it."""
-    expected = job.gravity_attrs()
+    expected = job.gravity_attrs(kind)
     paths = [job.path(kind, simulation) for simulation in job.simulations]
     source = next((path for path in paths if _is_current(path, expected)), None)
     if source is None:
@@ -275,10 +301,6 @@ def _share(job: _Run, kind: str) -> Path | None:
                 # Some file systems have no hard links.
                 shutil.copyfile(source, partial)
     return source
-
-
-def _attrs(facts: dict[str, Any]) -> dict[str, str]:
-    return {**provenance("simulate", **facts), "notice": SURROGATE_NOTICE}
 
 
 def _is_current(path: Path, attrs: dict[str, str]) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from emulator.config import EmbeddedSuite
 from emulator.io import write_text
-from emulator.simulate.design import DECIMALS, PARAMETERS, Simulation, build_design
+from emulator.simulate.design import DECIMALS, Simulation, build_design, parameters_of
 
 
 def write_tables(suite: EmbeddedSuite, root: Path) -> list[Path]:
@@ -19,7 +19,8 @@ def write_tables(suite: EmbeddedSuite, root: Path) -> list[Path]:
     for simulations in build_design(suite).values():
         for simulation in simulations:
             sets.setdefault(simulation.set, []).append(simulation)
-    names = [parameter.name for parameter in PARAMETERS]
+    parameters = parameters_of(suite)
+    names = [parameter.name for parameter in parameters]
     paths = []
     for members in sets.values():
         if members[0].set != "1P":
@@ -33,7 +34,7 @@ def write_tables(suite: EmbeddedSuite, root: Path) -> list[Path]:
         paths.append(path)
 
     rows = ["ParamName,AbsMaxDiff,LogFlag,FiducialVal,MinVal,MaxVal,Description"]
-    for p in PARAMETERS:
+    for p in parameters:
         difference = p.maximum / p.fiducial if p.log else p.maximum - p.fiducial
         values = f"{difference:g},{int(p.log)},{p.fiducial},{p.minimum},{p.maximum}"
         rows.append(f"{p.name},{values},{p.description.replace(',', ';')}")

@@ -12,6 +12,9 @@ from emulator.suites.timing import seconds_of
 PARTICLES_A_PAIR = 3.2
 """Particles of a pair in units of those of the dark-matter-only run."""
 
+PARTICLES_OF_TWO_MESHES = 2.0
+"""The same where both are of dark matter alone."""
+
 
 class Embedded(Pairs):
     """N-body gravity plus baryonification."""
@@ -54,11 +57,15 @@ class Embedded(Pairs):
 
     def particles(self) -> float:
         """Particles of a pair."""
-        return PARTICLES_A_PAIR * self.config.n_particles**3
+        pair = PARTICLES_A_PAIR if self.config.coarse_mesh is None else PARTICLES_OF_TWO_MESHES
+        return pair * self.config.n_particles**3
 
     def work(self) -> Work:
-        """Of the run with the most outcomes."""
+        """Of the run with the most outcomes; of two meshes, the gravity of both."""
         config = self.config
+        if config.coarse_mesh is not None:
+            cells = config.mesh**3 + config.coarse_mesh**3
+            return Work(config.n_steps, cells, 2 * config.n_particles**3, 0)
         outcomes = max(map(len, self.runs.values()))
         return Work(config.n_steps, config.mesh**3, config.n_particles**3, outcomes)
 
@@ -67,7 +74,9 @@ class Embedded(Pairs):
 
         A first, tiny run compiles; it is not timed.
         """
-        tiny = self.config.model_copy(update={"n_particles": 16, "mesh": 32, "n_steps": 2})
+        small = {"n_particles": 16, "mesh": 32, "n_steps": 2}
+        coarse = {} if self.config.coarse_mesh is None else {"coarse_mesh": 32}
+        tiny = self.config.model_copy(update=small | coarse)
         with tempfile.TemporaryDirectory() as name:
             Embedded(tiny, name).simulate(next(iter(tiny.runs())))
         firsts = {set_of(names[0]): run for run, names in reversed(list(self.runs.items()))}
@@ -90,8 +99,10 @@ class Embedded(Pairs):
 
     def describe(self) -> list[tuple[str, str]]:
         """Up to where its gravity has converged."""
-        from emulator.simulate.resolution import describe_resolution
+        from emulator.simulate.resolution import describe_meshes, describe_resolution
 
+        if self.config.coarse_mesh is not None:
+            return [("Resolution", describe_meshes(self.config))]
         return [("Gravity", describe_resolution(self.config))]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.config import DataConfig
-from emulator.fields import Field
+from emulator.fields import Field, of_dark_matter_alone
 from emulator.projection.blocks import read_blocks
 from emulator.projection.pair import parts_by_kind, parts_for
 from emulator.projection.twins import (
@@ -38,7 +38,8 @@ def inspect_pair(
     ``config`` is the section of a suite of snapshots.
     """
     found = Inspection(simulation)
-    hydro = _inspect_snapshots(found, config, root, particles=particles)
+    alone = of_dark_matter_alone(data.targets)
+    hydro = _inspect_snapshots(found, config, root, particles=particles, alone=alone)
     if hydro is not None:
         for field in data.targets:
             found.attempt(f"field {field.name}", partial(require_properties, hydro, field))
@@ -62,7 +63,7 @@ def require_properties(hydro: Snapshot, field: Field) -> None:
 
 
 def _inspect_snapshots(
-    found: Inspection, config: Any, root: str | Path, *, particles: bool
+    found: Inspection, config: Any, root: str | Path, *, particles: bool, alone: bool
 ) -> Snapshot | None:
     dmo, hydro = (
         None
@@ -97,7 +98,7 @@ def _inspect_snapshots(
     if particles:
         dmo_maps = inspect_dmo(found, dmo, halos, str(path))
         if hydro is not None:
-            inspect_hydro(found, hydro, dmo_maps if are_twins else None)
+            inspect_hydro(found, hydro, dmo_maps if are_twins else None, alone=alone)
     return hydro
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emulator.config import DataConfig
-from emulator.fields import CONDITION, Field
+from emulator.fields import CONDITION, Field, of_dark_matter_alone
 from emulator.projection.blocks import Part, mass_of_parts, parts_of
 from emulator.projection.pair import (
     PARTICLE_TYPES,
@@ -38,6 +38,9 @@ PROBE_PARTICLES = 2_000_000
 
 MATTER = {"dark_matter": "dm_hydro", "gas": "gas", "stars": "stars"}
 """Kinds of particles that make up matter, and what checks call them."""
+
+MATTER_ALONE = {"dark_matter": "dm_fine"}
+"""The same of a run of dark matter alone."""
 
 
 class Pair(NamedTuple):
@@ -160,9 +163,10 @@ def _project(field: Field, pair: Pair, data: DataConfig, workers: int) -> Specie
 def _matter(pair: Pair, fields: Sequence[Field], masses: Mapping[str, float]) -> dict[str, float]:
     """Mass of each kind of particle: that of its field, or read if no field is just that."""
     own = {f.particles[0]: masses[f.name] for f in fields if f.adds_up and len(f.particles) == 1}
+    names = MATTER_ALONE if of_dark_matter_alone(fields) else MATTER
     return {"dmo": masses[CONDITION.name]} | {
         name: own[kind] if kind in own else mass_of_parts(pair.kinds[kind])
-        for kind, name in MATTER.items()
+        for kind, name in names.items()
     }
 
 

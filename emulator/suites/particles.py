@@ -25,6 +25,7 @@ COARSE_PIXELS = 64
 
 _BLOCK_PARTICLES = 1_048_576
 _HYDRO_TYPES = {"dm_hydro": DARK_MATTER, "gas": GAS, "stars": STARS, "black_holes": BLACK_HOLES}
+_ALONE_TYPES = {"dm_fine": DARK_MATTER}
 _MAY_BE_NONE = ("stars", "black_holes")
 
 
@@ -51,7 +52,9 @@ def inspect_dmo(
     return result.maps
 
 
-def inspect_hydro(found: Inspection, hydro: Snapshot, dmo_maps: NDArray[np.float64] | None) -> None:
+def inspect_hydro(
+    found: Inspection, hydro: Snapshot, dmo_maps: NDArray[np.float64] | None, *, alone: bool = False
+) -> None:
     """Read the hydrodynamic particles: their values, and phases and mass of the other twin.
 
     Parameters
@@ -62,18 +65,21 @@ def inspect_hydro(found: Inspection, hydro: Snapshot, dmo_maps: NDArray[np.float
         The snapshot; tracers are not read.
     dmo_maps
         Of the twin, from :func:`inspect_dmo`; ``None`` if there is nothing to compare with.
+    alone
+        Whether it is a run of dark matter alone: gas in it is matter that its fields leave out.
     """
-    results = {name: _read(found, name, hydro, kind) for name, kind in _HYDRO_TYPES.items()}
+    types = _ALONE_TYPES if alone else _HYDRO_TYPES
+    results = {name: _read(found, name, hydro, kind) for name, kind in types.items()}
     masses = {name: r.mass_particles_msunh for name, r in results.items() if r is not None}
     found.facts.setdefault("mass_msunh", {}).update(masses)
-    dark = results["dm_hydro"]
+    dark = next(result for name, result in results.items() if types[name] == DARK_MATTER)
     if dmo_maps is None or dark is None:
         return
     phases = partial(require_same_phases, dmo_maps, dark.maps, str(hydro.paths[0]))
     found.attempt("phases", phases)
     header = found.facts["hydro"]
     omega_b = header["omega_b"] or found.facts["dmo"]["omega_b"]
-    if len(masses) == len(_HYDRO_TYPES) and omega_b:
+    if len(masses) == len(types) and omega_b:
         masses["dmo"] = found.facts["mass_msunh"]["dmo"]
         fraction = omega_b / header["omega_m"]
         found.attempt("mass", partial(require_hydro_matter, hydro, masses, "ignore", fraction))

@@ -22,7 +22,7 @@ from emulator.units import CRITICAL_DENSITY
 
 _BOX_AGREEMENT, _SURROUNDINGS = 0.05, 3.0
 _CONTENT, _SHARES = 0.3, 0.2
-_LEAST_CORRELATION = {"dark_matter": 0.8, "baryons": 0.3}
+_LEAST_CORRELATION = {"dark_matter": 0.8, "baryons": 0.3, "matter": 0.8}
 _LEAST_CONTEXT = 0.9
 _COARSE = 8
 _LOOKED_AT = 4

@@ -22,12 +22,13 @@ from emulator.metadata import provenance
 from emulator.metrics import registry
 from emulator.metrics.base import Case
 from emulator.metrics.power_spectrum import build_shells
-from emulator.metrics.tolerances import find_tolerances
+from emulator.metrics.tolerances import find_tolerances, with_all_shells
 from emulator.progress import Progress
 from emulator.validation import acceptance
 from emulator.validation.baselines import Baseline, fit_baselines, forecast_windows
 from emulator.validation.ensembles import fields_of, read_ensemble
 from emulator.validation.halos import halos_in_windows
+from emulator.validation.names_of_arrays import name_for
 from emulator.validation.nearest_training import TrainingMaps, nearest_windows, read_training
 from emulator.validation.response_sets import (
     join_statistics,
@@ -36,7 +37,6 @@ from emulator.validation.response_sets import (
     require_same_draws,
 )
 from emulator.validation.scales import scales_of, unit_of
-from emulator.validation.wording import in_words_of
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
 
@@ -110,14 +110,14 @@ def evaluate(
         (responses if kind else rows).append(row)
         progress.advance()
     require_one_response_set([kind for kind in firsts if kind])
-    stats = join_statistics(rows, responses)
+    domain, attrs = domain_of(first.attrs, paths[0]), dict(first.attrs)
+    stats = join_statistics(rows, responses).assign_attrs(domain.attributes())
     summary = registry.summarise(stats, fields)
     metrics = xr.merge([stats, summary], compat="no_conflicts")
-    domain, attrs = domain_of(first.attrs, paths[0]), dict(first.attrs)
     if len(redshifts) > 1:
         # of a model that is told it, numbers are of all redshifts together
         attrs.pop("redshift", None)
-    return _describe(in_words_of(metrics, domain), attrs, fields, config)
+    return _describe(name_for(metrics, domain), attrs, fields, config)
 
 
 def _window(ensemble: xr.Dataset) -> tuple[int, int]:
@@ -131,10 +131,9 @@ def resolve_bars(
 
     Their range is that of all shells unless the config says one.
     """
-    if config.k_range is None and not domain_of(ensemble.attrs, "ensemble").is_matter:
-        k = build_shells(_window(ensemble), pixel_of(ensemble.attrs)).k_hmpc
-        ends = (float(f"{0.99 * k[0]:.3g}"), float(f"{1.01 * k[-1]:.3g}"))
-        config = config.model_copy(update={"k_range": ends})
+    if not domain_of(ensemble.attrs, "ensemble").is_matter:
+        shells = build_shells(_window(ensemble), pixel_of(ensemble.attrs))
+        config = with_all_shells(config, shells.k_hmpc)
     written = {
         "power": find_tolerances("power", config, fields),
         "mass": find_tolerances("mass", config, fields),

@@ -128,11 +128,71 @@ def test_a_dome_in_the_ranks_of_masses_is_said(metrics):
     assert "a U or a slope, too narrow or biased, for stars" in words
 
 
+def estimates(values, **coords):
+    """An array ``(*coords, estimate)`` of triples ``(value, low, high)``."""
+    coords |= {"estimate": ["value", "low", "high"]}
+    return xr.DataArray(np.array(values, float), dims=tuple(coords), coords=coords)
+
+
+def bare(metrics, **variables):
+    """Nothing but the fields, and some variables."""
+    coords = {name: metrics[name].values for name in ("channel", "field")}
+    return xr.Dataset(variables, attrs=metrics.attrs, coords=coords)
+
+
+def test_halos_are_quoted_in_the_worst_bin_that_has_an_error(metrics):
+    nothing, right, wrong = [np.nan] * 3, [1.0, 0.99, 1.01], [0.7, 0.65, 0.75]
+    few = [0.1, np.nan, np.nan]
+    bins = ["12 to 13", "13 to 14", "14 to 15"]
+    ratio = estimates(
+        [[right, wrong, few], [right, right, nothing]], field=["stars", "total"], halo_mass=bins
+    )
+    scatter = estimates([[[1.5, 1.3, 1.7]]], scatter_mass=["all"], scatter_of=["gas"])
+    words = said(bare(metrics, halo_mass_ratio=ratio, halo_scatter_ratio=scatter), "Halos")
+    assert "stars -30.0 ± 5.0 % (log M200c 13 to 14) and total matter +0.0 ± 1.0 %" in words
+    assert "Off beyond two errors: stars. Scatter of these masses" in words
+    assert words.endswith("the truth: gas +50 ± 20 %. Off beyond two errors: gas.")
+    one_run = ratio.where(ratio["estimate"] == "value")
+    words = said(bare(metrics, halo_mass_ratio=one_run), "Halos")
+    assert "stars -90 % (log M200c 14 to 15)" in words
+    assert said(bare(metrics, halo_mass_ratio=ratio * np.nan), "Halos") == ""
+
+
+def test_the_bispectrum_is_quoted_with_its_triangle(metrics):
+    gap, right, wrong = [np.nan] * 3, [1.0, 0.9, 1.1], [0.7, 0.6, 0.8]
+    ratio = estimates(
+        [[[right, right], [gap, wrong]]], field=["gas"], triangle=["equilateral", "squeezed"],
+        triangle_k=[1.0, 3.0],
+    )  # fmt: skip
+    ratio["triangle_k"].attrs["units"] = "h/Mpc"
+    words = said(bare(metrics, bispectrum_ratio=ratio), "Bispectrum")
+    assert "with k in h/Mpc: gas -30 ± 10 % (squeezed, k = 3). Off beyond two errors: gas." in words
+    assert said(bare(metrics, bispectrum_ratio=ratio * np.nan), "Bispectrum") == ""
+
+
+def test_a_truth_that_is_told_from_members_is_named(metrics):
+    names = metrics["channel"].values
+    accuracy = estimates([[0.62, 0.6, 0.64], [0.51, 0.49, 0.53], [np.nan] * 3], channel=names)
+    share = estimates([[0.005, np.nan, np.nan], [0.3] * 3, [0.4] * 3], channel=names)
+    found = {"classifier_accuracy": accuracy, "voronoi_p": share}
+    found["classifier_accuracy_joint"] = estimates([0.7, 0.68, 0.72])
+    words = said(bare(metrics, **found), "Truth against members")
+    assert "member: dark matter 62 %, gas 51 % and all together 70 %; guessing is in 50 %" in words
+    assert "Better than guessing, beyond two errors: dark matter and all together." in words
+    assert "dark matter 0.005, gas 0.3 and stars 0.4." in words
+    assert words.endswith("where the truth is no draw like the members: dark matter.")
+    certain = estimates([[1.0, 1.0, 1.0]] * 3, channel=names)
+    words = said(bare(metrics, classifier_accuracy=certain), "Truth against members")
+    assert words.endswith("two errors: dark matter, gas and stars.")
+    few = {name: values * np.nan for name, values in found.items()}
+    assert said(bare(metrics, **few), "Truth against members") == ""
+
+
 def test_what_was_not_measured_is_not_said(metrics):
-    bare = xr.Dataset(attrs=metrics.attrs, coords=metrics.coords)
+    nothing = xr.Dataset(attrs=metrics.attrs, coords=metrics.coords)
     config = ValidationConfig().model_dump(mode="json")
-    assert [title for title, _ in find(bare, config)] == ["What no bar sees"]
-    alone = said(bare.assign_attrs(n_runs=1), "What no bar sees")
+    assert [title for title, _ in find(nothing, config)] == ["What no bar sees"]
+    alone = said(nothing.assign_attrs(n_runs=1), "What no bar sees")
     assert alone.startswith("All held-out simulations are one run, so no number has an error.")
 
 

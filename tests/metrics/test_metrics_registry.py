@@ -6,6 +6,7 @@ import xarray as xr
 
 import emulator.metrics
 from emulator.config import ValidationConfig
+from emulator.domain import MATTER
 from emulator.fields import TOTAL, find_fields
 from emulator.metrics import registry
 from emulator.metrics.bars import Bar
@@ -77,7 +78,7 @@ def test_a_file_in_the_folder_is_a_metric(monkeypatch, tmp_path):
 
 def test_every_metric_says_what_it_is():
     for metric in registry.METRICS:
-        assert metric.label
+        assert metric.title(MATTER)
         assert metric.variables
         assert len(metric.estimator) > 10
         assert metric.smallest_ensemble >= 1
@@ -120,6 +121,39 @@ def test_a_variable_that_was_not_declared_is_refused(monkeypatch):
     stats = xr.Dataset(coords={"run": ("simulation", ["a", "b"])})
     with pytest.raises(ValueError, match=r"sly: expected variables .*got \['another'\]"):
         registry.summarise(stats, FIELDS)
+
+
+def test_a_dimension_has_one_owner(monkeypatch):
+    """Else xarray would join the labels of two metrics, and fill up with NaN."""
+
+    def one(title, labels):
+        class One(Metric):
+            name, label, estimator, variables = title, title, "none", (title,)
+
+            def compute(self, case):
+                return xr.Dataset({f"{title}_kept": array(labels)})
+
+            def summarise(self, runs, stats, fields):
+                return {title: array(labels)}
+
+        return One()
+
+    def array(labels):
+        return xr.DataArray(np.zeros(len(labels)), dims="side", coords={"side": labels})
+
+    stats = xr.Dataset(coords={"run": ("simulation", ["a", "b"])})
+    monkeypatch.setattr(registry, "METRICS", (one("first", [1, 2]), one("second", [1, 4])))
+    refused = r"one owner of dimension side, got .*One and, with other labels of second.*One"
+    with pytest.raises(ValueError, match=refused):
+        registry.compute(make_case())
+    with pytest.raises(ValueError, match=refused):
+        registry.summarise(stats, FIELDS)
+    monkeypatch.setattr(registry, "METRICS", (one("second", [1, 4]),))
+    with pytest.raises(ValueError, match="side, got what was computed and"):
+        registry.summarise(stats.assign(kept=array([1, 2])), FIELDS)
+    # the same labels are shared
+    monkeypatch.setattr(registry, "METRICS", (one("first", [1, 2]), one("second", [1, 2])))
+    assert registry.summarise(stats, FIELDS).sizes == {"side": 2}
 
 
 def test_what_metrics_share_is_computed_once():

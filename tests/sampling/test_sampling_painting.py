@@ -16,6 +16,7 @@ from emulator.io import DataError, EmulatorError, read_dataset
 from emulator.model.bundle import write_bundle
 from emulator.sampling.batches import Batches
 from emulator.sampling.mixture import Mixture
+from emulator.sampling.painting import network as network_module
 from emulator.sampling.painting.folder import RunningSummary, member_file, paint_folder
 from emulator.sampling.painting.network import TiledNetwork
 from emulator.sampling.painting.noise import BoxNoise, cell_noise
@@ -53,10 +54,12 @@ def test_windows_are_cut_periodically_as_cutouts_are(box):
         np.testing.assert_array_equal(window[0].numpy(), wanted.condition)
 
 
+@pytest.mark.parametrize("kept", [0, network_module.KEPT_PIXELS])
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
-def test_a_local_network_does_not_know_of_windows(order, batch_size):
+def test_a_local_network_does_not_know_of_windows(order, batch_size, kept, monkeypatch):
     """What is a function of the pixel alone is the same function of the box."""
+    monkeypatch.setattr(network_module, "KEPT_PIXELS", kept)
     generator = torch.Generator().manual_seed(0)
     z = torch.randn((2, 3, 40, 24), generator=generator)
     field = torch.randn((1, 40, 24), generator=generator)

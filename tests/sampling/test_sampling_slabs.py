@@ -1,8 +1,11 @@
 """Slabs of a deep box: each as if it were painted alone, with noise of its own."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 from data_samples import BOX_KPCH, write_snapshot
 from typer.testing import CliRunner
 from untrained import PARAMS, build_emulator
@@ -84,6 +87,61 @@ def test_the_command_paints_slabs(folder, model, stack, tmp_path):
     assert read_dataset(tmp_path / "out/summary.nc")["mean"].dims == ("slab", "channel", "y", "x")
     one = model.paint(folder / "CV_0.h5", slabs=True, projection="y", sampling=FEW)
     assert one["slab"].values.tolist() == ["y"]
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".fits"])
+def test_slabs_are_gathered_into_one_file(folder, model, stack, tmp_path, suffix):
+    """By the command, in two goes: what Python returns, and what is there is not painted again."""
+    weights = model.network.state_dict()
+    raw = {name: tensor.clone() for name, tensor in weights.items()}
+    write_bundle(tmp_path / "bundle", model.card, raw=raw, ema=weights, history="")
+    np.save(tmp_path / "slabs.npy", stack)
+    path, summary = tmp_path / f"box{suffix}", tmp_path / f"summary{suffix}"
+    words = ["paint", tmp_path / "bundle", tmp_path / "slabs.npy", "--slabs"]
+    words += ["--param", "Omega_m=0.3", "--param", "A_SN1=0.0125", "--overlap", 0.05]
+    for output, options, said in (
+        (path, ["--members", 1, "--first-member", 1], "1 members painted"),
+        (path, ["--members", 2], "1 members painted, 1 were there"),
+        (path, ["--members", 2], "0 members painted, 2 were there"),
+        (summary, ["--members", 2, "--only-summary"], str(summary)),
+    ):
+        given = [*words, "--output", output, *options]
+        done = CliRunner().invoke(app, list(map(str, given)))
+        assert done.exit_code == 0, done.output
+        assert said in done.output
+    wanted = model.paint(stack, PARAMS, slabs=True, n_members=2, overlap=0.05)
+    mean = wanted["fields"].mean("member")
+    if suffix == ".nc":
+        found = read_dataset(path)
+        xr.testing.assert_equal(found, wanted)
+        assert {k: found[k].attrs for k in found} == {k: wanted[k].attrs for k in wanted}
+        np.testing.assert_allclose(read_dataset(summary)["mean"], mean, rtol=1e-5)
+        return
+    with fits.open(path) as found, fits.open(summary) as summed:
+        found.verify("exception")
+        for number, name in enumerate(("DM_HYDRO", "GAS", "STARS")):
+            np.testing.assert_array_equal(found[name].data, wanted["fields"][:, :, number])
+            np.testing.assert_allclose(summed[f"{name}_MEAN"].data, mean[:, number], rtol=1e-5)
+        np.testing.assert_array_equal(found["CONDITION"].data, stack)
+        header = found["GAS"].header
+        assert [header[f"CTYPE{axis}"] for axis in (1, 2, 3, 4)] == ["X", "Y", "SLAB", "MEMBER"]
+        assert (json.loads(header["SLABS"]), json.loads(header["MEMBERS"])) == (
+            ["0", "1", "2"], [0, 1],
+        )  # fmt: skip
+
+
+def test_an_open_stack_is_painted_as_open_maps(model, folder):
+    """Attribute ``periodic`` of slabs is that of each: one place decides."""
+    from emulator.sampling.painting.painter import Painter
+    from emulator.sampling.painting.slabs import SlabPainter
+
+    wide = np.ones((2, 160, 160), np.float32) * 4.263e10
+    for said in (False, [1, 0]):
+        labelled = xr.DataArray(wide, dims=("slab", "y", "x"), attrs={"periodic": said})
+        slabs = SlabPainter(model, labelled, PARAMS, sampling=FEW)
+        alone = Painter(model, labelled[0], PARAMS, sampling=FEW)
+        assert {each.box.periodic for each in slabs.painters} == {alone.box.periodic}
+        assert not all(alone.box.periodic)
 
 
 # ---------------------------------------------------------------------------------- snapshots

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from arrays import OF_MATTER, run_stages, shipped, words, write
+from arrays import NOT_OF_ARRAYS, OF_MATTER, run_stages, shipped, words, write
 
 import emulator
 from analysis.linear_fields import SHAPE, noise_levels, write_suite
 from emulator.io import EmulatorError, read_dataset, read_json
+from emulator.report.inputs import read_inputs
+from emulator.report.overview import describe_run
+from emulator.report.sections import build_sections, validation_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +36,44 @@ def test_the_page_does_not_speak_of_matter(linear):
     assert not found
     assert "temperature anomaly" in words(linear / "report.html")
     assert "1/km" in words(linear / "report.html")
+
+
+@pytest.mark.slow
+def test_no_sentence_of_the_page_is_about_masses(linear):
+    """Of every section, and of what stands above the first; listings are files, and say `mass`."""
+    inputs = read_inputs(linear, linear)
+    config = validation_config(inputs.metrics)
+    sections = build_sections(inputs, config)
+    texts = [text for section in sections for text in sentences(section)]
+    above = describe_run(inputs, config)
+    texts += [text for title, said in above["findings"] for text in (title, *said)]
+    texts += [text for group in above["groups"] for text in (group.name, group.asks)]
+    texts += [bar["text"] for bar in above["bars"]]
+    texts += [*above["lead"], above["title"], *(text for fact in above["facts"] for text in fact)]
+    assert len(texts) > 300
+    assert not [text for text in texts if re.search(rf"(?i){NOT_OF_ARRAYS}", text)]
+    said = " ".join(texts)
+    for part in (
+        "Rows are chosen by their mean forcing alone (largest, median and smallest",
+        "the largest in mean forcing, each beside the truth",
+        "Total variance by forcing",
+        "what a copy of the forcing field reaches",
+        "Rank histograms by channel for pixels and window means",
+        "Mean over all windows, with the interval",
+        "among pixels of like forcing should be",
+    ):
+        assert part in said
+
+
+def sentences(section):
+    """All that a section says, but for its listings."""
+    yield from (section.title, section.intro, section.runs, *section.missing)
+    for picture in section.pictures:
+        yield from (picture.alt, picture.caption)
+    for viewer in section.viewers:
+        yield from (viewer.window, viewer.caption, *(strip.label for strip in viewer.strips))
+    for table in section.tables:
+        yield from (table.caption, *table.header, *(cell for row in table.rows for cell in row))
 
 
 @pytest.mark.slow
@@ -71,6 +112,11 @@ def test_metrics_have_units_of_their_own_and_names_without_matter(linear):
     texts += [*map(str, metrics.variables), *map(str, metrics.attrs), metrics.attrs["config"]]
     texts += [str(text) for v in metrics.variables.values() for text in v.attrs.values()]
     assert not [text for text in texts if re.search(rf"(?i)dmo|hmpc|msunh|{OF_MATTER}", text)]
+    for name, variable in metrics.variables.items():
+        labels = variable.values.ravel() if name in metrics.coords else ()
+        said = [*variable.attrs, *map(str, variable.attrs.values()), *map(str, labels)]
+        assert not [text for text in said if re.search(rf"(?i){NOT_OF_ARRAYS}|_mass|mass_", text)]
+    assert metrics["mass_truth"].attrs["long_name"] == "mean value per pixel"
     assert metrics.sizes["k"] == max(SHAPE) // 2
 
 

@@ -34,7 +34,7 @@ def as_arrays(fields: Any) -> Any:
 def _as_array(field: dict[str, Any]) -> dict[str, Any]:
     filled = {"run": "array", "transform": "identity", **field}
     # others have no natural one
-    return {"floor": 1.0, **filled} if filled["transform"] == "identity" else filled
+    return {"floor": 1.0, **filled} if filled["transform"] in ("identity", "quantile") else filled
 
 
 def _symmetries(value: Any) -> Any:
@@ -136,6 +136,12 @@ class ArraysSuite(ExistingSuite):
         strangers = [field.name for field in self.conditions if field.run != "array"]
         if strangers:
             raise ValueError(f"suite.conditions: {strangers} are no arrays: leave out run")
+        fitted = [field.name for field in self.conditions if field.transform == "quantile"]
+        if fitted:
+            raise ValueError(
+                f"suite.conditions: transform quantile is fitted for fields that are drawn, and "
+                f"{fitted} are given: expected identity, asinh or log"
+            )
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from pydantic import (
 
 from emulator.config.places import raw_folder
 from emulator.config.section import Section
+from emulator.config.suites.coarse import lacks, require_gravity_alone
 from emulator.config.suites.headers import HeaderFacts
 from emulator.config.suites.layout import INPUTS, SNAPSHOT, Layout
 from emulator.config.suites.redshifts import (
@@ -58,6 +59,14 @@ class EmbeddedSuite(Section):
     box_size_mpch: PositiveFloat = Field(25.0, description="side of the periodic box [Mpc/h]")
     n_particles: PositiveInt = Field(64, multiple_of=2, description="particles a side; even")
     mesh: PositiveInt = Field(128, multiple_of=2, description="cells a side of the gravity mesh")
+    coarse_mesh: PositiveInt | None = Field(
+        None,
+        multiple_of=2,
+        ge=8,
+        description="super-resolution: cells a side of the gravity mesh of the run that is given; "
+        "the target is the dark matter of the same run with mesh, and there are no baryons; null: "
+        "the target is a hydro outcome",
+    )
     n_steps: PositiveInt = Field(40, description="time steps, uniform in the scale factor")
     a_start: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         0.05, description="scale factor of the 2LPT start"
@@ -97,6 +106,11 @@ class EmbeddedSuite(Section):
         return self
 
     @model_validator(mode="after")
+    def _coarse_runs_have_no_baryons(self) -> "EmbeddedSuite":
+        require_gravity_alone(self)
+        return self
+
+    @model_validator(mode="after")
     def _redshifts_are_reached(self) -> "EmbeddedSuite":
         require_distinct(self.redshifts)
         require_own_files(self.layout.of_redshifts(), self.redshifts)
@@ -128,13 +142,23 @@ class EmbeddedSuite(Section):
         return f"L{self.box_size_mpch:g}n{self.n_particles}"
 
     @property
+    def dmo_mesh(self) -> int:
+        """Cells a side of the gravity mesh of the run that is given."""
+        return self.coarse_mesh or self.mesh
+
+    @property
     def dmo_bytes(self) -> int:
         """Disk that the snapshot of an N-body run takes: 16 bytes a particle."""
         return 16 * self.n_particles**3
 
     @property
     def hydro_bytes(self) -> int:
-        """Disk that a hydro outcome takes: 32 bytes a dark-matter particle, and 8 of its heat."""
+        """Disk that a hydro outcome takes: 32 bytes a dark-matter particle, and 8 of its heat.
+
+        A fine run of dark matter alone takes what a coarse one does.
+        """
+        if self.coarse_mesh is not None:
+            return self.dmo_bytes
         return (40 if self.thermodynamics else 32) * self.n_particles**3
 
     @property
@@ -182,6 +206,7 @@ class EmbeddedSuite(Section):
         ``CV_j`` and its re-drawn baryons ``BE_{j*d} ... BE_{j*d+d-1}`` with ``d = be_draws``. The
         set 1P has the names of CAMELS, ``1P_p3_n1`` one step below the fiducial in the third
         parameter; a change of cosmology (p1, p2) needs a run of its own, the others share ``1P0``.
+        With ``coarse_mesh`` there are no others.
         """
         design = self.design
         sb, be = design.sb_per_run, design.be_draws
@@ -194,7 +219,8 @@ class EmbeddedSuite(Section):
             runs[f"CV{run}"] = (f"CV_{run}", *redraws)
         if design.one_p_steps:
             sides = [f"{side}{i + 1}" for side in ("n", "") for i in range(design.one_p_steps)]
-            astrophysics = [f"1P_p{p}_{side}" for p in range(3, 7) for side in sides]
+            of_baryons = range(3, 7) if self.coarse_mesh is None else ()
+            astrophysics = [f"1P_p{p}_{side}" for p in of_baryons for side in sides]
             runs["1P0"] = ("1P_p1_0", *astrophysics)
             cosmology = [f"1P_p{p}_{side}" for p in (1, 2) for side in sides]
             runs |= {f"1P{i + 1}": (name,) for i, name in enumerate(cosmology)}
@@ -225,6 +251,8 @@ class EmbeddedSuite(Section):
         """Why a field cannot be made from its particles, if it cannot: most have masses only."""
         if "black_holes" in field.particles:
             return "the embedded suite makes dark matter, gas and stars, no black holes"
+        if reason := lacks(self, field):
+            return reason
         made = field.mean_of or field.sum_of
         if made is None:
             return None

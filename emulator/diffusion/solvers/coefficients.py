@@ -30,6 +30,12 @@ def polynomial_weights(
     rate
         ``c`` of the exponential factor, which is one at ``end``.
     """
+    return list(_weights(tuple(nodes), start, end, rate))
+
+
+# a batch is led down the grid of the one before
+@lru_cache(maxsize=1024)
+def _weights(nodes: tuple[float, ...], start: float, end: float, rate: float) -> tuple[float, ...]:
     points, weights = _gauss_legendre()
     step = end - start
     u = start + 0.5 * step * (points + 1.0)
@@ -41,7 +47,7 @@ def polynomial_weights(
         for other in others:
             basis *= (u - other) / (node - other)
         result.append(float(np.sum(measure * basis)))
-    return result
+    return tuple(result)
 
 
 @lru_cache(maxsize=1)

@@ -12,8 +12,8 @@ from emulator.metrics.bars import MET
 from emulator.metrics.registry import METRICS, metric_of
 from emulator.report.bars import bar_interval, bar_threshold, bar_value
 from emulator.report.compare.inputs import Trained
+from emulator.report.figures.style import domain_of_file
 from emulator.report.text import UNKNOWN
-from emulator.wording import say
 
 OTHERS = "Others"
 COLUMNS = (
@@ -50,26 +50,26 @@ class Row:
 
 
 def grouped_rows(models: Sequence[Trained], domain: Domain = MATTER) -> dict[str, list[Row]]:
-    """Rows by the label of the metric that is judged, in the order of the registry."""
+    """Rows by the title of the metric that is judged, in the order of the registry."""
     by_name: dict[str, dict[str, dict[str, Any]]] = {}
     for model in models:
         for bar in model.bars:
             by_name.setdefault(bar["name"], {})[model.label] = bar
-    groups: dict[str, list[Row]] = {metric.label: [] for metric in METRICS}
+    groups: dict[str, list[Row]] = {metric.title(domain): [] for metric in METRICS}
     for name, bars in by_name.items():
         any_bar = next(iter(bars.values()))
         found = [bars.get(model.label) for model in models]
         best = _best(found)
         cells = [_cell(bar, is_best) for bar, is_best in zip(found, best, strict=True)]
         row = Row(name, bar_threshold(any_bar), cells)
-        groups.setdefault(group_of(any_bar), []).append(row)
-    return {say(label, domain): rows for label, rows in groups.items() if rows}
+        groups.setdefault(group_of(any_bar, domain), []).append(row)
+    return {label: rows for label, rows in groups.items() if rows}
 
 
-def group_of(bar: dict[str, Any]) -> str:
-    """Label of the metric that is judged."""
+def group_of(bar: dict[str, Any], domain: Domain) -> str:
+    """Title of the metric that is judged."""
     metric = metric_of(bar["statistic"])
-    return metric.label if metric else OTHERS
+    return metric.title(domain) if metric else OTHERS
 
 
 def _cell(bar: dict[str, Any] | None, best: bool) -> Cell:
@@ -111,13 +111,13 @@ def to_csv(models: Sequence[Trained]) -> str:
 
     A bar ``>=`` has the end ``threshold_low``, one ``<=`` has ``threshold_high``, a range both.
     """
-    text = io.StringIO()
+    text, domain = io.StringIO(), domain_of_file(models[0].metrics)
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for model in models:
         for bar in model.bars:
             ends = _ends(bar)
-            named = {"model": model.label, "group": group_of(bar), "bar": bar["name"]}
+            named = {"model": model.label, "group": group_of(bar, domain), "bar": bar["name"]}
             writer.writerow({**bar, **named, "threshold_low": ends[0], "threshold_high": ends[1]})
     return text.getvalue()
 

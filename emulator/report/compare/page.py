@@ -17,6 +17,7 @@ from emulator.report.compare.scores import ratio_table
 from emulator.report.compare.seeds import UNSEEN
 from emulator.report.figures.ratios import plot_ratios
 from emulator.report.figures.slopes import LEAST, MOST, plot_slopes
+from emulator.report.figures.style import domain_of_file
 from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, encode_figure
 from emulator.report.render import write_page
@@ -26,12 +27,15 @@ from emulator.report.text import UNKNOWN, join
 def write_comparison(comparison: Comparison, output: Path) -> None:
     """Write one HTML page that needs no network."""
     metrics, reference = comparison.reference.metrics, comparison.reference.label
+    domain = domain_of_file(metrics)
+    shared = "initial phases" if domain.is_matter else domain.nouns.source
     others = [model.label for model in comparison.models[1:]]
     facts = [
         ("Reference", f"{reference}: {comparison.reference.folder}"),
         *((model.label, str(model.folder)) for model in comparison.models[1:]),
-        ("Held out", f"{metrics.sizes['simulation']} simulations of {metrics.attrs['n_runs']} runs "
-         f"(those of one share initial phases), {metrics.sizes['sample']} windows a simulation"),
+        ("Held out", f"{metrics.sizes['simulation']} simulations of {metrics.attrs['n_runs']} "
+         f"{domain.nouns.run}s (those of one share {shared}), "
+         f"{metrics.sizes['sample']} windows a simulation"),
     ]  # fmt: skip
     write_page(
         "compare.html.j2",

@@ -22,7 +22,7 @@ def plot_correlation(metrics: xr.Dataset, k_range: tuple[float, float]) -> Figur
         k_range,
         {
             f"correlation_{of_condition}_truth": (
-                f"{domain.condition_label} with truth",
+                f"{domain.nouns.condition} with truth",
                 style.GREY,
                 ":",
             ),

@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from emulator.report.figures import style
-from emulator.wording import say
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -15,10 +14,11 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 def plot_coverage(metrics: xr.Dataset) -> Figure:
     """Empirical against nominal coverage, pixels and window masses, by channel."""
     nominal, known = metrics["nominal"].values, style.fields_of(metrics)
+    nouns = style.domain_of_file(metrics).nouns
     figure, axes = style.new_figure(1, 2, size=(8.2, 3.8), sharey=True)
     panels = {
         "coverage": "pixels",
-        "coverage_mass": say("mass of a window", style.domain_of_file(metrics)),
+        "coverage_mass": f"{nouns.amount} of a window",
     }
     for ax, (variable, title) in zip(axes[0], panels.items(), strict=True):
         ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=1, linestyle="--")

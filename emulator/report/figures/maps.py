@@ -45,7 +45,7 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     channels = [str(name) for name in window["channel"].values]
     domain, pixel = style.domain_of_file(ensemble), pixel_of(ensemble.attrs)
     sides = (window.sizes["x"] * pixel, window.sizes["y"] * pixel)
-    titles = (f"{domain.condition_label} (condition)", *TITLES)
+    titles = (f"{domain.nouns.condition} (condition)", *TITLES)
     figure = Figure(figsize=(11.4, 1.85 * len(channels) + 0.8))
     inch = 1.0 / figure.get_figheight()
     margins = {"left": 0.055, "right": 0.93, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
@@ -86,7 +86,7 @@ def _draw_row(
     of_std = color_scale(std, field, is_spread=True)
     colors = color_map(field)
     panels = (
-        (condition, color_scale(condition, given), "viridis", domain.condition_label, given.unit),
+        (condition, color_scale(condition, given), "viridis", domain.nouns.condition, given.unit),
         (truth, scale, colors, "", ""),
         (members[member], scale, colors, "", ""),
         (members.mean(axis=0), scale, colors, field.label, field.unit),

@@ -5,13 +5,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from emulator.report.figures import style
-from emulator.wording import say
 
 
 def plot_ranks(metrics: xr.Dataset) -> Figure:
     """Rank of the truth for pixels (bars) and for the mass of a window (points), by channel."""
     channels, ranks = metrics["channel"].values, metrics["rank"].values
     known, width = style.fields_of(metrics), style.row_width(len(channels))
+    nouns = style.domain_of_file(metrics).nouns
     figure, axes = style.new_figure(1, len(channels), size=(width, 3.1), sharey=True)
     for ax, name in zip(axes[0], channels, strict=True):
         pixels = metrics["rank_share"].sel(channel=name).values * len(ranks)
@@ -25,7 +25,7 @@ def plot_ranks(metrics: xr.Dataset) -> Figure:
             color=style.VERMILION,
             markersize=3.5,
             linewidth=1,
-            label=say("mass of a window", style.domain_of_file(metrics)),
+            label=f"{nouns.amount} of a window",
         )
         ax.axhline(1.0, color=style.BLACK, linewidth=1, linestyle="--", label="calibrated")
         ax.set_title(known[str(name)].label)

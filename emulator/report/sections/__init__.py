@@ -33,7 +33,6 @@ from emulator.report.sections.solvers import solvers_sections
 from emulator.report.sections.spectra import spectra_section
 from emulator.report.sections.whole_boxes import whole_boxes_section
 from emulator.report.text import of_runs
-from emulator.report.translate import translate
 
 
 def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
@@ -53,8 +52,6 @@ def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
     for section in measured:
         section.runs = of_runs(table["n_runs"], table["n_simulations"], domain)
     responses = [responses_section(inputs.metrics, config)] if domain.is_matter else []
-    for section in measured:
-        translate(section, domain)
     return [
         maps_section(inputs),
         *measured,

@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from emulator.nouns import Nouns
 from emulator.report.figures import style
 from emulator.report.figures.rank_classes import plot_rank_classes
 from emulator.report.numbers import numbers_of
@@ -20,7 +21,7 @@ def brightness_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
         "one number for all pixels. Classes are quantiles of the mean of truth and members "
         "together, which favours neither; pixels that are empty in all of them do not count.",
     )
-    bars = config["bars"]
+    bars, domain = config["bars"], style.domain_of_file(metrics)
     low, high = bars["rank_spread"]
     section.pictures.append(
         encode_figure(
@@ -36,11 +37,12 @@ def brightness_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     )
     section.tables.append(_coverage(metrics, bars["coverage"]))
     if "interval_score_ratio" in metrics:
-        section.tables.append(_intervals(metrics))
+        section.tables.append(_intervals(metrics, domain.nouns))
     else:
+        held_out = "a held-out run (set BE)" if domain.is_matter else "a held-out group"
         section.missing.append(
-            "No two re-drawn truths of a held-out run (set BE) were among the ensembles, so "
-            "scores of intervals have nothing to compare with."
+            f"No two re-drawn truths of {held_out} were among the ensembles, so scores of "
+            "intervals have nothing to compare with."
         )
     return section
 
@@ -61,7 +63,7 @@ def _coverage(metrics: xr.Dataset, bar: float) -> Table:
     )
 
 
-def _intervals(metrics: xr.Dataset) -> Table:
+def _intervals(metrics: xr.Dataset, nouns: Nouns) -> Table:
     known, names = style.fields_of(metrics), [str(name) for name in metrics["channel"].values]
     rows = [
         [
@@ -77,6 +79,6 @@ def _intervals(metrics: xr.Dataset) -> Table:
         ["nominal", *(known[name].label for name in names)],
         rows,
         "Winkler's score of the interval (its width, and what truths outside cost) over that of as "
-        "many re-drawn truths. Good: close to 1, which a model that knows the projected map alone "
+        f"many re-drawn truths. Good: close to 1, which a model that knows {nouns.given} alone "
         "cannot reach; intervals near the median gain by being narrow. No bar.",
     )

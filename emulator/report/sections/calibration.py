@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from emulator.report.figures import style
 from emulator.report.figures.correlation import plot_identity
 from emulator.report.figures.coverage import plot_coverage
 from emulator.report.figures.ranks import plot_ranks
@@ -16,6 +17,7 @@ from emulator.report.text import BAND, k_range_of
 def calibration_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """Spread, ranks, coverage and the identity of correlations."""
     k_range = k_range_of(config)
+    nouns = style.domain_of_file(metrics).nouns
     low, high = config["bars"]["spread_skill"]
     return Section(
         "calibration",
@@ -33,7 +35,7 @@ def calibration_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             ),
             encode_figure(
                 plot_ranks(metrics),
-                alt="Rank histograms by channel for pixels and window masses",
+                alt=f"Rank histograms by channel for pixels and window {nouns.amounts}",
                 caption="Rank of the truth among the members, ties broken at random. Good: flat at "
                 "1. A U is too narrow an ensemble, a dome too wide a one, a slope a bias. "
                 "Lines are intervals of 68 %. No bar.",

@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from emulator.metrics.masses import Masses
 from emulator.report.figures import style
 from emulator.report.figures.occupancy import plot_occupancy
 from emulator.report.figures.one_point import plot_one_point
@@ -16,7 +17,8 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """Occupancy of sparse fields, distributions, and the table of total masses."""
     known, ratio = style.fields_of(metrics), metrics["mass_ratio"]
     channels = [known[str(name)] for name in metrics["channel"].values]
-    section = Section("masses", "Masses, occupancy and distribution")
+    domain = style.domain_of_file(metrics)
+    section = Section("masses", Masses().title(domain))
     for field in channels:
         if field.sparse and field.adds_up:
             what = field.label[:1].upper() + field.label[1:]
@@ -44,9 +46,13 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 numbers=numbers_of(metrics, "density_truth", "density_members"),
             )
         )
-    said = [f"{known[name].label} {bar:.0%}" for name, bar in config["bars"]["mass"].items()]
-    bar_of_mass = f"Bar: within {join(said)}." if said else "No bar."
-    what = "mass" if all(field.adds_up for field in channels) else "mass or mean"
+    within = [f"{known[name].label} {bar:.0%}" for name, bar in config["bars"]["mass"].items()]
+    bar_of_mass = f"Bar: within {join(within)}." if within else "No bar."
+    if domain.is_matter:
+        what = "mass" if all(field.adds_up for field in channels) else "mass or mean"
+        said = f"Total {what} in all windows"
+    else:
+        what, said = "mean", "Mean over all windows"
     note = ""
     if any(field.signed for field in channels):
         note = " Of a signed field a ratio says nothing."
@@ -58,7 +64,7 @@ def masses_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
         Table(
             ["field", f"{what}, members / truth"],
             rows,
-            f"Total {what} in all windows, with the interval of 68 %. Good: 1. {bar_of_mass}{note}",
+            f"{said}, with the interval of 68 %. Good: 1. {bar_of_mass}{note}",
         )
     )
     return section

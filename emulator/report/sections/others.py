@@ -4,6 +4,7 @@ from typing import Any
 
 import xarray as xr
 
+from emulator.domain import Domain
 from emulator.metrics import registry
 from emulator.metrics.base import Metric, Panel
 from emulator.report.figures import style
@@ -23,21 +24,22 @@ def other_sections(metrics: xr.Dataset, bars: list[dict[str, Any]]) -> list[Sect
     bars
         Rows of ``acceptance.json``; those of the metric are quoted.
     """
-    sections = []
+    sections, domain = [], style.domain_of_file(metrics)
     for metric in registry.METRICS:
-        panels = [panel for panel in _panels(metric, metrics) if panel.variable in metrics]
+        panels = [panel for panel in _panels(metric, metrics, domain) if panel.variable in metrics]
         if panels:
-            section = Section(metric.name, metric.label, f"Estimator: {metric.estimator}.")
+            section = Section(metric.name, metric.title(domain), f"Estimator: {metric.estimator}.")
             for panel in panels:
                 _draw(section, metrics, panel, _quote(bars, panel.variable))
             sections.append(section)
     return sections
 
 
-def _panels(metric: Metric, metrics: xr.Dataset) -> tuple[Panel, ...]:
+def _panels(metric: Metric, metrics: xr.Dataset, domain: Domain) -> tuple[Panel, ...]:
     """Those of the metric; of one that has none declared, one a variable."""
-    if metric.panels is not None:
-        return metric.panels
+    declared = metric.panels_of(domain)
+    if declared is not None:
+        return declared
     meaning = {name: str(metrics[name].attrs.get("long_name", name)) for name in metrics}
     return tuple(Panel(name, meaning.get(name, name)) for name in metric.variables)
 

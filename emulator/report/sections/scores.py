@@ -69,9 +69,11 @@ def scores_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     )
     oracle = metrics["oracle_ratio"].sel(estimate="value")
     if not bool(oracle.notnull().any()):
+        domain = style.domain_of_file(metrics)
+        of_set = "set BE, " if domain.is_matter else ""
         section.missing.append(
-            "No re-drawn truth (set BE, at least two re-draws of a held-out run) was among the "
-            "ensembles, so there is no oracle to compare with."
+            f"No re-drawn truth ({of_set}at least two re-draws of a held-out {domain.nouns.run}) "
+            "was among the ensembles, so there is no oracle to compare with."
         )
     sides = [int(side) for side in metrics["scale"].values]
     absent = [f"{side} x {side}" for side in (2, 4, 8) if side not in sides and side < sides[-1]]

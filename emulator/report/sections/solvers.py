@@ -24,7 +24,7 @@ def solvers_sections(inputs: Inputs) -> list[Section]:
                 plot_found_solver(found),
                 alt=f"Error of power and CRPS against network evaluations of every solver, {name}",
                 caption=f"{name[:1].upper()}{name[1:]}: largest error of the mean power (any "
-                f"field, k = {found.k_min_hmpc:g} to {found.k_max_hmpc:g} h/Mpc) and of the CRPS, "
+                f"field, k = {found.wave_numbers}) and of the CRPS, "
                 f"on {found.windows} windows of {len(found.simulations)} simulations, "
                 f"{found.members} members. Good: errors fall with the evaluations and pass below "
                 f"the lines of the budget. {_verdict(found)}",

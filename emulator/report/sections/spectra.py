@@ -16,7 +16,7 @@ from emulator.report.text import BAND, k_range_of
 
 def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
     """Bars of the power, and what bears on them."""
-    known = style.fields_of(metrics)
+    known, nouns = style.fields_of(metrics), style.domain_of_file(metrics).nouns
     k_range, unit = k_range_of(config), unit_of_k(metrics)
     tolerance = config["bars"]["power"]
     shaded = f"The shaded range, k = {k_range[0]:g} to {k_range[1]:g} {unit}, is that of the bars."
@@ -54,7 +54,7 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
                 plot_power_ratio(metrics, tolerance, k_range),
                 alt="Ratio of member to truth power by field, with tolerance bands",
                 caption="Power of the members over that of the truth. Summed over windows, a few "
-                "massive halos dominate; the median shows the typical window. Good: both lines "
+                f"{nouns.heavy} dominate; the median shows the typical window. Good: both lines "
                 f"at 1. {green} {BAND}",
                 numbers=numbers_of(metrics, "power_ratio_summed", "power_ratio_median"),
             ),
@@ -67,9 +67,10 @@ def spectra_section(metrics: xr.Dataset, config: dict[str, Any]) -> Section:
             *suppression,
             encode_figure(
                 plot_correlation(metrics, k_range),
-                alt="Correlation coefficient with the truth by field, members and DMO",
+                alt="Correlation coefficient with the truth by field, members and "
+                f"{nouns.condition}",
                 caption="What the correlation r with the truth lacks of 1, on a logarithmic axis: "
-                "lower is closer. The dotted line is what a copy of the DMO "
+                f"lower is closer. The dotted line is what a copy of the {nouns.condition} "
                 f"field reaches{near}. A draw that is "
                 "honest about its uncertainty may lie above that line: the member's own randomness "
                 "counts against it (see the calibration identity). No bar. "

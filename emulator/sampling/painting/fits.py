@@ -1,5 +1,7 @@
 """Painted boxes as FITS: an image extension for each channel, ``(member, y, x)``.
 
+With slabs an image is ``(member, slab, y, x)``; ``SLABS`` is JSON of their labels.
+
 Axes are linear, comoving, in Mpc/h, and begin at the edge of the box. FITS readers that parse units
 take ``Mpc/h`` as megaparsec per hour: it is a label. All headers say parameters (``PNAMEn``,
 ``PVALn``), seed and numbers of the members; ``RECORD`` of the first is JSON of all attributes. Data
@@ -28,13 +30,17 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
 
 _BLOCK = 2880
-Plane = Callable[[int, int], np.ndarray]
+Plane = Callable[..., np.ndarray]
+"""``(y, x)`` by row, slab (where there are slabs) and channel."""
+
+_LEAD = ("member", "slab")
+"""Dimensions that may come before those of a plane, in this order."""
 
 
 class _Image(NamedTuple):
     name: str
     unit: str
-    rows: list[int] | None  # numbers of the members; None: one plane without a third axis
+    lead: tuple[str, ...]  # dimensions before y and x
     planes: Iterator[np.ndarray]
 
 
@@ -45,12 +51,13 @@ def write_fits(painted: "xr.Dataset", path: str | Path, plane: Plane | None = No
     ----------
     painted
         As :meth:`~emulator.sampling.base.BaseEmulator.paint` returns it, ``fields (member, channel,
-        y, x)``; or a summary, ``mean`` and ``std (channel, y, x)``.
+        y, x)``; or a summary, ``mean`` and ``std (channel, y, x)``. With slabs these are before the
+        channel.
     path
         The file.
     plane
-        Where the values of ``fields`` come from: ``(y, x)`` of a row and a channel. Default: of
-        ``painted``.
+        Where the values of ``fields`` come from: ``(y, x)`` of a row, a slab (where there are
+        slabs) and a channel. Default: of ``painted``.
 
     Raises
     ------
@@ -89,21 +96,28 @@ def read_labels(path: Path) -> tuple[list[int], dict[str, object]]:
     raise DataError(path, "members of a painted box", "something else", OTHER)
 
 
-def read_plane(path: Path, row: int, channel: int) -> np.ndarray:
-    """One field ``(y, x)`` of the member in this row of a file."""
+def read_plane(path: Path, *place: int) -> np.ndarray:
+    """One field ``(y, x)`` of a file, by its row, slab (where there are slabs) and channel."""
     from astropy.io import fits
 
+    *lead, channel = place
     try:
         with fits.open(path) as found:
-            return np.array(found[1 + channel].section[row], np.float32)
+            return np.array(found[1 + channel].section[tuple(lead)], np.float32)
     except (OSError, ValueError, IndexError, TypeError) as error:
         raise DataError(path, "a whole FITS file", f"{type(error).__name__}: {error}") from error
 
 
 def _images(painted: "xr.Dataset", plane: Plane | None) -> Iterator[_Image]:
-    wanted = {"fields": ("member", "channel", "y", "x"), "mean": ("channel", "y", "x")}
-    kind = next((name for name in wanted if name in painted), None)
-    if kind is None or painted[kind].dims != wanted[kind]:
+    kind = next((name for name in ("fields", "mean") if name in painted), None)
+    held = () if kind is None else painted[kind].dims[:-3]
+    lead = tuple(name for name in _LEAD if name in held)
+    ends = ("channel", "y", "x")
+    if (
+        kind is None
+        or painted[kind].dims != lead + ends
+        or ("member" in lead) != (kind == "fields")
+    ):
         found = ", ".join(f"{name} {each.dims}" for name, each in painted.data_vars.items())
         raise EmulatorError(
             f"FITS: expected a painted box, fields (member, channel, y, x), or its mean and std "
@@ -114,24 +128,24 @@ def _images(painted: "xr.Dataset", plane: Plane | None) -> Iterator[_Image]:
     for number, field in enumerate(fields):
         name = field.name.upper()
         if kind == "fields":
-            members = painted["member"].values.tolist()
-            yield _Image(name, field.unit, members, _rows(painted, plane, len(members), number))
+            yield _Image(name, field.unit, lead, _planes(painted["fields"], number, plane))
             continue
         for statistic in ("mean", "std"):
-            values = painted[statistic].isel(channel=number).values
-            yield _Image(f"{name}_{statistic.upper()}", field.unit, None, iter([values]))
-    unit = str(painted["condition"].attrs["units"])
-    yield _Image("CONDITION", unit, None, iter([painted["condition"].values]))
+            planes = _planes(painted[statistic], number)
+            yield _Image(f"{name}_{statistic.upper()}", field.unit, lead, planes)
+    condition = painted["condition"]
+    unit, around = str(condition.attrs["units"]), tuple(map(str, condition.dims[:-2]))
+    yield _Image(
+        "CONDITION", unit, around, iter(condition.values.reshape(-1, *condition.shape[-2:]))
+    )
 
 
-def _rows(
-    painted: "xr.Dataset", plane: Plane | None, n_rows: int, channel: int
+def _planes(
+    values: "xr.DataArray", channel: int, plane: Plane | None = None
 ) -> Iterator[np.ndarray]:
-    for row in range(n_rows):
-        if plane is not None:
-            yield plane(row, channel)
-        else:
-            yield painted["fields"].isel(member=row, channel=channel).values
+    """Planes of a channel, of members and slabs in turn."""
+    for place in np.ndindex(values.shape[:-3]):
+        yield values[(*place, channel)].values if plane is None else plane(*place, channel)
 
 
 def _common(painted: "xr.Dataset") -> "Header":
@@ -171,8 +185,7 @@ def _primary(painted: "xr.Dataset", common: "Header") -> "Header":
 def _write_image(handle: BinaryIO, image: _Image, painted: "xr.Dataset", common: "Header") -> None:
     from astropy.io.fits import Header
 
-    sizes = [painted.sizes["x"], painted.sizes["y"]]
-    sizes += [] if image.rows is None else [len(image.rows)]
+    sizes = [painted.sizes[dim] for dim in ("x", "y", *reversed(image.lead))]
     header = Header([("XTENSION", "IMAGE"), ("BITPIX", -32), ("NAXIS", len(sizes))])
     for axis, size in enumerate(sizes, start=1):
         header[f"NAXIS{axis}"] = size
@@ -182,11 +195,15 @@ def _write_image(handle: BinaryIO, image: _Image, painted: "xr.Dataset", common:
         step = float(painted.attrs["pixel_mpch"])
         first = float(painted[name][0])
         _axis(header, axis, (name.upper(), str(Unit.LENGTH), step, first))
-    if image.rows is not None:
-        first = image.rows[0]
-        in_line = image.rows == list(range(first, first + len(image.rows)))
-        _axis(header, 3, ("MEMBER", "", 1.0, first) if in_line else ("ROW", "", 1.0, 1.0))
-        header["MEMBERS"] = json.dumps(image.rows)
+    for axis, dim in enumerate(reversed(image.lead), start=3):
+        labels = painted[dim].values.tolist()
+        header[f"{dim.upper()}S"] = json.dumps(labels)
+        if dim == "slab":
+            _axis(header, axis, ("SLAB", "", 1.0, 0.0))
+        elif labels == list(range(labels[0], labels[0] + len(labels))):
+            _axis(header, axis, ("MEMBER", "", 1.0, labels[0]))
+        else:
+            _axis(header, axis, ("ROW", "", 1.0, 1.0))
     header.extend(common)
     handle.write(header.tostring().encode("ascii"))
     n_bytes = 0

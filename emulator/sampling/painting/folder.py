@@ -10,7 +10,7 @@ import numpy as np
 from emulator.io import DataError, is_file, read_dataset, write_dataset
 from emulator.progress import Progress
 from emulator.sampling.cf import describe
-from emulator.sampling.painting.slabs import AnyPainter
+from emulator.sampling.painting.any_painter import AnyPainter
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from emulator.io import is_file, locked
+from emulator.io import locked
 from emulator.sampling.painting import fits, netcdf
-from emulator.sampling.painting.folder import identity, member_file, paint_folder, require_identity
-from emulator.sampling.painting.slabs import AnyPainter
+from emulator.sampling.painting.any_painter import AnyPainter
+from emulator.sampling.painting.folder import member_file, paint_folder
+from emulator.sampling.painting.resume import ReadLabels, members_there, missing_members
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 class Container(NamedTuple):
     """How one format is read and written."""
 
-    read_labels: Callable[[Path], tuple[list[int], dict[str, object]]]
-    read_plane: Callable[[Path, int, int], np.ndarray]
-    write: "Callable[[xr.Dataset, Path, Callable[[int, int], np.ndarray]], None]"
+    read_labels: ReadLabels
+    read_plane: Callable[..., np.ndarray]
+    """One plane ``(y, x)`` of a file, by its row, slab (where there are slabs) and channel."""
+    write: "Callable[[xr.Dataset, Path, Callable[..., np.ndarray]], None]"
 
 
 CONTAINERS = {
@@ -62,8 +64,7 @@ def paint_file(painter: AnyPainter, members: Iterable[int], path: Path) -> int:
     DataError
         If the file, or a part, is of another model, box, seed or setting, or damaged.
     """
-    there = _there(path, painter)
-    missing = [member for member in members if member not in there]
+    missing = missing_members(painter, members, path, CONTAINERS[path.suffix].read_labels)
     painted = paint_folder(painter, missing, parts_of(path))
     if missing:
         with locked(path):
@@ -71,24 +72,16 @@ def paint_file(painter: AnyPainter, members: Iterable[int], path: Path) -> int:
     return painted
 
 
-def _there(path: Path, painter: AnyPainter) -> list[int]:
-    """Numbers of the members of a file, which must be of this painter, in their order."""
-    if not is_file(path):
-        return []
-    numbers, found = CONTAINERS[path.suffix].read_labels(path)
-    require_identity(found, identity(painter.describe(numbers)), path)
-    return numbers
-
-
 def _gather(painter: AnyPainter, new: list[int], path: Path) -> None:
-    kind, parts, there = CONTAINERS[path.suffix], parts_of(path), _there(path, painter)
+    kind, parts = CONTAINERS[path.suffix], parts_of(path)
+    there = members_there(painter, path, kind.read_labels)
     numbers = sorted({*there, *new})
 
-    def plane(row: int, channel: int) -> np.ndarray:
-        member = numbers[row]
+    def plane(*place: int) -> np.ndarray:
+        member, rest = numbers[place[0]], place[1:]
         if member in there:
-            return kind.read_plane(path, there.index(member), channel)
-        return netcdf.read_plane(member_file(parts, member), 0, channel)
+            return kind.read_plane(path, there.index(member), *rest)
+        return netcdf.read_plane(member_file(parts, member), 0, *rest)
 
     kind.write(painter.describe(numbers), path, plane)
     for member in new:

@@ -75,7 +75,7 @@ def map_of(
     found = _variable(source, where) if isinstance(source, xr.Dataset) else source
     attrs = {**source.attrs, **found.attrs}
     require_same_grid(attrs, grid, where)
-    periodic = bool(np.all(attrs.get("periodic", 1)))
+    periodic = is_periodic(attrs)
     if not periodic and "species" in found.dims:
         raise DataError(where, "maps of a whole box", "ready windows: draw them with sample()")
     for name, label in (("species", CONDITION.name), ("projection", projection)):
@@ -85,6 +85,11 @@ def map_of(
             raise DataError(f"{where}:projection", repr(projection), "one map without a label")
     own = said_redshift(_params(attrs, where), attrs, grid, where)
     return _plane(found, where), own, periodic
+
+
+def is_periodic(attrs: Mapping[Any, Any]) -> bool:
+    """Whether opposite edges of a map touch, as its attributes say; one that does not say is."""
+    return bool(np.all(attrs.get("periodic", True)))
 
 
 def _variable(dataset: "xr.Dataset", where: str) -> "xr.DataArray":

@@ -3,9 +3,10 @@
 from typing import Any, Literal, cast
 
 from emulator.io import EmulatorError
+from emulator.sampling.painting.any_painter import AnyPainter
 from emulator.sampling.painting.halos import Draws, HaloPainter
 from emulator.sampling.painting.painter import Painter, Paints
-from emulator.sampling.painting.slabs import AnyPainter, SlabPainter, require_no_slabs
+from emulator.sampling.painting.slabs import SlabPainter, require_no_slabs
 
 Mode = Literal["blend", "halos"]
 

@@ -44,24 +44,24 @@ def read_labels(path: Path) -> tuple[list[int], dict[str, object]]:
     raise DataError(path, "members of a painted box", "something else", OTHER)
 
 
-def read_plane(path: Path, row: int, channel: int) -> np.ndarray:
-    """One field ``(y, x)`` of the member in this row of a file."""
+def read_plane(path: Path, *place: int) -> np.ndarray:
+    """One field ``(y, x)`` of a file, by its row, slab (where there are slabs) and channel."""
     with open_hdf5(path) as handle:
-        plane: np.ndarray = handle["fields"][row, channel]
+        plane: np.ndarray = handle["fields"][place]
     return plane
 
 
-def write_netcdf(labels: "xr.Dataset", path: Path, plane: Callable[[int, int], np.ndarray]) -> None:
+def write_netcdf(labels: "xr.Dataset", path: Path, plane: Callable[..., np.ndarray]) -> None:
     """Write members atomically, with a checksum.
 
     Parameters
     ----------
     labels
-        All but the values of ``fields (member, channel, y, x)``, which are not read.
+        All but the values of ``fields (member, ..., channel, y, x)``, which are not read.
     path
         The file.
     plane
-        ``(y, x)`` of a row of ``fields`` and a channel.
+        ``(y, x)`` of a row of ``fields``, a slab (where there are slabs) and a channel.
 
     Raises
     ------
@@ -73,20 +73,20 @@ def write_netcdf(labels: "xr.Dataset", path: Path, plane: Callable[[int, int], n
     with atomic_path(path) as partial:
         partial.write_bytes(labels.drop_vars("fields").to_netcdf(engine="h5netcdf"))
         reserve(partial, fields.nbytes + _LABELS)
-        place = _lay_out(partial, fields)
+        first = _lay_out(partial, fields)
         with partial.open("r+b") as handle:
-            handle.seek(place)
-            for row in range(fields.shape[0]):
-                for channel in range(fields.shape[1]):
-                    handle.write(np.ascontiguousarray(plane(row, channel), "<f4").data)
+            handle.seek(first)
+            for place in np.ndindex(fields.shape[:-2]):
+                handle.write(np.ascontiguousarray(plane(*place), "<f4").data)
         append_seal(partial)
 
 
-def _with_masses(labels: "xr.Dataset", plane: Callable[[int, int], np.ndarray]) -> "xr.Dataset":
+def _with_masses(labels: "xr.Dataset", plane: Callable[..., np.ndarray]) -> "xr.Dataset":
     """Labels with the masses of the members, whose fields are read one by one."""
     fields = labels["fields"]
-    rows, channels = (range(size) for size in fields.shape[:2])
-    sums = [[plane(row, channel).sum(dtype=np.float64) for channel in channels] for row in rows]
+    sums = np.empty(fields.shape[:-2])
+    for place in np.ndindex(sums.shape):
+        sums[place] = plane(*place).sum(dtype=np.float64)
     like = fields.isel(y=0, x=0, drop=True)
     like.attrs = {}
     known = load_fields(labels.attrs, labels["channel"].values.tolist(), "painted members")

@@ -18,11 +18,15 @@ from torch import Tensor
 
 from emulator.progress import Progress
 from emulator.sampling.batches import Batches
-from emulator.sampling.painting.tiles import Tiles
+from emulator.sampling.painting.tiles import Tiles, cut_window
 
 CPU_PIXELS = 2**17
 """Pixels of windows that a CPU is given at once. More are not faster there, and what a network
 holds of them grows with it: 50 MB for each layer of 96 channels."""
+
+KEPT_PIXELS = 2**23
+"""Pixels of the fields of all windows, layers included, that are kept from one evaluation to the
+next: 32 MB. Of more they are cut anew each time."""
 
 
 def windows_at_once(batch_size: int, window: int, device: torch.device) -> int:
@@ -43,7 +47,8 @@ class TiledNetwork:
         Windows of the box.
     given
         Fields of windows as the network sees them, ``(tile, layer, y, x)``, by their numbers in
-        ``tiles.corners``: those of a batch at a time, as all windows of a box would fill memory.
+        ``tiles.corners``: those of a batch at a time, as all windows of a large box would fill
+        memory.
     device
         Of the network.
     batches
@@ -66,21 +71,28 @@ class TiledNetwork:
         self.progress = progress
         self.weight, self.total = tiles.weight().to(device), tiles.total(device)
         self.at_once = windows_at_once(sys.maxsize, tiles.window, device)
+        self.kept: Tensor | None = None
+        count = len(tiles.corners)
+        if count * given([0]).numel() <= KEPT_PIXELS:
+            parts = [range(i, min(i + self.at_once, count)) for i in range(0, count, self.at_once)]
+            self.kept = torch.cat([given(part) for part in parts])
 
     def __call__(
         self, z: Tensor, gamma: Tensor, fields: Tensor, params: Tensor, mask: Tensor
     ) -> Tensor:
         """Output of the shape of ``z``, ``(box, channel, y, x)``; ``fields`` is not read."""
         out = torch.zeros_like(z, dtype=torch.float32)
-        corners = self.tiles.corners
+        noised, blended = z.unbind(), out.unbind()
+        corners, size = self.tiles.corners, self.tiles.window
         pairs = [(box, tile) for box in range(len(z)) for tile in range(len(corners))]
 
         def evaluate(chosen: Sequence[tuple[int, int]]) -> Tensor:
             boxes, numbers = [box for box, _ in chosen], [tile for _, tile in chosen]
-            windows = torch.cat([self.tiles.cut(z[box], [corners[tile]]) for box, tile in chosen])
-            return self.network(
-                windows, gamma[boxes], self.given(numbers), params[boxes], mask[boxes]
+            windows = torch.stack(
+                [cut_window(noised[box], *corners[tile], size) for box, tile in chosen]
             )
+            given = self.given(numbers) if self.kept is None else self.kept[numbers]
+            return self.network(windows, gamma[boxes], given, params[boxes], mask[boxes])
 
         def in_parts(chosen: Sequence[tuple[int, int]]) -> Tensor:
             starts = range(0, len(chosen), self.at_once)
@@ -88,7 +100,7 @@ class TiledNetwork:
 
         for chosen, drawn in self.batches.over(pairs, in_parts):
             for (box, tile), window in zip(chosen, drawn.float() * self.weight, strict=True):
-                self.tiles.add(out[box], [corners[tile]], window[None])
+                self.tiles.add(blended[box], [corners[tile]], window[None])
             if self.progress is not None:
                 self.progress.advance(len(chosen))
         return out / self.total

@@ -4,19 +4,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from emulator.io import DataError, EmulatorError, require_extra, write_dataset
+from emulator.sampling.painting.any_painter import AnyPainter
 from emulator.sampling.painting.fits import write_fits
 from emulator.sampling.painting.folder import member_file, paint_folder, paint_summary, summarise
 from emulator.sampling.painting.gathered import paint_file
-from emulator.sampling.painting.slabs import AnyPainter
 from emulator.sampling.painting.store import paint_store, summarise_store
 
 PACKAGES = {".zarr": "zarr", ".fits": "astropy", ".nc": "h5netcdf"}
 """What a format needs, by suffix."""
 
 
-def require_output(
-    path: Path, *, only_summary: bool = False, replace: bool = False, slabs: bool = False
-) -> None:
+def require_output(path: Path, *, only_summary: bool = False, replace: bool = False) -> None:
     """Refuse, before anything is drawn, what nothing can be written to.
 
     Parameters
@@ -27,9 +25,6 @@ def require_output(
         Whether mean and standard deviation are wanted: they do not replace a file.
     replace
         Whether members that are there may be painted again: one by one in a folder alone.
-
-    slabs
-        Whether fields have slabs, for which one NetCDF or FITS file has no place.
 
     Raises
     ------
@@ -44,11 +39,6 @@ def require_output(
         )
     if kind in PACKAGES:
         require_extra(PACKAGES[kind], "formats", f"--output {path.name}")
-    if slabs and (kind == ".fits" or (kind == ".nc" and not only_summary)):
-        raise EmulatorError(
-            f"--output {path}: expected a folder or a store .zarr for slabs, got {kind}; or paint "
-            "slabs one by one (--projection z0, z1, ...)"
-        )
     a_folder = kind in ("", ".zarr")
     if path.exists() and path.is_dir() != a_folder:
         wanted, got = ("a folder", "a file") if a_folder else ("a file", "a folder")

@@ -14,8 +14,8 @@ from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.options import as_sampling
 from emulator.sampling.given.parameters import params_beside
 from emulator.sampling.inputs import Policy
+from emulator.sampling.painting.any_painter import AnyPainter
 from emulator.sampling.painting.box import Box, Periodic, prepare_box
-from emulator.sampling.painting.budget import without_budget
 from emulator.sampling.painting.labels import Drawn, label_box
 from emulator.sampling.painting.scores import label_box_scores
 from emulator.sampling.painting.source import read_source
@@ -44,7 +44,7 @@ class Paints(Protocol):
         """Fields ``(channel, y, x)`` of a box."""
 
 
-class Painter:
+class Painter(AnyPainter):
     """A model before a box: all is checked when it is made, and then members are drawn.
 
     Parameters
@@ -119,14 +119,6 @@ class Painter:
         """A member that is zero everywhere, ``(1, channel, y, x)``, for labels alone."""
         n_channels = len(self.model.card.normalisation.channels)
         return np.zeros((1, n_channels, *self.box.tiles.shape), np.float32)
-
-    def describe(self, members: list[int]) -> "xr.Dataset":
-        """What :meth:`label` says of members whose fields and masses are left open.
-
-        Fields are zero and take no memory; masses are left out.
-        """
-        shape = (len(members), *self.nothing.shape[1:])
-        return without_budget(self.label(np.broadcast_to(self.nothing, shape), members))
 
     def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
         """Dataset of members ``(member, channel, y, x)``."""

@@ -16,13 +16,14 @@ from emulator.config.suites.redshifts import PARAMETER
 from emulator.data.maps import read_maps
 from emulator.io import DataError, EmulatorError
 from emulator.model.card import Grid
-from emulator.model.redshift import with_redshift
 from emulator.progress import Progress
+from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.grids import require_same_grid
-from emulator.sampling.painting.budget import without_budget
+from emulator.sampling.painting.any_painter import AnyPainter
+from emulator.sampling.painting.labelled import is_periodic
 from emulator.sampling.painting.painter import Painter, Paints
 from emulator.sampling.painting.scores import summarise_scores
-from emulator.sampling.painting.source import read_source
+from emulator.sampling.painting.source import Source, read_source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,6 +36,8 @@ class Slabs(NamedTuple):
     """``(slab, y, x)`` [Msun/h per pixel]."""
     labels: tuple[str, ...]
     params: Mapping[str, float] | None
+    periodic: bool = True
+    """Whether opposite edges touch, as far as the source says."""
 
 
 def read_slabs(
@@ -80,10 +83,11 @@ def read_slabs(
     elif not isinstance(source, np.ndarray):
         require_same_grid(source.attrs, grid, str(source.name or "map"))
     fields = read_source(source, grid).field if isinstance(source, str | Path) else source
-    values = np.asarray(fields)
+    values = plain_array(fields, "map")
     if values.ndim != 3 or not len(values):
         raise DataError("slabs", "maps (slab, y, x)", f"shape {values.shape}")
-    return Slabs(values, tuple(str(n) for n in range(len(values))), None)
+    closed = is_periodic(getattr(source, "attrs", {}))
+    return Slabs(values, tuple(str(n) for n in range(len(values))), None, closed)
 
 
 def _along(held: tuple[str, ...], axis: str | None, where: str) -> tuple[str, ...]:
@@ -95,7 +99,7 @@ def _along(held: tuple[str, ...], axis: str | None, where: str) -> tuple[str, ..
     return tuple(sorted(labels, key=lambda label: int(label[1:] or 0)))
 
 
-class SlabPainter:
+class SlabPainter(AnyPainter):
     """A :class:`~emulator.sampling.painting.painter.Painter` of all slabs of a box.
 
     Parameters
@@ -124,21 +128,19 @@ class SlabPainter:
         noise_of: str | None = None,
         **options: Any,
     ) -> None:
-        fields, self.labels, own = read_slabs(
+        slabs = read_slabs(
             source, model.card.matter_grid, projection, drop_remainder=drop_remainder
         )
-        if params is None and own is not None:
-            params = {k: v for k, v in own.items() if k in model.card.normalisation.params}
-        params = with_redshift(params, own, model.card.matter_grid, "slabs")
-        if options.get("periodic") is None:
-            said = getattr(source, "attrs", {}).get("periodic", True)
-            options["periodic"] = bool(np.all(said))
+        self.labels, fields = slabs.labels, slabs.fields
         digest = hashlib.sha256(np.ascontiguousarray(fields, dtype="<f4").tobytes()).hexdigest()
         self.noise_of = f"slabs {digest}" if noise_of is None else noise_of
         self.painters = [
-            Painter(model, field, params, noise_of=f"{self.noise_of} slab {number}", **options)
+            Painter(
+                model, Source(field, slabs.params, slabs.periodic), params,
+                noise_of=f"{self.noise_of} slab {number}", **options,
+            )
             for number, field in enumerate(fields)
-        ]
+        ]  # fmt: skip
 
     @property
     def passes(self) -> int:
@@ -153,11 +155,6 @@ class SlabPainter:
     def nothing(self) -> np.ndarray:
         """A member that is zero everywhere, ``(1, slab, channel, y, x)``, for labels alone."""
         return np.stack([painter.nothing for painter in self.painters], axis=1)
-
-    def describe(self, members: list[int]) -> "xr.Dataset":
-        """See :meth:`Painter.describe`."""
-        shape = (len(members), *self.nothing.shape[1:])
-        return without_budget(self.label(np.broadcast_to(self.nothing, shape), members))
 
     def label(self, values: np.ndarray, members: list[int]) -> "xr.Dataset":
         """Dataset of members ``(member, slab, channel, y, x)``."""
@@ -184,10 +181,6 @@ class SlabPainter:
             )
         )
         return summarise_scores(labelled)
-
-
-AnyPainter = Painter | SlabPainter
-"""Of a map, or of all slabs of a box."""
 
 
 def require_no_slabs(slabs: bool, mode: str) -> None:

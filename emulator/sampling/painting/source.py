@@ -28,7 +28,7 @@ class Source(NamedTuple):
 
 
 def read_source(
-    source: "np.ndarray | xr.DataArray | xr.Dataset | str | Path",
+    source: "Source | np.ndarray | xr.DataArray | xr.Dataset | str | Path",
     grid: Grid,
     projection: str | None = None,
 ) -> Source:
@@ -37,7 +37,7 @@ def read_source(
     Parameters
     ----------
     source
-        An array; a DataArray or Dataset, in memory or not (see
+        What was read already; an array; a DataArray or Dataset, in memory or not (see
         :func:`~emulator.sampling.painting.labelled.map_of`), whose attributes ``pixel_mpch``,
         ``depth_mpch`` and ``redshift``, if it has them, must be those of the training; a Zarr store
         or NetCDF file (``.zarr``, ``.nc``) of one; a maps file of the pipeline (``.h5``), which
@@ -56,6 +56,8 @@ def read_source(
         A file of another kind, a projection that it does not hold, another pixel, depth or
         redshift than those of the training, or ready windows in place of a box.
     """
+    if isinstance(source, Source):
+        return source
     if isinstance(source, str | Path):
         path = Path(source)
         if path.suffix == ".hdf5":

@@ -17,8 +17,9 @@ import numpy as np
 
 from emulator.io import DataError, locked, open_store, write_errors
 from emulator.progress import Progress
-from emulator.sampling.painting.folder import OTHER, require_same, summarise
-from emulator.sampling.painting.slabs import AnyPainter
+from emulator.sampling.painting.any_painter import AnyPainter
+from emulator.sampling.painting.folder import OTHER, identity, summarise
+from emulator.sampling.painting.resume import members_there, missing_members
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,8 +49,7 @@ def paint_store(painter: AnyPainter, members: Iterable[int], path: Path) -> int:
     DataError
         If a store is there of another model, box, seed or setting, or something else.
     """
-    there = _members(path, painter)
-    missing = [member for member in members if member not in there]
+    missing = missing_members(painter, members, path, read_labels)
     line = Progress("paint", painter.passes * len(missing)) if missing else None
     for member in missing:
         values = painter.draw(member, line)
@@ -65,23 +65,25 @@ def summarise_store(painter: AnyPainter, members: Iterable[int], path: Path) -> 
         _create(summary, path)
 
 
-def _members(path: Path, painter: AnyPainter) -> list[int]:
-    """Numbers of the members of a store, which must be of this painter."""
-    if not path.exists():
-        return []
+def read_labels(path: Path) -> tuple[list[int], dict[str, object]]:
+    """Numbers and :func:`~emulator.sampling.painting.folder.identity` of the members of a store.
+
+    Raises
+    ------
+    DataError
+        A store of something else.
+    """
     with open_store(path) as found:
-        if "member" not in found.coords:
-            raise DataError(path, "members of a painted box", "something else", OTHER)
-        numbers: list[int] = found["member"].values.tolist()
-        require_same(found, painter.describe(numbers), path)
-    return numbers
+        if "member" in found.coords and "fields" in found and found.attrs.get("stage") == "paint":
+            return found["member"].values.tolist(), identity(found)
+    raise DataError(path, "members of a painted box", "something else", OTHER)
 
 
 def _add(painter: AnyPainter, member: int, values: np.ndarray, path: Path) -> None:
     """Add one member ``(channel, y, x)``, unless another job has done so."""
     import zarr
 
-    there = _members(path, painter)
+    there = members_there(painter, path, read_labels)
     labelled = painter.label(values[None], [member])
     if not there:
         _create(labelled, path)

@@ -12,6 +12,7 @@ a pixel at an open edge, which one window alone holds, is that window's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -83,10 +84,12 @@ class Tiles:
         """Add weighed windows ``(tile, channel, y, x)`` to a box ``(channel, y, x)``."""
         for corner, window in zip(corners, windows, strict=True):
             rows, columns = (
-                periodic_places(first, self.window, size)
+                _pieces(first, self.window, size)
                 for first, size in zip(corner, self.shape, strict=True)
             )
-            box[:, rows[:, None], columns[None, :]] += window
+            for row, own_row in rows:
+                for column, own_column in columns:
+                    box[:, row, column] += window[:, own_row, own_column]
 
     def total(self, device: torch.device) -> Tensor:
         """Sum of all weights in every pixel of the box, ``(1, y, x)``."""
@@ -98,15 +101,19 @@ class Tiles:
 
 def cut_window(field: Tensor, row: int, column: int, window: int) -> Tensor:
     """Window ``(..., y, x)`` of a field, whose first pixel this is, periodically."""
-    height, width = field.shape[-2:]
-    row, column = row % height, column % width
-    if row + window <= height and column + window <= width:
-        return field[..., row : row + window, column : column + window]
-    rows = periodic_places(row, window, height).to(field.device)
-    columns = periodic_places(column, window, width).to(field.device)
-    return field[..., rows, :][..., columns]
+    bands = [field[..., rows, :] for rows, _ in _pieces(row, window, field.shape[-2])]
+    band = bands[0] if len(bands) == 1 else torch.cat(bands, dim=-2)
+    parts = [band[..., columns] for columns, _ in _pieces(column, window, field.shape[-1])]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
-def periodic_places(first: int, count: int, size: int) -> Tensor:
-    """Indices of pixels from the first on, around an axis of ``size``."""
-    return (first + torch.arange(count)) % size
+@lru_cache(maxsize=4096)
+def _pieces(first: int, count: int, size: int) -> tuple[tuple[slice, slice], ...]:
+    """Contiguous pieces of a window around an axis of ``size``: on the axis, and in the window."""
+    pieces, done = [], 0
+    while done < count:
+        start = (first + done) % size
+        length = min(count - done, size - start)
+        pieces.append((slice(start, start + length), slice(done, done + length)))
+        done += length
+    return tuple(pieces)

@@ -11,7 +11,7 @@ from emulator.config import AutoConfig, SamplingConfig, Setting, ValidationConfi
 from emulator.io import EmulatorError
 from emulator.metadata import fingerprint, package_version, provenance
 from emulator.metrics.power_spectrum import build_shells
-from emulator.metrics.tolerances import inside_range
+from emulator.metrics.tolerances import inside_range, with_all_shells
 from emulator.model.found_solver import FoundSolver, Measured
 from emulator.sampling.chosen import FOUND_WITH
 from emulator.sampling.ensemble import Emulator
@@ -63,8 +63,10 @@ def tune(
             "`sampling: {solver: auto}`"
         )
     task = cut_task(model, maps_dir, simulations, sampling, auto.windows)
-    grid = model.card.matter_grid
-    shells = build_shells(grid.window, grid.pixel_mpch)
+    grid, is_matter = model.card.grid, model.card.domain.is_matter
+    shells = build_shells(grid.shape, grid.pixel)
+    if not is_matter:
+        validation = with_all_shells(validation, shells.k_hmpc)
     inside = inside_range(shells.k_hmpc, validation)
 
     def draw(setting: Setting) -> xr.DataArray:
@@ -75,7 +77,7 @@ def tune(
         draw,
         task.truth,
         task.owners,
-        pixel_mpch=grid.pixel_mpch,
+        pixel_mpch=grid.pixel,
         state=Path(state_dir) / f"tune-{_key(model, task, sampling, auto)}.json",
         label=f"tune seed {model.seed}",
     )
@@ -88,8 +90,10 @@ def tune(
         within_budget=fits,
         spectrum_budget=auto.spectrum_error,
         crps_budget=auto.crps_error,
-        k_min_hmpc=validation.k_min_hmpc,
-        k_max_hmpc=validation.k_max_hmpc,
+        k_min_hmpc=validation.k_min_hmpc if is_matter else None,
+        k_max_hmpc=validation.k_max_hmpc if is_matter else None,
+        k_range=validation.k_range,
+        k_unit=model.card.domain.wave_number,
         reference=auto.reference,
         simulations=task.simulations,
         windows=len(task.owners),

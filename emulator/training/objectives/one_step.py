@@ -127,7 +127,9 @@ class OneStepModule(EmulatorModule[Tensor]):
         fields = self.field_transform.inverse_transform(channels, condition, relaxed=True)
         drawn, true = self.views(fields, condition), self.views(batch.target, batch.condition)
         pixels = self.pixels(batch.condition)
-        weights = [square_means(pixels, side) for side in scales_of(pixels.shape[-1])]
+        weights = [
+            square_means(pixels, side) for side in scales_of((pixels.shape[-2], pixels.shape[-1]))
+        ]
         weights.append(pixels.new_ones(()))  # of the spectrum
         scores = []
         for view, truth, scatter, weight in zip(drawn, true, self.scatter, weights, strict=True):

@@ -2,7 +2,7 @@ r"""Which part of the matter is in which field, if it followed the matter.
 
 With :math:`f_b = \Omega_b / \Omega_m` of a simulation and the mean share :math:`s` that a sparse
 baryonic field (stars) holds in training, dark matter has :math:`1 - f_b`, sparse baryons their
-:math:`s`, and the other baryons (gas) share what is left of :math:`f_b`.
+:math:`s`, and the other baryons (gas) share what is left of :math:`f_b`. All matter has 1.
 
 Not guaranteed: shares follow ``omega_b / omega_m`` but no other parameter.
 """
@@ -42,7 +42,8 @@ class Shares:
         sparse = {field.name: self.measured[field.name] for field in kinds if field.sparse}
         smooth = {field.name: self.measured[field.name] for field in kinds if not field.sparse}
         rest, whole = max(baryons - sum(sparse.values()), 0.0), sum(smooth.values())
-        dark = {field.name: 1.0 - baryons for field in self.fields if field.share == "dark_matter"}
+        exact = {"dark_matter": 1.0 - baryons, "matter": 1.0}
+        dark = {f.name: exact[f.share] for f in self.fields if f.share in exact}
         return (
             dark
             | sparse
