@@ -17,6 +17,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/sample.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/validate.smk"
 include: "workflow/rules/paint.smk"
 
@@ -40,4 +41,5 @@ rule all:
         expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),
         VERDICTS,
         f"{RESULTS}/metrics.nc",
+        f"{RESULTS}/audits.nc",
         f"{RESULTS}/acceptance.json",

@@ -91,7 +91,7 @@ def command(folder, *arguments):
 def run_stages(folder, config, *, until="report"):
     """All stages up to one, through the command line; returns the folder of the results."""
     name = yaml.safe_load(Path(config).read_text())["name"]
-    for stage in ("project", "fit", "train", "sample", "validate", "report"):
+    for stage in ("project", "fit", "train", "sample", "audit", "validate", "report"):
         done = command(folder, stage, config)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception

@@ -238,7 +238,7 @@ def test_auto_is_the_same_read_again_and_short_for_its_section(tmp_path):
 def test_a_change_of_sampling_changes_only_the_file_of_its_stage():
     one, other = (parse_config({"name": "a", "sampling": {"seed": seed}}) for seed in (0, 1))
     changed = {s for s in STAGE_SECTIONS if stage_yaml(one, s) != stage_yaml(other, s)}
-    assert changed == {"tune", "calibrate", "sample", "paint"}
+    assert changed == {"tune", "calibrate", "sample", "audit", "paint"}
 
 
 def test_a_seed_more_changes_no_stage_file():

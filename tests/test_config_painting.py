@@ -124,7 +124,8 @@ def test_the_embedded_suite_makes_all_of_its_files(kind):
 
 
 @pytest.mark.parametrize(
-    "command", ["fit", "train", "regress", "tune", "calibrate", "sample", "validate", "report"]
+    "command",
+    ["fit", "train", "regress", "tune", "calibrate", "sample", "audit", "validate", "report"],
 )
 def test_commands_that_learn_refuse_it(tmp_path, command):
     path = tmp_path / "alone.yaml"

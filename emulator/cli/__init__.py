@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from emulator.cli.audits import audit
 from emulator.cli.boxes import paint, response
 from emulator.cli.bundles import card, show
 from emulator.cli.config import cost, schema
@@ -46,8 +47,8 @@ EXTRAS = {
 
 # in the order of --help
 COMMANDS = (
-    simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, paint,
-    response, infer, power, validate, report, compare, schema,
+    simulate, project, check, cost, export, fit, train, regress, tune, calibrate, sample, audit,
+    paint, response, infer, power, validate, report, compare, schema,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -1,14 +1,15 @@
 """Configuration: *what* is run, as frozen models; one place, validated before any job starts.
 
 A config file holds the sections ``suite, data, model, diffusion, one_step, training, regression,
-sampling, calibration, validation, painting`` and ``blocks``. It says nothing about machines or
-output folders: those belong to Snakemake profiles and to the command line. An unknown key is an
+sampling, calibration, validation, audits, painting`` and ``blocks``. It says nothing about machines
+or output folders: those belong to Snakemake profiles and to the command line. An unknown key is an
 error that names its path. Every stage reads only the sections listed in :data:`STAGE_SECTIONS`, so
 that changing one reruns only what depends on it.
 
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
 
+from emulator.config.audits import AuditsConfig
 from emulator.config.auto_solver import AutoConfig, Candidate, Setting
 from emulator.config.bars import BarsConfig
 from emulator.config.blocks import BlocksConfig, block_name, blocks_of
@@ -72,6 +73,7 @@ __all__ = [
     "STAGE_SECTIONS",
     "ArrayParameter",
     "ArraysSuite",
+    "AuditsConfig",
     "AutoConfig",
     "BarsConfig",
     "BlocksConfig",

@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from emulator.config.arrays import fill_in_arrays, require_arrays
+from emulator.config.audits import AuditsConfig
 from emulator.config.auto_solver import AutoConfig
 from emulator.config.blocks import BlocksConfig
 from emulator.config.calibration import CalibrationConfig
@@ -47,6 +48,7 @@ class ExperimentConfig(Section):
     sampling: SamplingConfig = SamplingConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()
+    audits: AuditsConfig = AuditsConfig()
     painting: PaintingConfig = PaintingConfig()
     blocks: BlocksConfig = BlocksConfig()
 
@@ -273,6 +275,7 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
     "tune": ("data", "sampling", "validation"),
     "calibrate": ("data", "sampling", "calibration"),
     "sample": ("suite", "data", "sampling", "calibration"),
+    "audit": ("suite", "data", "sampling", "calibration", "audits"),
     "validate": ("suite", "data", "regression", "validation"),
     "paint": ("sampling",),
 }

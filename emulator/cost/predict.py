@@ -10,6 +10,7 @@ from emulator.cost.painting import PaintingWork, painting_work
 from emulator.cost.probe import NetworkSpeed, probe_network
 from emulator.cost.requests import (
     Request,
+    audit_evaluations,
     calibration_evaluations,
     evaluations,
     passes,
@@ -30,6 +31,9 @@ WEIGHT_BYTES = 48.0
 
 SOLVER_BYTES = 1e4
 """What was found for a model, with the table of all that was tried; of a calibration likewise."""
+
+AUDIT_BYTES = 2e6
+"""Spectra of a few boxes, and the maps of one."""
 
 VALUES_PER_SECOND = 3.0e5
 """Members' pixels that validation and report work through; measured on the demo (one core)."""
@@ -102,15 +106,16 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
     simulate, project, note = suite.probe(config.data)
     notes = [note]
     speed = probe_network(config)
-    train, sample, tune, calibrate = _network_seconds(
+    train, sample, tune, calibrate, audit = _network_seconds(
         config, speed, len(sampled), gpu_tflops, notes
     )
     if gpu_tflops is None and not speed.gpu:  # they will run where they were timed
         for stage in asked.keys() & {"train", "regress"}:
             asked[stage] = asked[stage]._replace(gpus=0, cores=speed.threads)
-        for stage in asked.keys() & {"sample", "tune", "calibrate"}:
+        for stage in asked.keys() & {"sample", "tune", "calibrate", "audit"}:
             asked[stage] = asked[stage]._replace(gpus=0)
         sample *= speed.threads / asked["sample"].cores
+        audit *= speed.threads / asked["audit"].cores
     ensemble = ensemble_bytes(config)
     check = len(sampled) * ensemble / 4 / VALUES_PER_SECOND
     maps = len(suite.simulations) * suite.maps_bytes(config.data)
@@ -125,6 +130,7 @@ def predict(config: ExperimentConfig, root: Path | None, *, gpu_tflops: float | 
         "tune": (seeds, seeds * tune, seeds * SOLVER_BYTES),
         "calibrate": (seeds, seeds * calibrate, seeds * SOLVER_BYTES),
         "sample": (n_ensembles, sample, len(sampled) * ensemble),
+        "audit": (1, audit, AUDIT_BYTES),
         "validate": (1, check, 0.0),
         "report": (1, 10.0 + check / 10, 5e6),
     }
@@ -178,8 +184,8 @@ def _network_seconds(
     n_sampled: int,
     gpu_tflops: float | None,
     notes: list[str],
-) -> tuple[float, float, float, float]:
-    """Seconds of one training, of all ensembles, of one model's search and of its calibration."""
+) -> tuple[float, float, float, float, float]:
+    """Seconds of one training, all ensembles, one model's search, its calibration, and audits."""
     training, sampling = speed.training_flop_per_second, speed.sampling_flop_per_second
     where = f"on this machine ({speed.device})"
     if gpu_tflops is not None:
@@ -197,7 +203,11 @@ def _network_seconds(
         notes.append(f"train: {devices} devices are taken to be {devices} times as fast")
     searched = tuning_evaluations(config) * speed.forward_flop
     calibrated = calibration_evaluations(config) * speed.forward_flop
-    return flop / training / devices, draws / sampling, searched / sampling, calibrated / sampling
+    audited = audit_evaluations(config) * speed.forward_flop
+    return (
+        flop / training / devices, draws / sampling, searched / sampling, calibrated / sampling,
+        audited / sampling,
+    )  # fmt: skip
 
 
 def _warnings(config: ExperimentConfig, stages: list[StageCost]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from emulator.config import EVALUATIONS, AutoConfig, ExperimentConfig, blocks_of
 from emulator.cost.network import network_cost
 from emulator.cost.sizes import (
+    audit_bytes,
     calibration_bytes,
     ensemble_bytes,
     projection_bytes,
@@ -114,6 +115,13 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
             minutes_of(draws * network.forward_flop / GPU_FLOP_PER_SECOND, least=30),
             gpus=1,
         ),
+        "audit": Request(
+            mb(GPU_MB, 4 * maps + audit_bytes(config) + 4 * network.n_weights),
+            minutes_of(
+                audit_evaluations(config) * network.forward_flop / GPU_FLOP_PER_SECOND, least=30
+            ),
+            gpus=1,
+        ),
         "validate": Request(
             mb(TORCH_MB if config.regression.max_steps else PYTHON_MB, 2 * maps + 8 * ensemble),
             minutes_of(len(runs) * 30.0),
@@ -174,6 +182,16 @@ def calibration_evaluations(config: ExperimentConfig) -> float:
     factors = 3 if config.training.objective == "one_step" else 1
     draws = 1 + asked.rounds * (factors + 3)
     return float(asked.windows * asked.members * draws * evaluations_of_member(config))
+
+
+def audit_evaluations(config: ExperimentConfig) -> float:
+    """Network evaluations of the audits: windows as they are and changed thrice, and boxes."""
+    asked, members = config.audits, config.audits.members * len(config.training.seeds)
+    drawn = 4 * asked.windows
+    if not config.data.of_arrays:
+        stride = max(1, config.data.window // 2)
+        drawn += asked.boxes * (-(-config.data.n_pixels // stride)) ** 2
+    return float(drawn * members * evaluations_of_member(config))
 
 
 def evaluations_of_member(config: ExperimentConfig) -> int:

@@ -49,6 +49,18 @@ def calibration_bytes(config: ExperimentConfig) -> float:
     return float(asked.windows * layers * config.data.window_pixels * 4)
 
 
+def audit_bytes(config: ExperimentConfig) -> float:
+    """Windows and members that audits hold, four times over, and a box with its members.
+
+    Partners of the same mass are sought among 64 windows of each simulation.
+    """
+    asked, fields, data = config.audits, len(config.channels), config.data
+    members = asked.members * len(config.training.seeds)
+    windows = 4 * asked.windows * fields * members + 64 * (fields + 1 + config.n_further)
+    box = 0 if data.of_arrays else 16 * fields * members * data.n_pixels**2
+    return float(4 * (4 * windows * data.window_pixels + box))
+
+
 def format_size(n_bytes: float) -> str:
     """Three digits and a unit: ``55 MB``."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -79,6 +79,7 @@ class Inputs:
     benchmarks: list[dict[str, Any]]
     predicted: dict[str, dict[str, Any]]
     suite_facts: list[tuple[str, str]]
+    audits: xr.Dataset | None = None
 
     @property
     def domain(self) -> Domain:
@@ -126,12 +127,18 @@ def read_inputs(results: Path, maps_dir: Path) -> Inputs:
         if cost.is_file()
         else {},
         suite_facts=_read_suite(results),
+        audits=_read_audits(results),
     )
 
 
 def _read_name(results: Path) -> str:
     config = results / "config" / "validate.yaml"
     return read_config(config).name if config.is_file() else results.resolve().name
+
+
+def _read_audits(results: Path) -> xr.Dataset | None:
+    path = results / "audits.nc"
+    return read_dataset(path) if path.is_file() else None
 
 
 def _read_suite(results: Path) -> list[tuple[str, str]]:

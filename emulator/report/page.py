@@ -81,6 +81,8 @@ class Section:
     ----------
     runs
         Of how many runs its numbers are; ends every caption. Empty: of none.
+    said
+        Titles with a sentence each, made from the numbers.
     missing
         Which optional input was not there.
     """
@@ -92,6 +94,7 @@ class Section:
     pictures: list[Picture] = field(default_factory=list)
     viewers: list[Viewer] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)
     listings: list[tuple[str, str]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     number: int = 0

@@ -33,8 +33,8 @@ def test_jobs_are_those_of_the_workflow(prediction):
     """As the dry run of the test preset lists them."""
     jobs = {cost.stage: cost.jobs for cost in prediction.stages}
     assert jobs == {
-        "simulate": 5, "project": 5, "fit": 1, "train": 1, "regress": 1, "sample": 2, "validate": 1,
-        "report": 1,
+        "simulate": 5, "project": 5, "fit": 1, "train": 1, "regress": 1, "sample": 2, "audit": 1,
+        "validate": 1, "report": 1,
     }  # fmt: skip
 
 

@@ -76,6 +76,8 @@ def test_sizes_of_arrays_are_those_of_the_code():
         ("tune", {"sampling": {"solver": {"evaluations": [60, 64]}, "guidance_scale": 2.0}}),
         ("calibrate", {"calibration": {"windows": 100_000}}),
         ("calibrate", {"calibration": {"rounds": 90}, "sampling": {"guidance_scale": 2.0}}),
+        ("audit", {"audits": {"boxes": 40_000}}),
+        ("audit", {"audits": {"windows": 100_000, "members": 40}}),
         ("validate", {"sampling": {"windows_per_simulation": 500}}),
     ],
 )
@@ -143,4 +145,6 @@ def test_what_arrays_ask_for_follows_from_their_shape(tmp_path):
     assert ensemble_bytes(two) == 2 * ensemble_bytes(one)
     suite = suite_of(one)
     assert suite.maps_bytes(one.data, {"rows": 5}) == 5 * 2 * 64 * 4
-    assert {"project", "fit", "train", "sample", "validate", "report"} <= set(requests(one, suite))
+    assert {"project", "fit", "train", "sample", "audit", "validate", "report"} <= set(
+        requests(one, suite)
+    )

@@ -100,10 +100,10 @@ def test_a_job_of_a_lost_node_ran_elsewhere(bad_day):
 
 def test_every_rule_ran_as_a_job_with_what_it_asks_for(bad_day):
     ran = {facts["rule"]: facts for facts in jobs().values()}
-    stages = {"simulate", "project", "fit", "train", "regress", "sample", "validate", "report"}
-    assert ran.keys() == stages
+    stages = {"simulate", "project", "fit", "train", "regress", "sample", "audit", "validate"}
+    assert ran.keys() == stages | {"report"}
     gpu = {rule for rule, facts in ran.items() if "gpu" in facts.get("TresPerJob", "")}
-    assert gpu == {"train", "regress", "sample"}
+    assert gpu == {"train", "regress", "sample", "audit"}
     for rule, facts in ran.items():
         assert facts["Partition"] == ("gpu" if rule in gpu else "cpu")
         assert int(facts["MinMemoryNode"].removesuffix("M").removesuffix("G")) > 0

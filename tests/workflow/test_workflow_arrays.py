@@ -1,5 +1,6 @@
 """Fields of any domain from files to the page, which does not speak of matter."""
 
+import json
 import os
 import re
 import shutil
@@ -82,6 +83,20 @@ def test_neither_does_the_card_of_the_model(linear):
     assert "16 x 24 pixels of 0.5 km, given forcing [W/m^2], height [m]" in card
     written = (linear / "normalisation.json").read_text()
     assert not re.search(r"cosmic_share|condition_floor", written)
+
+
+@pytest.mark.slow
+def test_audits_leave_out_what_arrays_do_not_have(linear):
+    """No larger box, no surroundings, no turns of a rectangle; groups are told apart."""
+    audits = read_dataset(linear / "audits.nc")
+    why = json.loads(audits.attrs["left_out"])
+    absent = {"boxes", "context_ratio", "turn_difference", "leak_correlation"}
+    assert absent <= why.keys()
+    assert not absent & set(audits)
+    assert (audits["leak_runs"] == 0).all()
+    assert (audits["leak_maps"] == 0).all()
+    assert audits.attrs["n_windows"] > 0
+    assert why["boxes"] in words(linear / "report.html")
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ def test_report_is_one_self_contained_page(finished):
 def test_every_job_leaves_a_log_and_a_benchmark(finished):
     results = finished[0] / "results/test"
     for kind, suffix in (("logs", "log"), ("benchmarks", "tsv")):
-        for stage in ("fit", "regress", "validate", "report"):
+        for stage in ("fit", "regress", "audit", "validate", "report"):
             assert (results / kind / f"{stage}.{suffix}").stat().st_size
         for stage in ("simulate", "project", "train", "sample"):
             assert list((results / kind / stage).glob(f"*.{suffix}"))
@@ -191,11 +191,15 @@ def test_a_second_call_does_nothing(finished, snakemake):
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+DRAWN = {"stage_config", "sample", "audit", "validate", "report"}
+"""Rules that follow from another way to draw."""
+
+
 def test_sampling_reruns_sampling_and_what_follows(finished, snakemake):
     done = snakemake(finished[0], "--dry-run", "--config", "sampling={n_members: 5}")
     jobs = planned(done)
     assert jobs.pop("all") == 1
-    assert jobs.keys() == {"stage_config", "sample", "validate", "report"}
+    assert jobs.keys() == DRAWN
 
 
 def test_validation_reruns_validation_only(finished, snakemake):
@@ -215,7 +219,7 @@ def test_a_solver_that_is_to_be_found_is_a_job_between_training_and_sampling(cop
     auto = ["--config", f"sampling={json.dumps(AUTO)}"]
     jobs = planned(snakemake(copy, "--dry-run", *auto))
     assert jobs.pop("tune") == 1
-    assert jobs.keys() - {"all"} == {"stage_config", "sample", "validate", "report"}
+    assert jobs.keys() - {"all"} == DRAWN
     results = copy / "results/test"
     weights = (results / "model/seed_0/weights.safetensors").stat().st_mtime_ns
     snakemake(copy, *auto)
@@ -248,7 +252,7 @@ def test_a_calibration_is_a_job_between_training_and_sampling(copy, snakemake):
     """Who draws uses it, the page shows it, and without it members are those of before."""
     jobs = planned(snakemake(copy, "--dry-run", *CALIBRATION))
     assert jobs.pop("calibrate") == 1
-    assert jobs.keys() - {"all"} == {"stage_config", "sample", "validate", "report"}
+    assert jobs.keys() - {"all"} == DRAWN
     results, ensemble = copy / "results/test", "results/test/ensembles/test/CV_0.nc"
     before = xr.load_dataset(copy / ensemble, engine="h5netcdf")
     snakemake(copy, *CALIBRATION)
@@ -267,9 +271,9 @@ def test_a_calibration_is_a_job_between_training_and_sampling(copy, snakemake):
 def test_training_reruns_training(finished, snakemake):
     jobs = planned(snakemake(finished[0], "--dry-run", "--config", "training={max_steps: 25}"))
     trained = {"train", "regress"}  # which reads batch size and rates, and finds itself done
-    assert jobs.keys() - {"all"} == {"stage_config", *trained, "sample", "validate", "report"}
+    assert jobs.keys() - {"all"} == DRAWN | trained
     jobs = planned(snakemake(finished[0], "--dry-run", "--config", "diffusion={prediction: x}"))
-    assert jobs.keys() - {"all"} == {"stage_config", "train", "sample", "validate", "report"}
+    assert jobs.keys() - {"all"} == DRAWN | {"train"}
 
 
 def test_the_regression_reruns_itself_and_validation(finished, snakemake):
@@ -298,7 +302,7 @@ def test_a_seed_more_trains_one_model_and_keeps_the_members_of_the_other(copy, s
     more = ["--config", "training={seeds: [0, 7]}", "sampling={n_members: 6}"]
     jobs = planned(snakemake(copy, "--dry-run", *more))
     assert jobs["train"] == 1
-    assert jobs.keys() - {"all"} == {"stage_config", "train", "sample", "validate", "report"}
+    assert jobs.keys() - {"all"} == DRAWN | {"train"}
     done = snakemake(copy, *more)
     after = xr.load_dataset(results / "ensembles/test/CV_0.nc", engine="h5netcdf")
     assert after.model_seed.values.tolist() == 6 * [0] + 6 * [7]

@@ -30,6 +30,7 @@ rule report:
         expand(f"{RESULTS}/manifests/{{ensembles}}.json", ensembles=ENSEMBLES),  # maps are shown
         f"{RESULTS}/metrics.nc",
         f"{RESULTS}/acceptance.json",
+        f"{RESULTS}/audits.nc",
         expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
         FOUND,
         CALIBRATED,

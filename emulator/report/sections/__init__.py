@@ -16,6 +16,7 @@ from emulator.io import DataError
 from emulator.report.inputs import Inputs
 from emulator.report.overview import build_provenance
 from emulator.report.page import Section
+from emulator.report.sections.audits import audits_section
 from emulator.report.sections.bispectrum import bispectrum_sections
 from emulator.report.sections.brightness import brightness_section
 from emulator.report.sections.calibration import calibration_section
@@ -30,6 +31,7 @@ from emulator.report.sections.running import cost_section, training_section
 from emulator.report.sections.scores import scores_section
 from emulator.report.sections.solvers import solvers_sections
 from emulator.report.sections.spectra import spectra_section
+from emulator.report.sections.whole_boxes import whole_boxes_section
 from emulator.report.text import of_runs
 
 
@@ -54,12 +56,29 @@ def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
         maps_section(inputs),
         *measured,
         *responses,
+        *_audited(inputs, config),
         training_section(inputs),
         *solvers_sections(inputs),
         *noise_scale_sections(inputs),
         cost_section(inputs),
         build_provenance(inputs, json.loads(inputs.metrics.attrs["config"])),
     ]
+
+
+def _audited(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
+    """Whole boxes and audits; of a run without them, why."""
+    audits = inputs.audits
+    if audits is None:
+        said = "audits.nc was not found: run `emulator audit CONFIG`, then the report again."
+        return [Section("audits", "Audits", missing=[said])]
+    drawn = {card.get("weights_sha256") for card in inputs.models.values()}
+    if drawn - {*json.loads(audits.attrs["provenance"])["weights"]}:
+        said = "audits.nc is of other weights: run `emulator audit CONFIG`, then the report again."
+        return [Section("audits", "Audits", missing=[said])]
+    if "box" in audits.sizes:
+        return [whole_boxes_section(audits, inputs.metrics, config), audits_section(audits)]
+    why = str(json.loads(audits.attrs["left_out"])["boxes"])
+    return [Section("whole-boxes", "Whole boxes", missing=[why]), audits_section(audits)]
 
 
 def validation_config(metrics: xr.Dataset) -> dict[str, Any]:

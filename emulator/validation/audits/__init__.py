@@ -1,0 +1,1 @@
+"""What windows alone do not show: whole boxes, changed conditions, and what splits share."""
