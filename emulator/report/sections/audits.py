@@ -155,7 +155,7 @@ def _leaks(audits: xr.Dataset, domain: Domain) -> Table:
             row += [number(float(of_pair[f"leak_{name}"])) for name in ("correlation", "chance")]
             row.append(str(of_pair["leak_closest"].item()))
         rows.append(row)
-    said = f"What two splits share, from the maps of the {domain.condition_label} alone. Good: 0."
+    said = f"What two splits share, from the maps of the {domain.nouns.condition} alone. Good: 0."
     if has_maps:
         said += (
             " The correlation of phases is the largest over all pairs of maps and all shifts (and "

@@ -17,8 +17,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from emulator.config import maps_file
-from emulator.data.cutouts import N_ORIENTATIONS, orient
 from emulator.data.maps import Maps, read_maps
+from emulator.data.symmetries import N_ORIENTATIONS, orient
 from emulator.validation.audits.phases import (
     MOST_WAVES,
     expected_by_chance,
@@ -118,7 +118,9 @@ def compare(one: Content, other: Content) -> dict[str, int | float | str]:
     few, many = sorted((one.maps, other.maps), key=_count)
     few_names, few_maps = _listed(few)
     many_names, many_maps = _listed(many)
-    turns = N_ORIENTATIONS if _count(few) * _count(many) * N_ORIENTATIONS <= MOST_PAIRS else 1
+    turns = N_ORIENTATIONS[2]
+    if _count(few) * _count(many) * turns > MOST_PAIRS:
+        turns = 1
     most = max(1, MOST_PAIRS // (turns * len(few_maps)))
     chosen = np.unique(np.linspace(0, len(many_maps) - 1, min(most, len(many_maps))).round())
     turned = np.concatenate([orient(few_maps, number) for number in range(turns)])

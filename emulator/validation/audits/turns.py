@@ -3,12 +3,12 @@
 import numpy as np
 import xarray as xr
 
-from emulator.data.cutouts import N_ORIENTATIONS, orient
+from emulator.data.symmetries import N_ORIENTATIONS, orient
 
 
 def orientation_of(sample: int) -> int:
     """Every turn and mirror but the identity, one after the other."""
-    return 1 + sample % (N_ORIENTATIONS - 1)
+    return 1 + sample % (N_ORIENTATIONS[2] - 1)
 
 
 def inverse_of(orientation: int) -> int:
