@@ -54,7 +54,7 @@ def plot_box_correlation(
 ) -> Figure:
     """``1 - r(k)`` of painted members, and of the DMO map, with the truth; arguments as above."""
     figure, panels = _panels(audits, k_range)
-    label = style.domain_of_file(audits).condition_label
+    label = style.domain_of_file(audits).nouns.condition
     for name, ax in panels.items():
         lacking = 1.0 - audits["box_correlation_members"].sel(field=name)
         _ranges(ax, audits, lacking.clip(min=LEAST).transpose("box", "box_member", "k"))
@@ -89,10 +89,10 @@ def plot_painted_box(audits: xr.Dataset) -> Figure:
     dmo = audits["box_map_dmo"].values
     ax = figure.add_subplot(grid[:2, 0])
     image = _show(ax, dmo, side, color_scale(dmo, CONDITION), "viridis")
-    ax.set_title(f"{domain.condition_label} (given)")
+    ax.set_title(f"{domain.nouns.condition} (given)")
     ax.set_ylabel(f"y [{domain.length}]")
     ax.set_xticks([])
-    _color_bar(figure, image, grid[2, 0], f"{domain.condition_label}  [{CONDITION.unit}]")
+    _color_bar(figure, image, grid[2, 0], f"{domain.nouns.condition}  [{CONDITION.unit}]")
     for column, name in enumerate(channels, 1):
         truth, member = (
             audits[f"box_map_{what}"].sel(channel=name).values for what in ("truth", "member")

@@ -143,7 +143,7 @@ def _with_error(values: xr.DataArray) -> tuple[float, float]:
 
 
 def _leaks(audits: xr.Dataset, domain: Domain) -> Table:
-    header = ["splits", "runs in both" if domain.is_matter else "groups in both", "equal maps"]
+    header = ["splits", f"{domain.nouns.run}s in both", "equal maps"]
     has_maps = "leak_correlation" in audits
     if has_maps:
         header += ["largest correlation of phases", "by chance", "of"]
@@ -155,7 +155,7 @@ def _leaks(audits: xr.Dataset, domain: Domain) -> Table:
             row += [number(float(of_pair[f"leak_{name}"])) for name in ("correlation", "chance")]
             row.append(str(of_pair["leak_closest"].item()))
         rows.append(row)
-    said = f"What two splits share, from the maps of the {domain.condition_label} alone. Good: 0."
+    said = f"What two splits share, from the maps of the {domain.nouns.condition} alone. Good: 0."
     if has_maps:
         said += (
             " The correlation of phases is the largest over all pairs of maps and all shifts (and "
@@ -166,7 +166,7 @@ def _leaks(audits: xr.Dataset, domain: Domain) -> Table:
 
 
 def _said_of_leaks(audits: xr.Dataset, domain: Domain) -> str:
-    run = "run" if domain.is_matter else "group"
+    run = domain.nouns.run
     found = []
     for pair in audits["pair"].values.astype(str):
         of_pair, what = audits.sel(pair=pair), []
