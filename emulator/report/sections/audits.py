@@ -143,7 +143,7 @@ def _with_error(values: xr.DataArray) -> tuple[float, float]:
 
 
 def _leaks(audits: xr.Dataset, domain: Domain) -> Table:
-    header = ["splits", "runs in both" if domain.is_matter else "groups in both", "equal maps"]
+    header = ["splits", f"{domain.nouns.run}s in both", "equal maps"]
     has_maps = "leak_correlation" in audits
     if has_maps:
         header += ["largest correlation of phases", "by chance", "of"]
@@ -166,7 +166,7 @@ def _leaks(audits: xr.Dataset, domain: Domain) -> Table:
 
 
 def _said_of_leaks(audits: xr.Dataset, domain: Domain) -> str:
-    run = "run" if domain.is_matter else "group"
+    run = domain.nouns.run
     found = []
     for pair in audits["pair"].values.astype(str):
         of_pair, what = audits.sel(pair=pair), []
