@@ -50,8 +50,9 @@ class Progress:
 
     def _print(self, elapsed: float, note: str) -> None:
         left = elapsed / max(self.done - self.start, 1) * (self.total - self.done)
+        share = self.done / self.total if self.total else 1.0  # of nothing: all
         line = (
-            f"{self.label}: {self.done}/{self.total} ({self.done / self.total:.0%}), "
+            f"{self.label}: {self.done}/{self.total} ({share:.0%}), "
             f"{format_seconds(elapsed)} elapsed, {format_seconds(left)} left"
         )
         line = f"{line}  {note}" if note else line

@@ -130,6 +130,8 @@ def test_progress_says_what_is_left(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
     assert list(track("abc", "x", 3)) == ["a", "b", "c"]
     assert "x: 3/3 (100%)" in capsys.readouterr().err
+    Progress("nothing", 0).advance(0)
+    assert "nothing: 0/0 (100%), " in capsys.readouterr().err
 
 
 def test_times_are_readable():
