@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from emulator.cli.options import AS_PATH, Manifest
+from emulator.cli.options import AS_PATH, Manifest, pairs
+from emulator.cli.sums import Constraint, read_constraints
 from emulator.io import EmulatorError
 
 Model = Annotated[
@@ -77,6 +78,7 @@ def paint(
     r_out: Annotated[
         float | None, typer.Option(help="Of mode halos: where windows end [3 R200c].")
     ] = None,
+    constraint: Constraint = None,
     only_summary: Annotated[
         bool, typer.Option(help="Keep mean and standard deviation alone (in a folder: summary.nc).")
     ] = False,
@@ -109,6 +111,7 @@ def paint(
         summarise_into,
     )
 
+    constraints = read_constraints(constraint)
     require_output(output, only_summary=only_summary, replace=replace)
     # without a config as the model was judged
     said = None if config is None else read_config(config)
@@ -117,7 +120,7 @@ def paint(
         source, _parameters(param), mode=mode, slabs=slabs,
         drop_remainder=drop_remainder,
         of_halos={"mass_threshold": mass_threshold, "r_in": r_in, "r_out": r_out},
-        projection=projection, seed=seed, overlap=overlap,
+        constraints=constraints, projection=projection, seed=seed, overlap=overlap,
         periodic=False if open_edges else None, origin=origin, noise_of=noise_of,
         out_of_range=out_of_range,
         sampling=None if said is None else said.sampling,
@@ -152,7 +155,7 @@ def response(
     from emulator.io import write_dataset
     from emulator.sampling.loading import load
 
-    asked = {name: _numbers(text, name) for name, text in _pairs(vary, "--vary", "A_SN1=0.5,2")}
+    asked = {name: _numbers(text, name) for name, text in pairs(vary, "--vary", "A_SN1=0.5,2")}
     found = load(model).response(
         source, _parameters(param), vary=asked, projection=projection, n_members=members,
         seed=seed, out_of_range=out_of_range, progress=True,
@@ -172,18 +175,6 @@ def response(
     typer.echo(output)
 
 
-def _pairs(given: list[str], option: str, example: str) -> list[tuple[str, str]]:
-    """Names and what is behind the sign of equality, each name once."""
-    pairs = [tuple(text.partition("=")[::2]) for text in given]
-    for text, (name, value) in zip(given, pairs, strict=True):
-        if not name or not value or sum(other == name for other, _ in pairs) > 1:
-            raise EmulatorError(
-                f"{option}: expected NAME=VALUE, each name once, got {text!r}; as in {option} "
-                f"{example}"
-            )
-    return [(name, value) for name, value in pairs]
-
-
 def _numbers(text: str, name: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
@@ -194,7 +185,7 @@ def _numbers(text: str, name: str) -> list[float]:
 def _parameters(given: list[str] | None) -> dict[str, float] | None:
     """Values by name; None where none is given."""
     found = {}
-    for name, text in _pairs(given or [], "--param", "Omega_m=0.3"):
+    for name, text in pairs(given or [], "--param", "Omega_m=0.3"):
         values = _numbers(text, f"--param {name}")
         if len(values) > 1:
             raise EmulatorError(f"--param {name}: expected one number, got {text!r}")

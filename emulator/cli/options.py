@@ -7,6 +7,7 @@ import typer
 
 from emulator.config import ExperimentConfig, maps_folder, results_folder
 from emulator.config.section import expand_path
+from emulator.io import EmulatorError
 
 
 def _path(text: str) -> Path:
@@ -49,3 +50,15 @@ def maps_of(experiment: ExperimentConfig, folder: Path | None) -> Path:
 def results_of(experiment: ExperimentConfig, folder: Path | None) -> Path:
     """Folder of results: the one given, or that of the workflow."""
     return folder or results_folder(experiment.name)
+
+
+def pairs(given: list[str], option: str, example: str) -> list[tuple[str, str]]:
+    """Names and what is behind the sign of equality, each name once."""
+    found = [tuple(text.partition("=")[::2]) for text in given]
+    for text, (name, value) in zip(given, found, strict=True):
+        if not name or not value or sum(other == name for other, _ in found) > 1:
+            raise EmulatorError(
+                f"{option}: expected NAME=VALUE, each name once, got {text!r}; as in {option} "
+                f"{example}"
+            )
+    return [(name, value) for name, value in found]

@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.config import SamplingConfig
-from emulator.io import EmulatorError
 from emulator.model.card import ModelCard
 from emulator.progress import Progress
 from emulator.sampling.given.options import require_numbers
 from emulator.sampling.inputs import Policy
 from emulator.sampling.painting.box import Box, Periodic
-from emulator.sampling.painting.budget import add_budget
 from emulator.sampling.painting.labels import Drawn
 from emulator.sampling.painting.modes import Mode, build_painter
 from emulator.sampling.painting.painter import Painter
 from emulator.sampling.painting.paste import Halos
 from emulator.sampling.response import measure_response
-from emulator.sampling.sums import check_sums, with_sums
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,7 +98,7 @@ class BoxEmulator(ABC):
             A name for the noise: boxes of one name have the same, whatever their DMO fields.
             Default: noise is a function of the DMO field.
         constraints
-            Known masses of the box [Msun/h], as of :meth:`sample`.
+            Known masses of the box [Msun/h], as of :meth:`sample`; not of slabs.
         out_of_range, sampling, progress
             As of :meth:`sample`.
 
@@ -122,27 +119,19 @@ class BoxEmulator(ABC):
             that :meth:`sample` refuses.
         """
         require_numbers(n_members=n_members, first_member=first_member, seed=seed)
-        fields = [channel.field for channel in self.card.normalisation.channels]
-        sums = check_sums(constraints, fields, 1)
-        if sums and slabs:
-            raise EmulatorError("constraints: of one map: paint slabs one by one to hold sums")
         painter = build_painter(
             self, source, params, mode=mode, slabs=slabs, drop_remainder=drop_remainder,
             of_halos={
                 "halos": halos, "mass_threshold": mass_threshold, "r_in": r_in, "r_out": r_out
             },
-            projection=projection, seed=seed, overlap=overlap,
+            constraints=constraints, projection=projection, seed=seed, overlap=overlap,
             periodic=periodic, origin=origin, noise_of=noise_of, out_of_range=out_of_range,
             sampling=sampling,
         )  # fmt: skip
         numbers = list(range(first_member, first_member + n_members))
         line = Progress("paint", painter.passes * n_members) if progress else None
         values = np.stack([painter.draw(number, line) for number in numbers])
-        painted = painter.label(values, numbers)
-        if not sums:
-            return painted
-        held = with_sums(painted.expand_dims("sample"), sums, fields, out_of_range)
-        return add_budget(held.isel(sample=0, drop=True), fields, held.attrs["baryon_fraction"])
+        return painter.label(values, numbers)
 
     def response(
         self,

@@ -48,6 +48,8 @@ SAID: dict[str, tuple[str, str]] = {
     "mass": ("mass of the field in the map", Unit.MASS),
     "total_over_dmo": ("mass of all fields over that of the DMO map", _NUMBER),
     "baryons_over_cosmic": ("mass of the baryons over their cosmic share of the DMO map", _NUMBER),
+    "sum": ("mass that members hold", _NUMBER),
+    "sum_factor": ("factor that the member was scaled by", _NUMBER),
     "slab": ("label of the slab", _NUMBER),
     "k": ("wave number", Unit.WAVE_NUMBER),
     "n_modes": ("Fourier modes in the shell", _NUMBER),

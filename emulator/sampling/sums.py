@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 TOTAL = "total"
 """Name of the sum of all masses."""
 
+FACTOR = "sum_factor"
+"""Variable of the factors that members were scaled by."""
+
 PLAUSIBLE = 10.0
 """Factors between its inverse and this are taken for what a member may be off."""
 
@@ -63,6 +66,10 @@ def check_sums(constraints: Any, fields: Sequence[Field], n_samples: int) -> Sum
     n_samples
         Windows.
 
+    Returns
+    -------
+    In the order ``total``, then that of the fields.
+
     Raises
     ------
     EmulatorError
@@ -72,12 +79,22 @@ def check_sums(constraints: Any, fields: Sequence[Field], n_samples: int) -> Sum
     if constraints is None:
         return {}
     masses = [field.name for field in fields if field.adds_up]
-    if not isinstance(constraints, Mapping) or not set(constraints) <= {TOTAL, *masses}:
+    names = [TOTAL, *masses]
+    if not isinstance(constraints, Mapping):
         raise EmulatorError(
-            f"constraints: expected a mapping of {', '.join([TOTAL, *masses])} to mass in Msun/h, "
-            f"got {list(constraints) if isinstance(constraints, Mapping) else constraints!r}"
+            f"constraints: expected a mapping of {', '.join(names)} to mass in Msun/h, got "
+            f"{constraints!r}"
         )
-    sums = {name: _of_samples(value, name, n_samples) for name, value in constraints.items()}
+    if unknown := [name for name in constraints if name not in names]:
+        raise EmulatorError(
+            f"constraints: expected masses in Msun/h of {', '.join(names)}, got one of "
+            f"{', '.join(map(str, unknown))}"
+        )
+    sums = {
+        name: _of_samples(constraints[name], name, n_samples)
+        for name in names
+        if name in constraints
+    }
     parts = [name for name in masses if name in sums]
     if TOTAL not in sums:
         return sums
@@ -93,7 +110,12 @@ def check_sums(constraints: Any, fields: Sequence[Field], n_samples: int) -> Sum
 
 
 def hold_sums(
-    members: Tensor, sums: Sums, fields: Sequence[Field], policy: Policy = "raise"
+    members: Tensor,
+    sums: Sums,
+    fields: Sequence[Field],
+    policy: Policy = "raise",
+    *,
+    first_member: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Members that hold known sums.
 
@@ -107,6 +129,8 @@ def hold_sums(
         Of the channels.
     policy
         What to do with factors beyond :data:`PLAUSIBLE`.
+    first_member
+        Number of the first member, for messages.
 
     Returns
     -------
@@ -131,7 +155,7 @@ def hold_sums(
             fixed = [i for i in masses if i not in own]
             wanted = wanted - (factors * held)[:, :, fixed].sum(-1)
         found[name] = wanted / held[:, :, own].sum(-1)
-        _require_plausible(found[name], name, policy)
+        _require_plausible(found[name], name, policy, first_member)
         factors = factors.clone()
         factors[:, :, own] = found[name][..., None]
     scaled = (members.double() * factors[..., None, None]).to(members.dtype)
@@ -145,31 +169,33 @@ def with_sums(
     values = torch.from_numpy(ensemble["fields"].values)
     held, factors = hold_sums(values, sums, fields, policy)
     said = {name: value.tolist() for name, value in sums.items()}
-    return ensemble.assign(
-        fields=ensemble["fields"].copy(data=held.numpy()),
-        sum_factor=(("sum", "sample", "member"), factors.numpy(), {"units": "1"}),
-    ).assign_coords(sum=list(sums)).assign_attrs(constraints=json.dumps(said))  # fmt: skip
+    variables: dict[str, Any] = {
+        "fields": ensemble["fields"].copy(data=held.numpy()),
+        FACTOR: (("sum", "sample", "member"), factors.numpy(), {"units": "1"}),
+    }
+    assigned = ensemble.assign(variables).assign_coords(sum=list(sums))
+    return assigned.assign_attrs(constraints=json.dumps(said))
 
 
 def _of_samples(value: Any, name: str, n_samples: int) -> np.ndarray:
     array = plain_array(value, f"constraints: {name}").astype(np.float64)
     if array.shape not in ((), (n_samples,)):
+        each = "" if n_samples == 1 else f" or {n_samples}, one for each sample"
         raise EmulatorError(
-            f"constraints: {name}: expected one number or {n_samples}, one for each sample, got "
-            f"shape {array.shape}"
+            f"constraints: {name}: expected one number{each}, got shape {array.shape}"
         )
     if not ((array > 0) & (array < math.inf)).all():
         raise EmulatorError(f"constraints: {name}: expected a positive mass, got {array.min():g}")
     return np.array(np.broadcast_to(array, (n_samples,)))
 
 
-def _require_plausible(factors: Tensor, name: str, policy: Policy) -> None:
+def _require_plausible(factors: Tensor, name: str, policy: Policy, first_member: int) -> None:
     values = factors.detach()
     if not bool(torch.isfinite(values).all()):
         sample, member = torch.argwhere(~torch.isfinite(values))[0].tolist()
         raise EmulatorError(
-            f"constraints: {name}: member {member} of sample {sample} holds no mass that could be "
-            "scaled to the sum"
+            f"constraints: {name}: member {first_member + member} of sample {sample} holds no "
+            "mass that could be scaled to the sum"
         )
     low, high = float(values.min()), float(values.max())
     if low >= 1.0 / PLAUSIBLE and high <= PLAUSIBLE:

@@ -119,7 +119,7 @@ def test_gradients_go_through_the_projection(emulator, box):
 @pytest.mark.parametrize(
     ("constraints", "said"),
     [
-        ({"dust": 1e12}, "expected a mapping of total, dm_hydro, gas, stars"),
+        ({"dust": 1e12}, "masses in Msun/h of total, dm_hydro, gas, stars, got one of dust"),
         (1e12, "expected a mapping"),
         ({"total": [1e12] * 3}, r"one number or 2, .*got shape \(3,\)"),
         ({"total": -1e12}, "positive mass, got -1e+12"),

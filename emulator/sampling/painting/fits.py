@@ -4,8 +4,9 @@ With slabs an image is ``(member, slab, y, x)``; ``SLABS`` is JSON of their labe
 
 Axes are linear, comoving, in Mpc/h, and begin at the edge of the box. FITS readers that parse units
 take ``Mpc/h`` as megaparsec per hour: it is a label. All headers say parameters (``PNAMEn``,
-``PVALn``), seed and numbers of the members; ``RECORD`` of the first is JSON of all attributes. Data
-are written plane by plane, so that memory holds one.
+``PVALn``), seed and numbers of the members; ``RECORD`` of the first is JSON of all attributes, and
+``SUMFACT`` of the factors that members were scaled by to hold sums, by name. Data are written plane
+by plane, so that memory holds one.
 
 References
 ----------
@@ -23,6 +24,7 @@ import numpy as np
 from emulator.fields import load_fields
 from emulator.io import DataError, EmulatorError, atomic_path, require_extra
 from emulator.sampling.painting.folder import OTHER, identity
+from emulator.sampling.sums import FACTOR
 from emulator.units import Unit
 
 if TYPE_CHECKING:
@@ -108,6 +110,18 @@ def read_plane(path: Path, *place: int) -> np.ndarray:
         raise DataError(path, "a whole FITS file", f"{type(error).__name__}: {error}") from error
 
 
+def read_factors(path: Path) -> np.ndarray:
+    """Factors ``(sum, member)`` of a file whose members hold sums."""
+    from astropy.io import fits
+
+    try:
+        said = json.loads(fits.getheader(path)["SUMFACT"])
+    except (OSError, ValueError, KeyError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(path, "a FITS file of members that hold sums", got) from error
+    return np.array(list(said.values()), np.float64)
+
+
 def _images(painted: "xr.Dataset", plane: Plane | None) -> Iterator[_Image]:
     kind = next((name for name in ("fields", "mean") if name in painted), None)
     held = () if kind is None else painted[kind].dims[:-3]
@@ -176,6 +190,10 @@ def _primary(painted: "xr.Dataset", common: "Header") -> "Header":
     if "member" in painted.dims:
         header["MEMBERS"] = json.dumps(painted["member"].values.tolist())
         header["IDENTITY"] = json.dumps(identity(painted))
+        if FACTOR in painted:
+            factors = painted[FACTOR].transpose("sum", "member").values.tolist()
+            sums = painted["sum"].values.tolist()
+            header["SUMFACT"] = json.dumps(dict(zip(sums, factors, strict=True)))
     elif "n_members" in painted.attrs:
         header["NMEMBERS"] = int(painted.attrs["n_members"])
     header["RECORD"] = json.dumps({str(k): _plain(v) for k, v in painted.attrs.items()})

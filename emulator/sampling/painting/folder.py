@@ -108,6 +108,7 @@ def identity(painted: "xr.Dataset") -> dict[str, object]:
     """What members are a function of."""
     attrs = painted.attrs
     sampling = json.loads(attrs["sampling"])
+    sums = attrs.get("constraints")
     for of_call in ("n_members", "batch_size"):
         sampling.pop(of_call, None)
     return {
@@ -119,6 +120,8 @@ def identity(painted: "xr.Dataset") -> dict[str, object]:
         "origin": [int(pixel) for pixel in np.atleast_1d(attrs["origin"])],
         "edges": [int(closed) for closed in np.atleast_1d(attrs.get("periodic", [1, 1]))],
         "mode": [attrs.get(k) for k in ("mode", "n_halos", "mass_threshold", "r_in", "r_out")],
+        # none, as of what was painted before there were any
+        "constraints": None if sums is None else json.loads(sums),
         "params": [None if np.isnan(each) else each for each in painted["params"].values.tolist()],
     }
 
@@ -148,7 +151,7 @@ class RunningSummary:
         freedom = self.count - 1 if self.count > 1 else np.nan
         std = np.sqrt(self.square / freedom)
         del like.attrs["long_name"]
-        summary = labelled.drop_dims("member").assign(
+        summary = labelled.drop_dims(("member", "sum"), errors="ignore").assign(
             mean=like.copy(data=self.mean.astype(np.float32)),
             std=like.copy(data=std.astype(np.float32)),
         )

@@ -17,6 +17,7 @@ from emulator.sampling.painting import fits, netcdf
 from emulator.sampling.painting.any_painter import AnyPainter
 from emulator.sampling.painting.folder import member_file, paint_folder
 from emulator.sampling.painting.resume import ReadLabels, members_there, missing_members
+from emulator.sampling.sums import FACTOR
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,12 +29,16 @@ class Container(NamedTuple):
     read_labels: ReadLabels
     read_plane: Callable[..., np.ndarray]
     """One plane ``(y, x)`` of a file, by its row, slab (where there are slabs) and channel."""
+    read_factors: Callable[[Path], np.ndarray]
+    """Factors ``(sum, member)`` of a file whose members hold sums."""
     write: "Callable[[xr.Dataset, Path, Callable[..., np.ndarray]], None]"
 
 
 CONTAINERS = {
-    ".nc": Container(netcdf.read_labels, netcdf.read_plane, netcdf.write_netcdf),
-    ".fits": Container(fits.read_labels, fits.read_plane, fits.write_fits),
+    ".nc": Container(
+        netcdf.read_labels, netcdf.read_plane, netcdf.read_factors, netcdf.write_netcdf
+    ),
+    ".fits": Container(fits.read_labels, fits.read_plane, fits.read_factors, fits.write_fits),
 }
 """By suffix."""
 
@@ -83,7 +88,13 @@ def _gather(painter: AnyPainter, new: list[int], path: Path) -> None:
             return kind.read_plane(path, there.index(member), *rest)
         return netcdf.read_plane(member_file(parts, member), 0, *rest)
 
-    kind.write(painter.describe(numbers), path, plane)
+    labels = painter.describe(numbers)
+    if FACTOR in labels:  # of members that others have drawn, too
+        known = dict(zip(there, kind.read_factors(path).T, strict=True)) if there else {}
+        for member in new:
+            known[member] = netcdf.read_factors(member_file(parts, member))[:, 0]
+        labels[FACTOR].values = np.stack([known[member] for member in numbers], axis=1)
+    kind.write(labels, path, plane)
     for member in new:
         member_file(parts, member).unlink(missing_ok=True)  # another job may have gathered it
     with suppress(OSError):  # others may have parts there

@@ -15,6 +15,7 @@ from emulator.io import DataError, append_seal, atomic_path, open_hdf5, reserve,
 from emulator.sampling.cf import describe
 from emulator.sampling.painting.budget import add_masses
 from emulator.sampling.painting.folder import OTHER, identity
+from emulator.sampling.sums import FACTOR
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,6 +50,13 @@ def read_plane(path: Path, *place: int) -> np.ndarray:
     with open_hdf5(path) as handle:
         plane: np.ndarray = handle["fields"][place]
     return plane
+
+
+def read_factors(path: Path) -> np.ndarray:
+    """Factors ``(sum, member)`` of a file whose members hold sums."""
+    with open_hdf5(path) as handle:
+        factors: np.ndarray = handle[FACTOR][()]
+    return factors
 
 
 def write_netcdf(labels: "xr.Dataset", path: Path, plane: Callable[..., np.ndarray]) -> None:

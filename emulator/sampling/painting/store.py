@@ -92,9 +92,11 @@ def _add(painter: AnyPainter, member: int, values: np.ndarray, path: Path) -> No
         group = zarr.open_group(path, mode="r+")
         for name, variable in labelled.variables.items():
             if "member" in variable.dims:
+                axis = variable.dims.index("member")
                 array: Any = group[str(name)]
-                array.resize((len(there) + 1, *array.shape[1:]))
-                array[len(there)] = variable.values[0]
+                before, after = array.shape[:axis], array.shape[axis + 1 :]
+                array.resize((*before, len(there) + 1, *after))
+                array[(*(slice(None),) * axis, len(there))] = variable.values.take(0, axis)
         # one file, replaced at once: from here on the member is there
         plain = zarr.open_group(path, mode="r+", use_consolidated=False)
         plain.attrs.update(painter.describe([*there, member]).attrs)
