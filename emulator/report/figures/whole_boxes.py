@@ -10,6 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import NullFormatter
 
 from emulator.fields import CONDITION
+from emulator.metrics.power_spectrum import correlation_coefficient
 from emulator.report.figures import style
 from emulator.report.figures.maps import color_map, color_scale
 
@@ -19,7 +20,7 @@ LEAST = 1e-6
 HIGHEST = 3.0
 """Largest ratio that is drawn."""
 
-ALL, WINDOWS = "all boxes", "windows"
+ALL, WINDOWS = "all boxes", "their windows"
 
 
 def plot_box_power(audits: xr.Dataset, metrics: xr.Dataset, k_range: tuple[float, float]) -> Figure:
@@ -39,7 +40,7 @@ def plot_box_power(audits: xr.Dataset, metrics: xr.Dataset, k_range: tuple[float
         of_field = audits["box_power_ratio"].sel(field=name).transpose("box", "box_member", "k")
         _ranges(ax, audits, of_field)
         ax.axhline(1.0, color=style.BLACK, linewidth=0.8)
-        _windows(ax, metrics, "power_ratio_summed", name, minus=False)
+        _windows(ax, _power_of_windows(audits, metrics, name), WINDOWS)
         summed = audits["box_power_ratio_summed"].sel(field=name)
         ax.plot(audits["k"], summed, color=style.MODEL, label=ALL)
         low, high = ax.get_ylim()
@@ -58,7 +59,12 @@ def plot_box_correlation(
     for name, ax in panels.items():
         lacking = 1.0 - audits["box_correlation_members"].sel(field=name)
         _ranges(ax, audits, lacking.clip(min=LEAST).transpose("box", "box_member", "k"))
-        _windows(ax, metrics, "correlation_member_truth", name, minus=True)
+        windows = _correlation_of_windows(audits, metrics, name)
+        _windows(
+            ax,
+            None if windows is None else (1.0 - windows).clip(min=LEAST),
+            f"member with truth, {WINDOWS}",
+        )
         least = 1.0
         for variable, text, color, dashes in (
             ("correlation_dmo", f"{label} with truth, {ALL}", style.GREY, ":"),
@@ -135,14 +141,43 @@ def _ranges(ax: Axes, audits: xr.Dataset, values: xr.DataArray) -> None:
         )  # fmt: skip
 
 
-def _windows(ax: Axes, metrics: xr.Dataset, name: str, field: str, *, minus: bool) -> None:
-    """What windows say, dashed: the value of a variable of ``metrics.nc``, or 1 minus it."""
-    if name not in metrics or field not in metrics["field"].values:
-        return
-    values = metrics[name].sel(field=field, estimate="value")
-    shown = (1.0 - values).clip(min=LEAST) if minus else values
-    text = f"member with truth, {WINDOWS}" if minus else WINDOWS
-    ax.plot(metrics["k"], shown, color=style.VERMILION, linestyle="--", label=text)
+def _windows(ax: Axes, values: xr.DataArray | None, label: str) -> None:
+    """What the windows of the same boxes say, dashed; nothing if none of them was judged."""
+    if values is not None:
+        ax.plot(values["k"], values, color=style.VERMILION, linestyle="--", label=label)
+
+
+def _of_same_boxes(audits: xr.Dataset, metrics: xr.Dataset, field: str) -> xr.Dataset | None:
+    """Spectra of the windows ``(simulation, k)`` of the boxes that were painted, mean of members.
+
+    Not of all held-out simulations: beyond a few h/Mpc the power of a box is that of its few
+    most massive halos, and boxes differ by more than painting does.
+    """
+    names = ("power_truth", "power_members", "power_member_truth")
+    if any(name not in metrics for name in names) or field not in metrics["field"].values:
+        return None
+    judged = metrics["simulation"].values.astype(str).tolist()
+    places = [judged.index(box) for box in audits["box"].values.astype(str) if box in judged]
+    if not places:
+        return None
+    own: xr.Dataset = metrics[list(names)].sel(field=field).isel(simulation=places)
+    return own.mean("member").mean("simulation")
+
+
+def _power_of_windows(audits: xr.Dataset, metrics: xr.Dataset, field: str) -> xr.DataArray | None:
+    own = _of_same_boxes(audits, metrics, field)
+    return None if own is None else own["power_members"] / own["power_truth"]
+
+
+def _correlation_of_windows(
+    audits: xr.Dataset, metrics: xr.Dataset, field: str
+) -> xr.DataArray | None:
+    own = _of_same_boxes(audits, metrics, field)
+    if own is None:
+        return None
+    return correlation_coefficient(
+        own["power_member_truth"], own["power_members"], own["power_truth"]
+    )
 
 
 def _show(ax: Axes, values: np.ndarray, side: float, norm: Normalize, colors: str) -> AxesImage:

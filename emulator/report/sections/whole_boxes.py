@@ -45,9 +45,10 @@ def whole_boxes_section(audits: xr.Dataset, metrics: xr.Dataset, config: dict[st
                 alt="Power of painted boxes over that of the truth by field, with that of windows",
                 caption=f"Power of painted members over that of the truth, {which}. Horizontal: "
                 f"{ends}. Each band: one box, from its lowest to its highest member; solid: sums "
-                "over boxes and members; dashed: sums over the windows of all held-out simulations "
-                f"(Power spectra). Ratios above 3 are cut. Good: 1 at every k. Shaded: the range "
-                "of the bars; there is none here.",
+                "over boxes and members; dashed: sums over the windows of the same boxes that were "
+                "judged. Beyond a few h/Mpc the power of a box is that of its few most massive "
+                "halos, and boxes scatter by tens of percent. Ratios above 3 are cut. Good: 1 "
+                "at every k. Shaded: the range of the bars; there is none here.",
                 numbers=numbers_of(audits, *(f"box_{name}" for name in named)),
             ),
             encode_figure(
