@@ -37,10 +37,10 @@ dry-run: $(VENV)/.installed  ## what `make demo` would run
 	@$(SNAKEMAKE) --configfile configs/demo.yaml --dry-run
 
 test: $(VENV)/.installed  ## the tests, but for those of test-long and slurm-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2
 
 test-fast: $(VENV)/.installed  ## tests that take seconds
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "not slow and not workflow and not long"
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow and not workflow and not long"
 
 test-long: $(VENV)/.installed  ## the tests that take minutes each
 	$(BIN)/python -m pytest -m long

@@ -8,6 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
+from emulator.domain import MATTER
 from emulator.fields import find_fields
 from emulator.metrics.floor import Floor
 from emulator.metrics.jackknife import Jackknife
@@ -28,7 +29,9 @@ def stats_of(*truths, limits=LIMITS):
             coords={"channel": [field.name for field in FIELDS]},
             attrs=attrs,
         )
-        rows.append(Floor().compute(SimpleNamespace(ensemble=ensemble, fields=FIELDS)))
+        rows.append(
+            Floor().compute(SimpleNamespace(ensemble=ensemble, fields=FIELDS, domain=MATTER))
+        )
     return xr.concat(rows, "simulation")
 
 

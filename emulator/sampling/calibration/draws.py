@@ -15,6 +15,7 @@ from torch import Tensor
 
 from emulator.config import SamplingConfig
 from emulator.io import EmulatorError
+from emulator.model.broadcast import over_space
 from emulator.model.field_transform import Encoded, of_network
 from emulator.sampling.calibration.occupancy import Hurdle, hurdles_of
 from emulator.sampling.calibration.statistic import Floats, Statistic
@@ -67,7 +68,7 @@ class _Replaying(CalibratedSampler):
     ) -> Tensor:
         """See :meth:`Sampler.draw`."""
         x = self.left.pop(0).to(given.fields)
-        return x - self.shift.to(x)
+        return x - over_space(self.shift, x)
 
 
 class Draws:
