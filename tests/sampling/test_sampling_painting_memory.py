@@ -14,7 +14,7 @@ from emulator.sampling.painting.network import CPU_PIXELS, windows_at_once
 TESTS = Path(__file__).parents[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_box_of_1024_pixels_with_three_scales_takes_less_than_two_gib(folder):
     """All of the process, torch included; windows and their context would be four times a map."""
     path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
