@@ -178,7 +178,7 @@ def test_jobs_share_a_painted_box(bad_day, cluster):
     """Two GPU jobs of two members each; together they are what one process draws."""
     first = max(jobs())
     box = "painting={simulations: [CV_0], projections: [z], n_members: 4, members_per_job: 2}"
-    code, said = cluster.run("paint", *LONG, box)
+    code, said = cluster.run("--retries", "1", "paint", *LONG, box)
     assert code == 0, said
     new = {number: facts for number, facts in jobs().items() if number > first}
     assert {(facts["rule"], facts["Partition"]) for facts in new.values()} == {
