@@ -1,7 +1,7 @@
 """Commands on ensembles: draw them, and write them for other codes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,11 +17,8 @@ from emulator.cli.options import (
     maps_of,
     results_of,
 )
+from emulator.cli.trained import Models, bundles_of, load_as_drawn
 from emulator.config import ensemble_file, maps_file, read_config
-from emulator.io import DataError
-
-if TYPE_CHECKING:
-    from emulator.sampling.ensemble import Emulator
 
 
 def sample(
@@ -33,10 +30,7 @@ def sample(
     raw: Raw = None,
     maps: MapsDir = None,
     results: Results = None,
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
-    ] = None,
+    model: Models = None,
     manifest: Manifest = None,
 ) -> None:
     """Draw ensembles of held-out simulations (ensembles/SPLIT/SIMULATION.nc).
@@ -46,7 +40,6 @@ def sample(
     """
     from emulator.data.splits import read_splits
     from emulator.manifest import write_manifest
-    from emulator.model.bundle import bundles_in
     from emulator.sampling.growth import grow_ensemble
     from emulator.sampling.held_out import response_options
     from emulator.suites import suite_of
@@ -55,8 +48,11 @@ def sample(
     folder, maps_dir = results_of(experiment, results), maps_of(experiment, maps)
     members = read_splits(folder / "splits.json")[split]
     suite = suite_of(experiment, raw)
-    bundles = [path for given in model or [folder / "model"] for path in bundles_in(given)]
-    models = [_load(path, calibrated=experiment.calibration.enabled) for path in bundles]
+    bundles = bundles_of(folder, model)
+    models = [
+        load_as_drawn(path, calibrated=experiment.calibration.enabled, command="sample")
+        for path in bundles
+    ]
     files: list[Path] = []
 
     def sample_one(name: str) -> None:
@@ -81,28 +77,6 @@ def sample(
     each(selected(simulation, sampled, f"{split} simulation"), sample_one)
     if manifest is not None:
         write_manifest(manifest, files)
-
-
-def _load(path: Path, *, calibrated: bool) -> "Emulator":
-    """A model that draws as the config says.
-
-    Raises
-    ------
-    DataError
-        If it should be calibrated and is not.
-    """
-    from emulator.model.calibration import CALIBRATION_FILE
-    from emulator.sampling.loading import load_bundle
-
-    file = path / CALIBRATION_FILE
-    if calibrated and not file.is_file():
-        raise DataError(
-            file, "the calibration of the model, as calibration.enabled says", "no such file",
-            "Run `emulator calibrate CONFIG` (the workflow does), or set it to false.",
-        )  # fmt: skip
-    if not calibrated and file.is_file():
-        typer.echo(f"sample: {file} is left out, as calibration.enabled is false", err=True)
-    return load_bundle(path, calibrated=calibrated)
 
 
 def export(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from emulator.cli.options import AS_PATH, Config, MapsDir, Raw, Results, maps_of, results_of
+from emulator.cli.trained import Models, bundles_of
 from emulator.config import bundle_folder, maps_file, read_config, regression_folder
 from emulator.io import DataError
 
@@ -108,10 +109,7 @@ def tune(
     config: Config,
     maps: MapsDir = None,
     results: Results = None,
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
-    ] = None,
+    model: Models = None,
     state: Annotated[
         Path | None, typer.Option(help="Folder of measurements [RESULTS/.state].", **AS_PATH)
     ] = None,
@@ -123,14 +121,14 @@ def tune(
     """
     from emulator.config.names import SOLVED
     from emulator.data.splits import read_splits
-    from emulator.model.bundle import bundles_in, read_bundle
+    from emulator.model.bundle import read_bundle
     from emulator.sampling.ensemble import Emulator
     from emulator.sampling.tuning.stage import tune as tune_model
 
     experiment = read_config(config, twins_for="tune")
     folder = results_of(experiment, results)
     simulations = read_splits(folder / "splits.json")["validation"]
-    for path in (path for given in model or [folder / "model"] for path in bundles_in(given)):
+    for path in bundles_of(folder, model):
         card, network = read_bundle(path)
         if card.facts.objective not in SOLVED:
             raise DataError(
@@ -155,10 +153,7 @@ def calibrate(
     config: Config,
     maps: MapsDir = None,
     results: Results = None,
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
-    ] = None,
+    model: Models = None,
 ) -> None:
     """Fit the size of each model's noise, for `calibration: {enabled: true}` (calibration.json).
 
@@ -166,7 +161,6 @@ def calibrate(
     stay as they are.
     """
     from emulator.data.splits import read_splits
-    from emulator.model.bundle import bundles_in
     from emulator.sampling.calibration.stage import calibrate as calibrate_model
     from emulator.sampling.loading import load_bundle
 
@@ -184,7 +178,7 @@ def calibrate(
             f"{folder / 'splits.json'}:validation", "simulations to calibrate on", "none",
             "Set data.split.validation_fraction above 0 and run `emulator fit CONFIG` again.",
         )  # fmt: skip
-    for path in (path for given in model or [folder / "model"] for path in bundles_in(given)):
+    for path in bundles_of(folder, model):
         found = calibrate_model(
             load_bundle(path, calibrated=False),
             simulations,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from emulator.cli.options import AS_PATH, Config, MapsDir, Results, Split, maps_of, results_of
+from emulator.cli.trained import Models
 from emulator.config import ensemble_file, read_config, regression_folder, trained_bundles
 
 
@@ -14,10 +15,7 @@ def validate(
     split: Split = "test",
     maps: MapsDir = None,
     results: Results = None,
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(help="Bundle, or folder of bundles [RESULTS/model]; repeatable.", **AS_PATH),
-    ] = None,
+    model: Models = None,
 ) -> None:
     """Compare ensembles with the truth and with baselines (metrics.nc, acceptance.json).
 

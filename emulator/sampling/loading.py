@@ -1,6 +1,7 @@
 """Load what was trained, and draw from the default model."""
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,11 @@ def load(
         str(folder): load_bundle(folder, device=device, calibrated=calibrated)
         for folder in bundles_in(path)
     }
+    return as_one(models)
+
+
+def as_one(models: Mapping[str, Emulator]) -> Emulator | Mixture:
+    """The only model, or a mixture of several, by name."""
     return next(iter(models.values())) if len(models) == 1 else Mixture(models)
 
 

@@ -172,9 +172,10 @@ def test_what_is_not_asked_for_is_left_out_with_a_word(folder, ignorant):
         audit(ignorant, SPLITS, [], folder, AuditsConfig(), FEW)
 
 
-def test_the_command_writes_one_file_twice_alike(folder, tmp_path):
-    shutil.copytree(TRAINED, tmp_path / "model/seed_0")
-    write_json(tmp_path / "splits.json", SPLITS)
+def run_command(folder, results, **sections):
+    """The command on the trained model that the tests share."""
+    shutil.copytree(TRAINED, results / "model/seed_0", dirs_exist_ok=True)
+    write_json(results / "splits.json", SPLITS)
     raw = {
         "name": "tiny",
         "data": {"n_pixels": 64, "window": 16, "context_factors": [2, 4]},
@@ -182,11 +183,15 @@ def test_the_command_writes_one_file_twice_alike(folder, tmp_path):
         "sampling": {"n_members": 2, "n_steps": 3},
         "audits": {"boxes": 2, "windows": 4},
     }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(raw))
-    command = ["audit", tmp_path / "config.yaml", "--maps", folder, "--results", tmp_path]
+    (results / "config.yaml").write_text(yaml.safe_dump(raw | sections))
+    command = ["audit", results / "config.yaml", "--maps", folder, "--results", results]
+    return CliRunner().invoke(app, list(map(str, command)))
+
+
+def test_the_command_writes_one_file_twice_alike(folder, tmp_path):
     files = []
     for _ in range(2):
-        done = CliRunner().invoke(app, list(map(str, command)))
+        done = run_command(folder, tmp_path)
         assert done.exit_code == 0, f"{done.output}{done.exception}"
         files.append((tmp_path / "audits.nc").read_bytes())
     assert files[0] == files[1]
@@ -195,3 +200,11 @@ def test_the_command_writes_one_file_twice_alike(folder, tmp_path):
     assert found.attrs["n_windows"] == 4
     assert json.loads(found.attrs["config"]) == {"boxes": 2, "windows": 4, "members": 2}
     assert all("units" in found[name].attrs for name in found if name != "leak_closest")
+
+
+def test_a_calibration_that_is_missing_is_refused_as_by_sample(folder, tmp_path):
+    done = run_command(folder, tmp_path, calibration={"enabled": True})
+    assert isinstance(done.exception, DataError)
+    assert "calibration.json" in str(done.exception)
+    assert "emulator calibrate" in str(done.exception)
+    assert not (tmp_path / "audits.nc").exists()
