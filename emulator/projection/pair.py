@@ -8,7 +8,7 @@ block of particles, whatever the snapshot.
 Tracers are left out and, unless a field asks for them, black holes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from emulator.fields import Field
 from emulator.io import DataError
-from emulator.projection.blocks import Part, parts_of, read_blocks
+from emulator.projection.blocks import Block, Part, parts_of, read_blocks
 from emulator.projection.deposit import (
     AXES,
     Kernel,
@@ -229,10 +229,12 @@ def project_species(
     if kernel == "adaptive" and mesh is None:
         mesh = density_mesh(parts, block_particles, scheduler=scheduler, workers=workers)
     if dimensions == 3:
-        in_volume = partial(_volume_of, block_particles, kernel, mesh, mean_of, sum_of)
-        volume, total = share(in_volume, (n_pixels,) * 3, np.float64)
+        in_volume = partial(deposit_volume, kernel=kernel, mesh=mesh)
+        task = partial(_deposit_into, in_volume, block_particles, mean_of, sum_of)
+        volume, total = share(task, (n_pixels,) * 3, np.float64)
         return SpeciesMap(volume[None], total, float(volume.sum()))
-    task = partial(_maps_of, block_particles, kernel, tuple(axes), mesh, mean_of, sum_of)
+    in_maps = partial(deposit_maps, kernel=kernel, axes=tuple(axes), mesh=mesh)
+    task = partial(_deposit_into, in_maps, block_particles, mean_of, sum_of)
     grids, total = share(task, padded_shape(len(axes) * slabs, n_pixels), np.float64)
     maps = without_ghosts(grids)
     return SpeciesMap(maps, total, float(maps.sum() / len(axes)))
@@ -252,28 +254,13 @@ def _mesh_of(block_particles: int, part: Part, mesh: NDArray[Any]) -> float:
     return sum(deposit_mesh(block, mesh) for block in read_blocks(part, block_particles))
 
 
-def _maps_of(
+def _deposit_into(
+    deposit: Callable[[Block, NDArray[Any]], float],
     block_particles: int,
-    kernel: Kernel,
-    axes: tuple[int, ...],
-    mesh: NDArray[np.float32] | None,
     mean_of: str | None,
     sum_of: Literal["compton_y"] | None,
     part: Part,
     grids: NDArray[Any],
 ) -> float:
     blocks = read_blocks(part, block_particles, mean_of=mean_of, sum_of=sum_of)
-    return sum(deposit_maps(block, grids, kernel, axes=axes, mesh=mesh) for block in blocks)
-
-
-def _volume_of(
-    block_particles: int,
-    kernel: Kernel,
-    mesh: NDArray[np.float32] | None,
-    mean_of: str | None,
-    sum_of: Literal["compton_y"] | None,
-    part: Part,
-    volume: NDArray[Any],
-) -> float:
-    blocks = read_blocks(part, block_particles, mean_of=mean_of, sum_of=sum_of)
-    return sum(deposit_volume(block, volume, kernel, mesh=mesh) for block in blocks)
+    return sum(deposit(block, grids) for block in blocks)
