@@ -6,6 +6,7 @@ from fitted import fit
 
 from emulator.config import DiffusionConfig, ModelConfig, UNetConfig
 from emulator.model.build import build_network
+from emulator.model.bundle import write_bundle
 from emulator.model.card import Grid, ModelCard
 from emulator.sampling.ensemble import Emulator
 
@@ -46,3 +47,10 @@ def build_emulator(folder, diffusion=None, *, zero=False, seed=0, objective="dif
         metrics={}, attributes={}, weights_sha256=f"weights of seed {seed}", **card,
     )  # fmt: skip
     return Emulator(filled, network.requires_grad_(False).eval(), device="cpu")
+
+
+def write_untrained(path, model):
+    """Write a model as a bundle."""
+    weights = model.network.state_dict()
+    raw = {name: tensor.clone() for name, tensor in weights.items()}
+    write_bundle(path, model.card, raw=raw, ema=weights, history="")

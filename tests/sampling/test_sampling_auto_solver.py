@@ -12,13 +12,12 @@ import pytest
 import xarray as xr
 import yaml
 from typer.testing import CliRunner
-from untrained import PARAMS, build_emulator
+from untrained import PARAMS, build_emulator, write_untrained
 
 import emulator as package
 from emulator.cli import app
 from emulator.config import SamplingConfig
 from emulator.io import DataError, EmulatorError, read_json, write_json
-from emulator.model.bundle import write_bundle
 from emulator.model.found_solver import FoundSolver, read_found
 from emulator.sampling.growth import grow_ensemble
 from emulator.sampling.loading import load_bundle
@@ -289,10 +288,8 @@ def test_a_damaged_finding_is_refused_and_found_again(results, folder):
 
 def test_weights_that_are_exported_anew_lose_it(folder, bundle, tmp_path):
     model = build_emulator(folder)
-    weights = model.network.state_dict()
-    raw = {name: value.clone() for name, value in weights.items()}
     shutil.copytree(bundle, tmp_path / "model")
-    write_bundle(tmp_path / "model", model.card, raw=raw, ema=weights, history="")
+    write_untrained(tmp_path / "model", model)
     assert not (tmp_path / "model/solver.json").exists()
     assert load_bundle(tmp_path / "model").found is None
 

@@ -12,13 +12,12 @@ import zarr
 from astropy.io import fits
 from astropy.wcs import WCS
 from typer.testing import CliRunner
-from untrained import PARAMS, build_emulator
+from untrained import PARAMS, build_emulator, write_untrained
 
 from emulator.cli import app
 from emulator.config import SamplingConfig
 from emulator.io import DataError, EmulatorError, locked, read_dataset
 from emulator.manifest import check_manifest
-from emulator.model.bundle import write_bundle
 from emulator.sampling.mixture import Mixture
 from emulator.sampling.painting import gathered, outputs, store
 from emulator.sampling.painting.fits import write_fits
@@ -38,9 +37,7 @@ SUFFIXES = [".zarr", ".nc", ".fits"]
 def bundle(folder, tmp_path_factory):
     """A model on disk that draws something possible."""
     model, path = build_emulator(folder, zero=True), tmp_path_factory.mktemp("bundle")
-    weights = model.network.state_dict()
-    raw = {name: tensor.clone() for name, tensor in weights.items()}
-    write_bundle(path, model.card, raw=raw, ema=weights, history="")
+    write_untrained(path, model)
     return path
 
 

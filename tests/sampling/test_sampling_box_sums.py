@@ -7,13 +7,12 @@ import pytest
 import xarray as xr
 from astropy.io import fits
 from typer.testing import CliRunner
-from untrained import build_emulator
+from untrained import build_emulator, write_untrained
 
 import emulator as package
 from emulator.cli import app
 from emulator.fields import TARGETS
 from emulator.io import DataError, EmulatorError, read_dataset
-from emulator.model.bundle import write_bundle
 from emulator.sampling.painting.folder import identity, require_identity
 
 pytestmark = pytest.mark.filterwarnings(
@@ -30,9 +29,7 @@ QUICK = {"overlap": 0.05, "sampling": {"n_steps": 2}}
 def bundle(folder, tmp_path_factory):
     """A model on disk that draws something possible."""
     model, path = build_emulator(folder, zero=True), tmp_path_factory.mktemp("bundle")
-    weights = model.network.state_dict()
-    raw = {name: tensor.clone() for name, tensor in weights.items()}
-    write_bundle(path, model.card, raw=raw, ema=weights, history="")
+    write_untrained(path, model)
     return path
 
 

@@ -12,14 +12,13 @@ import pytest
 import xarray as xr
 import yaml
 from typer.testing import CliRunner
-from untrained import PARAMS, build_emulator
+from untrained import PARAMS, build_emulator, write_untrained
 
 import emulator as package
 from emulator.cli import app
 from emulator.config import SamplingConfig, parse_config
 from emulator.config.section import ConfigError
 from emulator.io import DataError, EmulatorError, read_json, write_json
-from emulator.model.bundle import write_bundle
 from emulator.model.calibration import read_calibration
 from emulator.sampling.growth import grow_ensemble
 from emulator.sampling.held_out import cut_windows
@@ -373,9 +372,7 @@ def test_a_damaged_calibration_is_refused_and_made_again(results, folder):
 
 def test_weights_that_are_exported_anew_lose_it(folder, bundle, tmp_path):
     model = build_emulator(folder)
-    weights = model.network.state_dict()
-    raw = {name: value.clone() for name, value in weights.items()}
     shutil.copytree(bundle, tmp_path / "model")
-    write_bundle(tmp_path / "model", model.card, raw=raw, ema=weights, history="")
+    write_untrained(tmp_path / "model", model)
     assert not (tmp_path / "model/calibration.json").exists()
     assert load_bundle(tmp_path / "model").calibration is None

@@ -4,21 +4,14 @@ import os
 
 import numpy as np
 import pytest
-from untrained import PARAMS, build_emulator
+from untrained import PARAMS, build_emulator, write_untrained
 
 import emulator as package
 from emulator.config import SamplingConfig
 from emulator.io import EmulatorError
-from emulator.model.bundle import write_bundle
 from emulator.sampling import loading
 
 OPTIONS = {"centres": [(8, 8)], "n_members": 2, "sampling": SamplingConfig(n_steps=2)}
-
-
-def write(folder, model):
-    weights = model.network.state_dict()
-    raw = {name: value.clone() for name, value in weights.items()}
-    write_bundle(folder, model.card, raw=raw, ema=weights, history="")
 
 
 def test_the_default_model_is_read_once_and_again_after_a_change(
@@ -27,7 +20,7 @@ def test_the_default_model_is_read_once_and_again_after_a_change(
     monkeypatch.setenv("EMULATOR_MODEL", str(tmp_path / "model"))
     models = [build_emulator(folder, seed=seed) for seed in (0, 1)]
     for model in models:
-        write(tmp_path / "model", model)
+        write_untrained(tmp_path / "model", model)
         expected = model.sample(box, PARAMS, **OPTIONS).fields
         for _ in range(2):
             drawn = package.sample(box, PARAMS, **OPTIONS).fields

@@ -5,13 +5,12 @@ import json
 import numpy as np
 import pytest
 from typer.testing import CliRunner
-from untrained import PARAMS, WINDOW, build_emulator
+from untrained import PARAMS, WINDOW, build_emulator, write_untrained
 
 from emulator.cli import app
 from emulator.config import SamplingConfig
 from emulator.data.maps import read_maps
 from emulator.io import EmulatorError, read_dataset
-from emulator.model.bundle import write_bundle
 from emulator.sampling.painting.halos import halos_of
 from emulator.sampling.painting.paste import Halos, Taper, halo_centres, paste, replace_halos
 
@@ -145,9 +144,7 @@ def test_what_cannot_be_pasted_is_refused(model, box, options, said):
 
 
 def test_the_command_pastes_halos(folder, model, tmp_path):
-    weights = model.network.state_dict()
-    raw = {name: tensor.clone() for name, tensor in weights.items()}
-    write_bundle(tmp_path / "bundle", model.card, raw=raw, ema=weights, history="")
+    write_untrained(tmp_path / "bundle", model)
     words = ["paint", tmp_path / "bundle", folder / "CV_0.h5", "--output", tmp_path / "out"]
     words += ["--members", 1, "--mode", "halos"]
     done = CliRunner().invoke(app, list(map(str, words)))

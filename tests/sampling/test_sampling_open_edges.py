@@ -5,14 +5,13 @@ import pytest
 import torch
 import xarray as xr
 from typer.testing import CliRunner
-from untrained import FACTORS, PARAMS, WINDOW, build_emulator
+from untrained import FACTORS, PARAMS, WINDOW, build_emulator, write_untrained
 
 from emulator.cli import app
 from emulator.config import SamplingConfig
 from emulator.data.cutouts import extract
 from emulator.data.maps import Maps
 from emulator.io import EmulatorError, read_dataset
-from emulator.model.bundle import write_bundle
 from emulator.sampling.painting.box import prepare_box
 from emulator.sampling.painting.edges import open_span
 from emulator.sampling.painting.tiles import Tiles
@@ -143,9 +142,7 @@ def test_a_patch_without_surroundings_is_refused(emulator, wide, pixels, origin,
 
 def test_the_command_paints_patches(folder, wide, tmp_path):
     model = build_emulator(folder, zero=True)
-    weights = model.network.state_dict()
-    raw = {name: tensor.clone() for name, tensor in weights.items()}
-    write_bundle(tmp_path / "bundle", model.card, raw=raw, ema=weights, history="")
+    write_untrained(tmp_path / "bundle", model)
     np.save(tmp_path / "map.npy", wide)
     words = ["paint", tmp_path / "bundle", tmp_path / "map.npy", "--output", tmp_path / "out"]
     words += ["--members", 1, "--open-edges", "--origin", 8, 4]

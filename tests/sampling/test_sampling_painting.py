@@ -8,12 +8,11 @@ import torch
 import xarray as xr
 from scipy import stats
 from typer.testing import CliRunner
-from untrained import PARAMS, WINDOW, build_emulator
+from untrained import PARAMS, WINDOW, build_emulator, write_untrained
 
 from emulator.cli import app, main
 from emulator.config import DiffusionConfig, SamplingConfig
 from emulator.io import DataError, EmulatorError, read_dataset
-from emulator.model.bundle import write_bundle
 from emulator.sampling.batches import Batches
 from emulator.sampling.mixture import Mixture
 from emulator.sampling.painting import network as network_module
@@ -277,9 +276,7 @@ def test_guidance_by_a_context_that_no_box_drops_is_refused(folder, box):
 def bundle(folder, tmp_path_factory):
     """A model on disk that draws something possible."""
     model, path = build_emulator(folder, zero=True), tmp_path_factory.mktemp("bundle")
-    weights = model.network.state_dict()
-    raw = {name: tensor.clone() for name, tensor in weights.items()}
-    write_bundle(path, model.card, raw=raw, ema=weights, history="")
+    write_untrained(path, model)
     return path
 
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from data_samples import write_snapshot
-from untrained import PARAMS, build_emulator
+from untrained import PARAMS, build_emulator, write_untrained
 
 from emulator.config import ConfigError, parse_config
 from emulator.io import DataError
-from emulator.model.bundle import write_bundle
 from emulator.sampling.painting.plan import Painting
 from emulator.suites import suite_of
 
@@ -16,9 +15,7 @@ from emulator.suites import suite_of
 @pytest.fixture(scope="module")
 def bundle(folder, tmp_path_factory):
     model, path = build_emulator(folder, zero=True), tmp_path_factory.mktemp("model") / "seed_0"
-    weights = model.network.state_dict()
-    raw = {name: tensor.clone() for name, tensor in weights.items()}
-    write_bundle(path, model.card, raw=raw, ema=weights, history="")
+    write_untrained(path, model)
     return path.parent
 
 

@@ -8,12 +8,11 @@ import xarray as xr
 from astropy.io import fits
 from data_samples import BOX_KPCH, write_snapshot
 from typer.testing import CliRunner
-from untrained import PARAMS, build_emulator
+from untrained import PARAMS, build_emulator, write_untrained
 
 from emulator.cli import app
 from emulator.config import SamplingConfig
 from emulator.io import DataError, EmulatorError, read_dataset
-from emulator.model.bundle import write_bundle
 from emulator.model.card import Grid
 from emulator.sampling.painting.snapshot import project_slabs, project_snapshot
 
@@ -71,9 +70,7 @@ def test_what_are_no_slabs_is_refused(folder, model, box, stack):
 
 
 def test_the_command_paints_slabs(folder, model, stack, tmp_path):
-    weights = model.network.state_dict()
-    raw = {name: tensor.clone() for name, tensor in weights.items()}
-    write_bundle(tmp_path / "bundle", model.card, raw=raw, ema=weights, history="")
+    write_untrained(tmp_path / "bundle", model)
     np.save(tmp_path / "slabs.npy", stack)
     words = ["paint", tmp_path / "bundle", tmp_path / "slabs.npy", "--output", tmp_path / "out"]
     words += ["--members", 2, "--slabs", "--param", "Omega_m=0.3", "--param", "A_SN1=0.0125"]
@@ -92,9 +89,7 @@ def test_the_command_paints_slabs(folder, model, stack, tmp_path):
 @pytest.mark.parametrize("suffix", [".nc", ".fits"])
 def test_slabs_are_gathered_into_one_file(folder, model, stack, tmp_path, suffix):
     """By the command, in two goes: what Python returns, and what is there is not painted again."""
-    weights = model.network.state_dict()
-    raw = {name: tensor.clone() for name, tensor in weights.items()}
-    write_bundle(tmp_path / "bundle", model.card, raw=raw, ema=weights, history="")
+    write_untrained(tmp_path / "bundle", model)
     np.save(tmp_path / "slabs.npy", stack)
     path, summary = tmp_path / f"box{suffix}", tmp_path / f"summary{suffix}"
     words = ["paint", tmp_path / "bundle", tmp_path / "slabs.npy", "--slabs"]
