@@ -14,6 +14,7 @@ condition of a cutout, and the others follow its context.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -195,7 +196,7 @@ def _read_window(
 ) -> NDArray[np.float32]:
     """Read a periodic window by contiguous pieces, which HDF5 reads as well as numpy."""
     pieces = [
-        [slice(first, first + length) for first, length in _pieces(begin, side, size)]
+        [on_axis for on_axis, _ in periodic_pieces(begin, side, size)]
         for begin, side, size in zip(start, window, field.shape[-len(window) :], strict=True)
     ]
     window_of_field: NDArray[np.float32] = _joined(field, lead, pieces)
@@ -212,8 +213,16 @@ def _joined(field: Any, lead: tuple[int | slice, ...], pieces: list[list[slice]]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-len(pieces))
 
 
-def _pieces(start: int, length: int, size: int) -> list[tuple[int, int]]:
-    """First index and length of each contiguous piece of ``length <= size`` periodic indices."""
-    start %= size
-    head = min(length, size - start)
-    return [(start, head)] + ([(0, length - head)] if head < length else [])
+@lru_cache(maxsize=4096)
+def periodic_pieces(first: int, count: int, size: int) -> tuple[tuple[slice, slice], ...]:
+    """Contiguous pieces of a window around an axis of ``size``: on the axis, and in the window.
+
+    A window may be longer than the axis.
+    """
+    pieces, done = [], 0
+    while done < count:
+        start = (first + done) % size
+        length = min(count - done, size - start)
+        pieces.append((slice(start, start + length), slice(done, done + length)))
+        done += length
+    return tuple(pieces)

@@ -13,7 +13,7 @@ from fitted import fit
 from window_files import N
 
 from emulator.config import ModelConfig, SplitConfig
-from emulator.data.cutouts import _pieces
+from emulator.data.cutouts import periodic_pieces
 from emulator.data.dataset import corner_stride, part_of, window_weights
 from emulator.data.export import _place, _places, _window_centre
 from emulator.data.maps import read_maps
@@ -115,7 +115,8 @@ def test_shares_of_a_batch_cover_it_once(parts, devices):
     (0, [(0, 5)]), (3, [(3, 5)]), (5, [(5, 3), (0, 2)]), (-2, [(6, 2), (0, 3)]), (19, [(3, 5)]),
 ])  # fmt: skip
 def test_periodic_pieces(start, expected):
-    assert _pieces(start, 5, 8) == expected
+    found = [(piece.start, piece.stop - piece.start) for piece, _ in periodic_pieces(start, 5, 8)]
+    assert found == expected
 
 
 def test_workers_share_particles_and_lose_none():

@@ -12,12 +12,12 @@ a pixel at an open edge, which one window alone holds, is that window's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from emulator.data.cutouts import periodic_pieces
 from emulator.io import EmulatorError
 
 
@@ -84,7 +84,7 @@ class Tiles:
         """Add weighed windows ``(tile, channel, y, x)`` to a box ``(channel, y, x)``."""
         for corner, window in zip(corners, windows, strict=True):
             rows, columns = (
-                _pieces(first, self.window, size)
+                periodic_pieces(first, self.window, size)
                 for first, size in zip(corner, self.shape, strict=True)
             )
             for row, own_row in rows:
@@ -101,19 +101,7 @@ class Tiles:
 
 def cut_window(field: Tensor, row: int, column: int, window: int) -> Tensor:
     """Window ``(..., y, x)`` of a field, whose first pixel this is, periodically."""
-    bands = [field[..., rows, :] for rows, _ in _pieces(row, window, field.shape[-2])]
+    bands = [field[..., rows, :] for rows, _ in periodic_pieces(row, window, field.shape[-2])]
     band = bands[0] if len(bands) == 1 else torch.cat(bands, dim=-2)
-    parts = [band[..., columns] for columns, _ in _pieces(column, window, field.shape[-1])]
+    parts = [band[..., columns] for columns, _ in periodic_pieces(column, window, field.shape[-1])]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
-
-
-@lru_cache(maxsize=4096)
-def _pieces(first: int, count: int, size: int) -> tuple[tuple[slice, slice], ...]:
-    """Contiguous pieces of a window around an axis of ``size``: on the axis, and in the window."""
-    pieces, done = [], 0
-    while done < count:
-        start = (first + done) % size
-        length = min(count - done, size - start)
-        pieces.append((slice(start, start + length), slice(done, done + length)))
-        done += length
-    return tuple(pieces)
