@@ -103,7 +103,7 @@ schema: $(VENV)/.installed  ## regenerate the JSON schema of the config
 	$(BIN)/emulator schema --output workflow/schemas/config.schema.yaml
 
 docs: $(VENV)/.installed  ## build the site of the documentation: docs/_build/html/index.html
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo "site: docs/_build/html/index.html"
 
 clean:  ## remove simulations, maps and results (not .venv)

@@ -67,6 +67,13 @@ def test_pages_from_elsewhere_have_an_entry():
     ("page", "text", "expected"),
     [
         ("docs/a.md", "[x](painting.md#how)", "[x](painting.md#how)"),
+        ("docs/a.md", "[painting.md](painting.md#how)", "[](painting.md#how)"),
+        (
+            "docs/a.md",
+            "[analysis/benchmarks/data.md](../analysis/benchmarks/data.md)",
+            "[](repository/analysis/benchmarks/data.md)",
+        ),
+        ("docs/a.md", "[ing.md](painting.md)", "[ing.md](painting.md)"),
         ("docs/a.md", "[x](../data/README.md#y)", "[x](repository/data/README.md#y)"),
         ("docs/a.md", "[x](../configs/demo.yaml)", "[x](../configs/demo.yaml)"),
         ("docs/a.md", "[the `x`](../emulator/config)", "the `x`"),

@@ -7,7 +7,7 @@ them. Nothing is said here that the models of :mod:`emulator.config` do not say.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import PurePath
 from types import NoneType, UnionType
@@ -112,6 +112,9 @@ def default_of(field: FieldInfo) -> str:
 
 def type_name(field: FieldInfo) -> str:
     """Type of a key in words, with the bounds of its values."""
+    parts = get_args(field.annotation)
+    if field.metadata and len(parts) == 2 and parts[1] is NoneType:
+        return f"{_bounded(_type(parts[0]), field.metadata)} \\| null"
     return _bounded(_type(field.annotation), field.metadata)
 
 
@@ -157,9 +160,20 @@ def _bounded(said: str, metadata: Any) -> str:
         if isinstance(entry, kind)
     ]
     bounds += [f"multiple of {e.multiple_of}" for e in metadata if isinstance(e, MultipleOf)]
-    bounds += [f"{e.min_length} or more" for e in metadata if isinstance(e, MinLen)]
-    bounds += [f"{e.max_length} or fewer" for e in metadata if isinstance(e, MaxLen)]
-    return f"{said} {', '.join(bounds)}" if bounds else said
+    if bounds:
+        said += f"{',' if said[-1].isdigit() else ''} {', '.join(bounds)}"
+    return said + _size(metadata, "characters" if said == "text" else "entries")
+
+
+def _size(metadata: Sequence[Any], noun: str) -> str:
+    """How many a list holds, or a text."""
+    low = max((e.min_length for e in metadata if isinstance(e, MinLen)), default=None)
+    high = min((e.max_length for e in metadata if isinstance(e, MaxLen)), default=None)
+    if low is not None and high is not None:
+        return f"; {low} to {high} {noun}"
+    if low is None and high is None:
+        return ""
+    return f"; {high} or fewer {noun}" if low is None else f"; {low} or more {noun}"
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:

@@ -3,7 +3,8 @@
 Pages are written for the repository: ``[text](../analysis/benchmarks/suite.md)``. On the site a
 page outside ``docs/`` stands below :data:`COPIES`, at its path in the repository, and any other
 file is offered for download, which MyST makes of a link to a file by itself. A folder is no page:
-its name stays as text. The site knows no address of a repository, so that none is made up.
+its name stays as text. A link that is called after its file bears the title of the page. The site
+knows no address of a repository, so that none is made up.
 """
 
 import os
@@ -69,7 +70,8 @@ def relink(text: str, page: str, root: Path, elsewhere: Iterable[str]) -> str:
         if (root / target).is_dir():
             return link["text"].lstrip("!")[1:-1]
         path = os.path.relpath(_on_site(target, copied), here)
-        return f"{link['text']}({path}{link['anchor'] or ''})"
+        is_named = target.endswith(".md") and f"/{target}".endswith(f"/{link['text'][1:-1]}")
+        return f"{'[]' if is_named else link['text']}({path}{link['anchor'] or ''})"
 
     return LINK.sub(replaced, text)
 
