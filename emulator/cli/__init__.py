@@ -76,8 +76,8 @@ def main() -> None:
         if name not in EXTRAS:
             raise
         typer.secho(
-            f"error: this command needs the package {name}, which is not installed: it comes with "
-            f"the extra {EXTRAS[name]} (pip install '.[{EXTRAS[name]}]' in the checkout)",
+            f"error: this command needs the package {name}, which is not installed: pip install "
+            f"'emulator-pipeline[{EXTRAS[name]}]' (in a checkout: pip install '.[{EXTRAS[name]}]')",
             fg="red",
             err=True,
         )
