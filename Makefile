@@ -47,7 +47,7 @@ test-fast: $(VENV)/.installed  ## tests that take seconds, while you work
 test-long: $(VENV)/.installed  ## nightly: the tests that take minutes each
 	$(BIN)/python -m pytest -m long
 
-test-lowest:  ## nightly: tests that take seconds, with the lowest versions of all dependencies, in .venv-lowest
+test-lowest:  ## the tests of test-fast with the lowest versions of all dependencies, in .venv-lowest
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt --editable '.[pipeline,report,formats,dev]'
