@@ -8,7 +8,7 @@ light: torch is loaded on first use.
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.metadata import package_version
+from emulator.metadata import VERSION
 
 if TYPE_CHECKING:
     from emulator.sampling.ensemble import Emulator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from emulator.sampling.mixture import Mixture
 
 __all__ = ["Emulator", "Mixture", "load", "sample", "simulator"]
-__version__ = package_version()
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:
