@@ -1,16 +1,13 @@
 """The site of the documentation: ``make docs``. What is done to pages is in analysis/site."""
 
-from importlib.metadata import metadata
-
 from sphinx.application import Sphinx
 
 from analysis.site.hooks import connect
-
-_package = metadata("emulator-pipeline")
+from emulator.metadata import VERSION
 
 project = "emulator-pipeline"
 author = "The emulator pipeline developers"
-release = version = _package["Version"]
+release = version = VERSION
 copyright = author
 
 extensions = [
