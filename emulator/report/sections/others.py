@@ -7,6 +7,7 @@ import xarray as xr
 from emulator.domain import Domain
 from emulator.metrics import registry
 from emulator.metrics.base import Metric, Panel
+from emulator.nouns import capital
 from emulator.report.figures import style
 from emulator.report.figures.lines import plot_lines
 from emulator.report.numbers import numbers_of
@@ -62,13 +63,22 @@ def _draw(section: Section, metrics: xr.Dataset, panel: Panel, bar: str) -> None
         section.pictures.append(
             encode_figure(figure, alt=alt, caption=f"{caption} {BAND}", numbers=numbers)
         )
+    elif not by and (singles := _of_single_fields(section, panel)):
+        together = with_interval(values.transpose("estimate").values, panel.format)
+        singles.rows.append(["all together", together])
     else:
         section.tables.append(_table(metrics, panel, by, caption))
 
 
+def _of_single_fields(section: Section, panel: Panel) -> Table | None:
+    """The table of the same number of single fields, if there is one."""
+    same = [table for table in section.tables if table.header == ["field", panel.label]]
+    return same[0] if same else None
+
+
 def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Table:
     values = metrics[panel.variable].transpose("estimate", ...)
-    header = panel.label
+    header, caption = panel.label, capital(caption)
     if not by:
         return Table(["", header], [["all", with_interval(values.values, panel.format)]], caption)
     known = style.fields_of(metrics)
@@ -79,7 +89,7 @@ def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Ta
             [label[str(name)], with_interval(values.sel({first: name}).values, panel.format)]
             for name in values[first].values
         ]
-        return Table([first, header], rows, caption)
+        return Table(["field", header], rows, caption)
     (other,) = classes
     rows = [
         [
@@ -91,7 +101,9 @@ def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Ta
         ]
         for name in values[first].values
     ]
-    return Table([first, *map(str, values[other].values)], rows, f"{header}. {caption}")
+    unit = values[other].attrs.get("units", "")
+    classes = [f"{kind} {unit}".rstrip() for kind in values[other].values]
+    return Table(["field", *classes], rows, f"{capital(header)}. {caption}")
 
 
 def _quote(bars: list[dict[str, Any]], variable: str) -> str:
