@@ -13,6 +13,7 @@ from emulator.report.figures.lines import plot_lines
 from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import BAND, with_interval
+from emulator.units import Unit
 
 
 def other_sections(metrics: xr.Dataset, bars: list[dict[str, Any]]) -> list[Section]:
@@ -101,8 +102,9 @@ def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Ta
         ]
         for name in values[first].values
     ]
-    unit = values[other].attrs.get("units", "")
-    classes = [f"{kind} {unit}".rstrip() for kind in values[other].values]
+    unit = str(values[other].attrs.get("units", Unit.DIMENSIONLESS))
+    of_unit = "" if unit == Unit.DIMENSIONLESS else f" [{unit}]"
+    classes = [f"{kind}{of_unit}" for kind in values[other].values]
     return Table(["field", *classes], rows, f"{capital(header)}. {caption}")
 
 

@@ -16,7 +16,10 @@ def previous_section(comparison: Comparison) -> Section:
     """
     section = scores_section(comparison)
     section.anchor, section.title = "previous", "Beside earlier runs"
-    section.said = [(verdict.short, verdict.more) for verdict in verdicts(comparison)]
+    section.said = [
+        (model.label, f"{verdict.short} {verdict.more}")
+        for model, verdict in zip(comparison.models[1:], verdicts(comparison), strict=True)
+    ]
     section.missing += comparison.notes
     found = [headline(comparison), *section.tables, _changed_bars(comparison)]
     section.tables = [*found, *filter(None, [differences_table(comparison)])]
