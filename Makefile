@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long test-lowest coverage mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-sampling bench-painting bench-inference lint format schema docs clean
+.PHONY: help install demo dry-run test test-fast test-long test-lowest coverage mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-spectra bench-sampling bench-painting bench-inference lint format schema docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -94,6 +94,10 @@ bench-painting: demo  ## nightly: seams, power, time and memory of whole boxes: 
 
 bench-inference: demo  ## nightly: coverage of posteriors of parameters, precision of likelihoods: ten minutes
 	$(BIN)/python -m analysis.benchmarks.inference
+
+bench-spectra: demo  ## nightly: spectra against their transforms and Pylians, all statistics, judge and page: ten minutes
+	-$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m analysis.benchmarks.spectra
 
 bench-scaling: demo  ## nightly: scores against steps, parameter points and width: hours
 	$(BIN)/python -m analysis.benchmarks.scaling

@@ -250,7 +250,7 @@ def test_a_seed_more_changes_no_stage_file():
 
 def test_every_section_belongs_to_a_stage():
     used = {section for sections in STAGE_SECTIONS.values() for section in sections}
-    assert used == set(ExperimentConfig.model_fields) - {"name", "blocks", "painting"}
+    assert used == set(ExperimentConfig.model_fields) - {"name", "blocks", "painting", "report"}
 
 
 def test_simulations_of_one_run_share_its_name():

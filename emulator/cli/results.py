@@ -49,6 +49,14 @@ def report(
     output: Annotated[
         Path | None, typer.Option(help="Page [RESULTS/report.html].", **AS_PATH)
     ] = None,
+    previous: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of results of an earlier run on the same held-out simulations to compare "
+            "with; may be repeated [report.previous of the config].",
+            **AS_PATH,
+        ),
+    ] = None,
 ) -> None:
     """Write the self-contained report page."""
     from emulator.report.build import build_report
@@ -56,7 +64,8 @@ def report(
     experiment = read_config(config, twins_for="report")
     folder = results_of(experiment, results)
     page = output or folder / "report.html"
-    build_report(folder, page, maps_dir=maps_of(experiment, maps))
+    earlier = previous or [Path(each) for each in experiment.report.previous]
+    build_report(folder, page, maps_dir=maps_of(experiment, maps), previous=earlier)
     typer.echo(f"report: {page}")
 
 

@@ -1,10 +1,10 @@
 """Configuration: *what* is run, as frozen models; one place, validated before any job starts.
 
 A config file holds the sections ``suite, data, model, diffusion, one_step, training, regression,
-sampling, calibration, validation, audits, painting`` and ``blocks``. It says nothing about machines
-or output folders: those belong to Snakemake profiles and to the command line. An unknown key is an
-error that names its path. Every stage reads only the sections listed in :data:`STAGE_SECTIONS`, so
-that changing one reruns only what depends on it.
+sampling, calibration, validation, audits, report, painting`` and ``blocks``. It says nothing about
+machines or output folders: those belong to Snakemake profiles and to the command line. An unknown
+key is an error that names its path. Every stage reads only the sections listed in
+:data:`STAGE_SECTIONS`, so that changing one reruns only what depends on it.
 
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
@@ -49,6 +49,7 @@ from emulator.config.places import (
     results_folder,
     trained_bundles,
 )
+from emulator.config.report import ReportConfig, previous_files
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import (
@@ -99,6 +100,7 @@ __all__ = [
     "PaintedSource",
     "PaintingConfig",
     "RegressionConfig",
+    "ReportConfig",
     "ResidualConfig",
     "SamplingConfig",
     "Section",
@@ -119,6 +121,7 @@ __all__ = [
     "maps_file",
     "maps_folder",
     "parse_config",
+    "previous_files",
     "raw_folder",
     "read_config",
     "read_document",

@@ -22,6 +22,7 @@ from emulator.config.model import ModelConfig
 from emulator.config.one_step import OneStepConfig
 from emulator.config.painting import PaintingConfig
 from emulator.config.places import results_folder
+from emulator.config.report import ReportConfig
 from emulator.config.residual import ResidualConfig
 from emulator.config.section import ConfigError, Section
 from emulator.config.suites import OLD_KINDS, ArraysSuite, EmbeddedSuite, SuiteConfig
@@ -49,6 +50,7 @@ class ExperimentConfig(Section):
     calibration: CalibrationConfig = CalibrationConfig()
     validation: ValidationConfig = ValidationConfig()
     audits: AuditsConfig = AuditsConfig()
+    report: ReportConfig = ReportConfig()
     painting: PaintingConfig = PaintingConfig()
     blocks: BlocksConfig = BlocksConfig()
 
@@ -146,6 +148,12 @@ class ExperimentConfig(Section):
             else []
         )
         if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _earlier_runs_are_others(self) -> "ExperimentConfig":
+        if faults := self.report.faults(results_folder(self.name)):
             raise ValueError("; ".join(faults))
         return self
 
@@ -281,8 +289,8 @@ STAGE_SECTIONS: dict[str, tuple[str, ...]] = {
 }
 """Sections that each stage reads. A stage is rerun only when one of its sections changes.
 
-The section ``blocks`` is read by the workflow alone: it changes no result; ``painting``, too, which
-tells commands what they need as options.
+The section ``blocks`` is read by the workflow alone: it changes no result; ``painting`` and
+``report``, too, which tell commands what they need as options.
 """
 
 

@@ -18,6 +18,7 @@ from emulator.cost.requests import (
     step_passes,
     tuning_evaluations,
 )
+from emulator.cost.rough import VALUES_PER_SECOND
 from emulator.cost.sizes import ensemble_bytes
 from emulator.data.splits import split_runs
 from emulator.suites import suite_of
@@ -34,9 +35,6 @@ SOLVER_BYTES = 1e4
 
 AUDIT_BYTES = 2e6
 """Spectra of a few boxes, and the maps of one."""
-
-VALUES_PER_SECOND = 3.0e5
-"""Members' pixels that validation and report work through; measured on the demo (one core)."""
 
 
 class StageCost(NamedTuple):

@@ -2,8 +2,9 @@
 
 Snakemake says of every job that it was selected, started, finished, and how many are done. This
 filter of its log keeps what else it says, errors among it, and writes one line every few seconds:
-jobs that are done, the share of the predicted time (:mod:`emulator.cost.predict`), and the stages
-that are under way.
+jobs that are done, the share of the time, and the stages that are under way. Times are predicted
+(:mod:`emulator.cost.predict`), or, where nobody has asked for that, rough
+(:mod:`emulator.cost.rough`), and the line says which.
 """
 
 import logging
@@ -41,7 +42,10 @@ class RunProgress(logging.Filter):
     Parameters
     ----------
     predicted
-        Seconds of a job of each stage; empty: shares of the time are not said.
+        Seconds of a job of each stage.
+    rough
+        The same of a rougher kind, for where nothing is predicted; both empty: shares of the time
+        are not said.
     interval
         Seconds between two lines; the last job has a line in any case.
     clock, say
@@ -52,12 +56,15 @@ class RunProgress(logging.Filter):
         self,
         predicted: Mapping[str, float],
         *,
+        rough: Mapping[str, float] | None = None,
         interval: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         say: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__()
-        self.predicted, self.interval, self.clock = predicted, interval, clock
+        self.seconds = predicted or rough or {}
+        self.of_time = "of the predicted time" if predicted else "of the time, roughly"
+        self.interval, self.clock = interval, clock
         self.say = say or (lambda line: print(line, file=sys.stderr, flush=True))
         self.began = self.last = clock()
         self.planned: Counter[str] = Counter()
@@ -97,7 +104,7 @@ class RunProgress(logging.Filter):
         parts = [counted, f"{format_seconds(elapsed)} elapsed"]
         share = self.share()
         if share is not None:
-            parts.insert(1, f"{share:.0%} of the predicted time")
+            parts.insert(1, f"{share:.0%} {self.of_time}")
         stages = [
             f"{rule} {self.done[rule]}/{count}"
             for rule, count in self.planned.items()
@@ -107,7 +114,7 @@ class RunProgress(logging.Filter):
         return f"{said}; {', '.join(stages)}" if stages else said
 
     def share(self) -> float | None:
-        """Predicted time of the jobs that are done over that of all of this run."""
-        total = sum(self.predicted.get(rule, 0.0) * n for rule, n in self.planned.items())
-        done = sum(self.predicted.get(rule, 0.0) * n for rule, n in self.done.items())
+        """Time of the jobs that are done over that of all of this run."""
+        total = sum(self.seconds.get(rule, 0.0) * n for rule, n in self.planned.items())
+        done = sum(self.seconds.get(rule, 0.0) * n for rule, n in self.done.items())
         return done / total if total > 0 else None

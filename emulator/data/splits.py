@@ -99,5 +99,40 @@ def read_splits(path: str | Path) -> dict[str, tuple[str, ...]]:
     return {split: tuple(value[split]) for split in SPLITS}
 
 
+def require_same_test(splits: Mapping[str, Sequence[str]], folders: Sequence[str]) -> None:
+    """Refuse earlier runs that held out other simulations, before anything is run.
+
+    Parameters
+    ----------
+    splits
+        Of this config.
+    folders
+        Results of earlier runs (``report.previous``); one without ``splits.json`` is let through.
+
+    Raises
+    ------
+    ConfigError
+        Other names in the split ``test``.
+    """
+    own = set(splits["test"])
+    for folder in folders:
+        path = Path(folder) / "splits.json"
+        other = set(read_splits(path)["test"]) if path.is_file() else own
+        if own != other:
+            missing, more = (_few(names) for names in (own - other, other - own))
+            raise ConfigError(
+                f"report.previous {folder}: expected the held-out simulations of this config "
+                f"({len(own)}), got others: without {missing}; beside them {more}. Only runs that "
+                "were judged by the same simulations compare: leave it out, or take its suite and "
+                "data.split"
+            )
+
+
+def _few(names: set[str]) -> str:
+    most = 5
+    shown = ", ".join(sorted(names)[:most]) or "none"
+    return shown + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
 def _count(fraction: float, total: int) -> int:
     return max(1, round(fraction * total)) if fraction > 0 else 0

@@ -60,10 +60,11 @@ def crps(ensemble: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
     import scoringrules
 
     require_members(ensemble)
-    members = ensemble.transpose(*truth.dims, "member")
-    values = scoringrules.crps_ensemble(
-        truth.values.astype(np.float64), members.values.astype(np.float64), estimator="fair"
-    )
+    members = ensemble.transpose(*truth.dims, "member").values.astype(np.float64)
+    errors = members - truth.values.astype(np.float64)[..., None]
+    # the same number from sorted members, without all of their pairs; of errors, which are as large
+    # as the score, nothing cancels
+    values = scoringrules.crps_ensemble(np.zeros(truth.shape), errors, estimator="pwm")
     return truth.copy(data=values).assign_attrs(long_name="continuous ranked probability score")
 
 

@@ -36,7 +36,7 @@ class Floor(Metric):
         amount = domain.nouns.amount
         caption = (
             f"{capital(amount)} of the truth in pixels that the model's transform counts as empty: "
-            "no training brings it back, a lower `floor` of the channel does. Good: well below the "
+            "no training brings it back, a lower floor of the channel does. Good: well below the "
             f"bar of the {amount}."
         )
         return (Panel("mass_below_floor", f"share of the truth's {amount}", caption, ".2%"),)

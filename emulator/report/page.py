@@ -65,11 +65,18 @@ class Viewer:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; cells of columns after the first are numbers or short words."""
+    """Rows of text; cells of columns after the first are numbers or short words.
+
+    Attributes
+    ----------
+    folded
+        What to unfold to see it; empty: it is seen.
+    """
 
     header: list[str]
     rows: list[list[str]]
     caption: str
+    folded: str = ""
     number: int = 0
 
 

@@ -31,8 +31,8 @@ def with_interval(values: Any, form: str = ".2f") -> str:
     if value != value:
         return UNKNOWN
     if low != low:
-        return format(value, form)
-    form = form_for(form, value, (high - low) / 2)
+        return format(value, f"z{form}")
+    form = f"z{form_for(form, value, (high - low) / 2)}"  # z: no zero has a sign
     return f"{format(value, form)} ({format(low, form)} to {format(high, form)})"
 
 

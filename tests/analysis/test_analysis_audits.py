@@ -17,6 +17,7 @@ from emulator.config import AuditsConfig, SamplingConfig
 from emulator.io import read_dataset, write_dataset
 from emulator.report.build import build_report
 from emulator.report.sections.audits import audits_section
+from emulator.report.sections.box_tables import box_tables, over_boxes
 from emulator.validation.audits.stage import audit
 
 SPLITS = {"train": ["SB_0", "SB_1", "SB_2", "SB_3"], "test": ["CV_0", "CV_1", "CV_2", "SB_4"]}
@@ -81,9 +82,34 @@ def test_masses_are_means_over_members(html, audits):
     rows = {row[0]: row[1:] for row in rows_of(section(html, "whole-boxes"))}
     gas = audits["box_mass_ratio"].sel(field="gas").mean("box_member")
     found = [float(cell.split(" ")[0]) for cell in rows["gas, members / truth"]]
-    np.testing.assert_allclose(found, gas, rtol=0.01)
+    np.testing.assert_allclose(found, [*gas.values, gas.mean()], rtol=0.01)
     truth = audits["box_total_over_dmo_truth"].values
-    assert rows["all matter / DMO mass, truth"] == [f"{value:.4g}" for value in truth]
+    assert rows["all matter / DMO mass, truth"][:2] == [f"{value:.4g}" for value in truth]
+
+
+def test_errors_over_boxes_are_those_of_independent_runs(audits):
+    values = xr.DataArray([1.0, 1.4], dims="box", coords={"box": ["a", "b"]})
+    # two boxes, one degree of freedom: 0.2 times the 84.13 % quantile of Student's t
+    assert over_boxes(values) == pytest.approx((1.2, 0.2 * 1.8373), rel=1e-4)
+    value, half = over_boxes(values[:1])
+    assert value == 1.0
+    assert np.isnan(half)
+    masses, power, lacking = box_tables(audits, (2.0, 8.0))
+    assert masses.header == ["mass", "CV_0", "CV_1", "all boxes"]
+    assert [row[0] for row in power.rows] == [row[0] for row in lacking.rows]
+    band = audits["box_power_ratio"].sel(k=slice(2.0, 4.0), field="gas")
+    column = next(i for i, name in enumerate(power.header) if name.startswith("k = 2 to 4"))
+    gas = next(row for row in power.rows if row[0] == "gas")
+    assert float(gas[column].split(" ")[0]) == pytest.approx(float(band.mean()), rel=0.05)
+
+
+def test_many_boxes_have_one_column_and_a_single_box_no_error(audits):
+    names = [f"CV_{i}" for i in range(6)]
+    many = audits.isel(box=[0, 1] * 3).assign_coords(box=names)
+    masses, *_ = box_tables(many, (2.0, 8.0))
+    assert masses.header == ["mass", "all boxes"]
+    (only,) = box_tables(audits.isel(box=[0]), (2.0, 8.0))
+    assert only.header == ["mass", "CV_0"]
 
 
 def test_changes_are_a_table_with_a_sentence_each(html, audits):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from emulator.fields import find_fields
 from emulator.io import read_dataset
 from emulator.report.figures.box import plot_box
 from emulator.report.figures.correlation import plot_identity
 from emulator.report.figures.crps import places_of, plot_crps, plot_gains
-from emulator.report.figures.maps import plot_maps
+from emulator.report.figures.maps import color_scale, plot_maps
 from emulator.report.figures.power import plot_power_ratio
 from emulator.report.figures.suppression import plot_suppression
 from emulator.report.figures.training import plot_training
@@ -126,3 +127,11 @@ def test_training_curves_skip_what_was_not_measured():
     assert len(figure.axes[0].lines) == 4
     assert list(line(figure.axes[0], "validation")) == [2.0]
     assert list(line(figure.axes[0], "training")) == [3, 2, 1]
+
+
+def test_a_single_occupied_pixel_stands_out_from_what_is_empty():
+    (stars,) = find_fields(["stars"])
+    scale = color_scale(np.array([[0.0, 0.0], [5.0e8, 0.0]]), stars)
+    assert (scale.vmin, scale.vmax) == pytest.approx((5.0e7, 5.0e8))
+    two = color_scale(np.array([4.0e8, 5.0e8]), stars)
+    assert two.vmin == pytest.approx(4.02e8)

@@ -83,7 +83,7 @@ def test_a_number_by_field_and_class_is_a_table_of_both(html, results):
     rows = re.findall(r"<tr>(.*?)</tr>", table)
     cells = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
     ratio = read_dataset(results[0] / "metrics.nc")["variance_ratio"]
-    assert cells[0] == ["channel", *ratio["dmo_density"].values]
+    assert cells[0] == ["field", *ratio["dmo_density"].values]
     assert [row[0] for row in cells[1:]] == ["dark matter", "gas", "stars"]
     for row, channel in zip(cells[1:], ratio["channel"].values, strict=True):
         values = ratio.sel(channel=channel, estimate="value").values

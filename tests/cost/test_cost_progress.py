@@ -1,19 +1,29 @@
 """The line of a whole run: counts and shares are those of the jobs, and faults are not hidden."""
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from emulator.config import read_config
 from emulator.cost.progress import RunProgress, predicted_seconds
+from emulator.cost.rough import START_SECONDS, rough_seconds
 from emulator.io import write_json
+from emulator.suites import suite_of
+
+ROOT = Path(__file__).parents[2]
 
 
 class Log:
     """Snakemake's log as a filter sees it, with a clock that is set by hand."""
 
-    def __init__(self, predicted):
+    def __init__(self, predicted, rough=None):
         self.now, self.lines = 0.0, []
-        self.progress = RunProgress(predicted, clock=lambda: self.now, say=self.lines.append)
+        self.progress = RunProgress(
+            predicted, rough=rough, clock=lambda: self.now, say=self.lines.append
+        )
 
     def record(self, message, level=logging.INFO, **facts):
         record = logging.LogRecord("snakemake", level, "file", 1, message, None, None)
@@ -61,6 +71,47 @@ def test_without_a_prediction_no_share_is_said():
     log.record("Job stats", event="run_info", stats={"fit": 1, "total": 1})
     log.finish("fit")
     assert log.lines == ["workflow: 1 of 1 jobs, 0:00 elapsed"]
+
+
+def test_a_rough_share_is_said_as_such_and_gives_way_to_a_prediction():
+    for predicted, said in (({}, "25% of the time, roughly"), ({"fit": 1.0}, "predicted time")):
+        log = Log(predicted, rough={"fit": 2.0, "train": 6.0})
+        log.record("Job stats", event="run_info", stats={"fit": 1, "train": 1, "total": 2})
+        log.now = 11.0
+        log.finish("fit")
+        assert said in log.lines[0]
+
+
+def test_rough_times_are_of_every_stage_of_the_demo():
+    """Beside those that a run of it took on two cores [s a job], to a factor of two and a half."""
+    measured = {
+        "simulate": 7.0, "project": 6.0, "fit": 3.0, "train": 440.0, "regress": 55.0,
+        "sample": 6.5, "validate": 19.0, "report": 9.0,
+    }  # fmt: skip
+    config = read_config(ROOT / "configs/demo.yaml")
+    found = rough_seconds(config, suite_of(config))
+    for stage, seconds in measured.items():
+        assert 0.4 < found[stage] / seconds < 2.5, (stage, found[stage])
+    twice = config.training.model_copy(update={"max_steps": 2 * config.training.max_steps})
+    longer = rough_seconds(config.model_copy(update={"training": twice}), suite_of(config))
+    work = {name: value - START_SECONDS for name, value in found.items()}
+    assert longer["train"] - START_SECONDS == pytest.approx(2 * work["train"])
+    assert longer["regress"] == pytest.approx(found["regress"])
+
+
+PRESETS = [read_config(path) for path in sorted((ROOT / "configs").glob("*.yaml"))]
+EMBEDDED = [config for config in PRESETS if config.suite.kind == "embedded"]
+
+
+@pytest.mark.parametrize("config", EMBEDDED, ids=lambda config: config.name)
+def test_every_embedded_preset_has_rough_times(config):
+    found = rough_seconds(config, suite_of(config))
+    assert all(START_SECONDS <= value < float("inf") for value in found.values())
+
+
+def test_the_workflow_does_not_wait_for_torch():
+    line = "import sys, emulator.cost.rough; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", line], check=False).returncode == 0
 
 
 def test_what_is_no_chatter_stays(log):

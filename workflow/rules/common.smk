@@ -13,6 +13,7 @@ from emulator.config import (
     MAP,
     blocks_of,
     parse_config,
+    previous_files,
     read_document,
     require_twins,
     stage_yaml,
@@ -21,7 +22,8 @@ from emulator.config import (
 from emulator.cost.painting import of_trained, paint_request
 from emulator.cost.progress import RunProgress, predicted_seconds
 from emulator.cost.requests import DAY, requests
-from emulator.data.splits import SPLITS as NAMES_OF_SPLITS, split_runs
+from emulator.cost.rough import rough_seconds
+from emulator.data.splits import SPLITS as NAMES_OF_SPLITS, require_same_test, split_runs
 from emulator.io import DataError, EmulatorError
 from emulator.manifest import check_manifest
 from emulator.sampling.painting.plan import Painting
@@ -42,6 +44,9 @@ try:
     REQUESTS = requests(EXPERIMENT, SUITE)
     TEACHER = teacher_files(EXPERIMENT)  # what a distillation begins with; else nothing
     SUITE.require_possible()
+    PREVIOUS = EXPERIMENT.report.previous  # runs that this one is compared with
+    PREVIOUS_FILES = previous_files(EXPERIMENT.report)
+    require_same_test(SPLITS, PREVIOUS)
 except EmulatorError as error:
     raise WorkflowError(str(error)) from None
 
@@ -104,7 +109,10 @@ if workflow.is_main_process:  # while jobs run, their manifests come and go
                 manifest.unlink()
 
     if not DRY_RUN:  # what is planned is said in full
-        progress = RunProgress(predicted_seconds(Path(RESULTS) / "cost.json"))
+        progress = RunProgress(
+            predicted_seconds(Path(RESULTS) / "cost.json"),
+            rough=rough_seconds(EXPERIMENT, SUITE),
+        )
         for handler in logger.handlers:
             handler.addFilter(progress.filter)
 

@@ -34,6 +34,7 @@ rule report:
         expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
         FOUND,
         CALIBRATED,
+        PREVIOUS_FILES,
         config=stage_config("validate"),
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
@@ -45,6 +46,43 @@ rule report:
     resources:
         mem_mb=memory_mb("report"),
         runtime=minutes("report"),
+    params:
+        previous=flags("--previous", PREVIOUS),
     shell:
         "{EMULATOR} report {input.config:q} --maps {PROCESSED}/maps --results {RESULTS}"
-        " --output {output:q} " + LOGGED
+        " {params.previous} --output {output:q} " + LOGGED
+
+
+# Asked for by its name: this run and those of report.previous, side by side.
+def runs_to_compare_with(wildcards):
+    """Files of the earlier runs; refused only where the target is asked for."""
+    if not PREVIOUS:
+        raise WorkflowError(
+            "report.previous: expected folders of results for the target `compare`, got none: name "
+            "the earlier runs there"
+        )
+    return PREVIOUS_FILES
+
+
+rule compare:
+    input:
+        runs_to_compare_with,
+        f"{RESULTS}/metrics.nc",
+        f"{RESULTS}/acceptance.json",
+        expand(f"{RESULTS}/model/seed_{{seed}}/model.json", seed=SEEDS),
+    output:
+        page=f"{RESULTS}/compare.html",
+        table=f"{RESULTS}/compare.csv",
+    log:
+        f"{RESULTS}/logs/compare.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory_mb("report"),
+        runtime=minutes("report"),
+    params:
+        previous=" ".join(map(shlex.quote, PREVIOUS)),
+    shell:
+        "{EMULATOR} compare {params.previous} {RESULTS} --output {output.page:q}"
+        " --csv {output.table:q} " + LOGGED

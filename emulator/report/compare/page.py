@@ -61,11 +61,16 @@ def _sections(comparison: Comparison) -> list[Section]:
     # the template fills in the bars, whose cells have colours
     bars = Section("bars", "Bars side by side")
     return [
-        _scores(comparison), bars, _responses(comparison), _seeds(comparison), _setup(comparison),
-    ]  # fmt: skip
+        scores_section(comparison),
+        bars,
+        _responses(comparison),
+        _seeds(comparison),
+        _setup(comparison),
+    ]
 
 
-def _scores(comparison: Comparison) -> Section:
+def scores_section(comparison: Comparison) -> Section:
+    """CRPS of all models over that of the reference, as a figure and tables."""
     reference = comparison.reference.label
     found: list[tuple[str, Any]] = [(each.label, each.ratios) for each in comparison.ratios]
     return Section(

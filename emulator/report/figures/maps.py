@@ -82,7 +82,9 @@ def _draw_row(
     members = fields["fields"].transpose("member", "y", "x").values
     truth, condition = fields["truth"].values, fields["condition"].values
     given = domain.conditions[0]
-    std, scale = members.std(axis=0, ddof=1), color_scale(truth, field)
+    # of a window whose truth is empty, what members have is all there is to see
+    seen = truth if field.signed or (truth > 0).any() else members
+    std, scale = members.std(axis=0, ddof=1), color_scale(seen, field)
     of_std = color_scale(std, field, is_spread=True)
     colors = color_map(field)
     panels = (
@@ -126,7 +128,8 @@ def color_scale(values: np.ndarray, field: Field, *, is_spread: bool = False) ->
         return LogNorm(1.0, 10.0)
     low, high = np.quantile(occupied, (0.02, 0.999))
     low = max(low, 10.0**-MAX_DECADES * high)
-    return LogNorm(low, max(high, 1.01 * low))
+    # a single value stands out from what is empty
+    return LogNorm(low if high > 1.01 * low else 0.1 * high, high)
 
 
 def _show(

@@ -36,7 +36,7 @@ def plot_responses(metrics: xr.Dataset) -> Figure:
     axes[0, 0].set_yticks(range(len(moved)), moved)
     axes[0, 0].invert_yaxis()
     for ax in axes[-1]:
-        ax.set_xlabel("d ln / d parameter")
+        ax.set_xlabel("change of ln(summary)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from emulator.config import ValidationConfig
 from emulator.config.documents import shorten_error
 from emulator.io import DataError
+from emulator.report.compare.comparison import Comparison
 from emulator.report.inputs import Inputs
 from emulator.report.overview import build_provenance
 from emulator.report.page import Section
@@ -26,6 +27,7 @@ from emulator.report.sections.masses import masses_section
 from emulator.report.sections.models import models_sections
 from emulator.report.sections.noise_scale import noise_scale_sections
 from emulator.report.sections.others import other_sections
+from emulator.report.sections.previous import previous_section
 from emulator.report.sections.responses import responses_section
 from emulator.report.sections.running import cost_section, training_section
 from emulator.report.sections.scores import scores_section
@@ -35,8 +37,18 @@ from emulator.report.sections.whole_boxes import whole_boxes_section
 from emulator.report.text import of_runs
 
 
-def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
-    """All sections in reading order; ``config`` is that of :func:`validation_config`."""
+def build_sections(
+    inputs: Inputs, config: dict[str, Any], comparison: Comparison | None = None
+) -> list[Section]:
+    """All sections in reading order.
+
+    Parameters
+    ----------
+    config
+        Of :func:`validation_config`.
+    comparison
+        With earlier runs; None: there is none.
+    """
     domain, table = inputs.domain, inputs.acceptance
     measured = [
         spectra_section(inputs.metrics, config),
@@ -53,6 +65,7 @@ def build_sections(inputs: Inputs, config: dict[str, Any]) -> list[Section]:
         section.runs = of_runs(table["n_runs"], table["n_simulations"], domain)
     responses = [responses_section(inputs.metrics, config)] if domain.is_matter else []
     return [
+        *([] if comparison is None else [previous_section(comparison)]),
         maps_section(inputs),
         *measured,
         *responses,

@@ -7,11 +7,13 @@ import xarray as xr
 from emulator.domain import Domain
 from emulator.metrics import registry
 from emulator.metrics.base import Metric, Panel
+from emulator.nouns import capital
 from emulator.report.figures import style
 from emulator.report.figures.lines import plot_lines
 from emulator.report.numbers import numbers_of
 from emulator.report.page import Section, Table, encode_figure
 from emulator.report.text import BAND, with_interval
+from emulator.units import Unit
 
 
 def other_sections(metrics: xr.Dataset, bars: list[dict[str, Any]]) -> list[Section]:
@@ -62,13 +64,22 @@ def _draw(section: Section, metrics: xr.Dataset, panel: Panel, bar: str) -> None
         section.pictures.append(
             encode_figure(figure, alt=alt, caption=f"{caption} {BAND}", numbers=numbers)
         )
+    elif not by and (singles := _of_single_fields(section, panel)):
+        together = with_interval(values.transpose("estimate").values, panel.format)
+        singles.rows.append(["all together", together])
     else:
         section.tables.append(_table(metrics, panel, by, caption))
 
 
+def _of_single_fields(section: Section, panel: Panel) -> Table | None:
+    """The table of the same number of single fields, if there is one."""
+    same = [table for table in section.tables if table.header == ["field", panel.label]]
+    return same[0] if same else None
+
+
 def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Table:
     values = metrics[panel.variable].transpose("estimate", ...)
-    header = panel.label
+    header, caption = panel.label, capital(caption)
     if not by:
         return Table(["", header], [["all", with_interval(values.values, panel.format)]], caption)
     known = style.fields_of(metrics)
@@ -79,7 +90,7 @@ def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Ta
             [label[str(name)], with_interval(values.sel({first: name}).values, panel.format)]
             for name in values[first].values
         ]
-        return Table([first, header], rows, caption)
+        return Table(["field", header], rows, caption)
     (other,) = classes
     rows = [
         [
@@ -91,7 +102,10 @@ def _table(metrics: xr.Dataset, panel: Panel, by: list[str], caption: str) -> Ta
         ]
         for name in values[first].values
     ]
-    return Table([first, *map(str, values[other].values)], rows, f"{header}. {caption}")
+    unit = str(values[other].attrs.get("units", Unit.DIMENSIONLESS))
+    of_unit = "" if unit == Unit.DIMENSIONLESS else f" [{unit}]"
+    classes = [f"{kind}{of_unit}" for kind in values[other].values]
+    return Table(["field", *classes], rows, f"{capital(header)}. {caption}")
 
 
 def _quote(bars: list[dict[str, Any]], variable: str) -> str:

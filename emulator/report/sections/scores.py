@@ -134,7 +134,8 @@ def _score_tables(metrics: xr.Dataset, config: dict[str, Any]) -> list[Table]:
             header = labels_with_unit(channels)
         caption = f"{what} {_baselines(metrics, channels)}" if place == "pixel" else what
         rows = _score_rows(view, metrics, [field.name for field in channels])
-        tables.append(Table(["forecast", *header], rows, caption))
+        folded = "" if place == "pixel" else what.split(" [")[0].rstrip(".")
+        tables.append(Table(["forecast", *header], rows, caption, folded))
     return tables
 
 

@@ -2,23 +2,17 @@
 
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from emulator.report.figures import style
 from emulator.report.figures.whole_boxes import (
     plot_box_correlation,
     plot_box_power,
     plot_painted_box,
 )
 from emulator.report.numbers import numbers_of
-from emulator.report.page import Section, Table, encode_figure
-from emulator.report.text import join, k_range_of, with_error
-
-BUDGET = {
-    "total_over_dmo": "all matter / DMO mass",
-    "baryons_over_cosmic": "baryons / cosmic share",
-}
+from emulator.report.page import Section, encode_figure
+from emulator.report.sections.box_tables import box_tables
+from emulator.report.text import join, k_range_of
 
 
 def whole_boxes_section(audits: xr.Dataset, metrics: xr.Dataset, config: dict[str, Any]) -> Section:
@@ -63,7 +57,7 @@ def whole_boxes_section(audits: xr.Dataset, metrics: xr.Dataset, config: dict[st
             _picture(audits, boxes[0]),
         ],
     )
-    section.tables.append(_masses(audits, boxes, n_members))
+    section.tables += box_tables(audits, k_range)
     return section
 
 
@@ -78,27 +72,3 @@ def _picture(audits: xr.Dataset, box: str) -> Any:
         "above the first painted member, on one scale. Good: the same structures, as sharp as the "
         f"truth, no grid of windows.{pixels}",
     )
-
-
-def _masses(audits: xr.Dataset, boxes: list[str], n_members: int) -> Table:
-    known = style.fields_of(audits)
-
-    def cells(values: xr.DataArray) -> list[str]:
-        return [with_error(float(each.mean()), float(each.std(ddof=1))) for each in values]
-
-    ratios = audits["box_mass_ratio"].transpose("field", "box", "box_member")
-    rows = [
-        [f"{known[str(name)].label}, members / truth", *cells(ratios.sel(field=name))]
-        for name in ratios["field"].values
-    ]
-    for name, label in BUDGET.items():
-        if f"box_{name}_members" in audits:
-            members = audits[f"box_{name}_members"].transpose("box", "box_member")
-            truth = np.atleast_1d(audits[f"box_{name}_truth"].values)
-            rows.append([f"{label}, members", *cells(members)])
-            rows.append([f"{label}, truth", *(f"{value:.4g}" for value in truth)])
-    said = (
-        f"Masses of the whole boxes, mean ± standard deviation over {n_members} members. Good: "
-        "members as the truth. Nothing is rescaled. No bar."
-    )
-    return Table(["mass", *boxes], rows, said)

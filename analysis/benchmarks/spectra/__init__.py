@@ -1,0 +1,1 @@
+"""Speed of spectra, of all statistics, and of the judge and its page."""
