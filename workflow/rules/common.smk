@@ -40,7 +40,7 @@ try:
     BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
     ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
     REQUESTS = requests(EXPERIMENT, SUITE)
-    TEACHER = teacher_files(EXPERIMENT)  # what a distillation begins with; else nothing
+    TEACHER = teacher_files(EXPERIMENT)  # what a distillation or fine-tuning begins with
     SUITE.require_possible()
 except EmulatorError as error:
     raise WorkflowError(str(error)) from None
