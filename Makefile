@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install try demo dry-run test test-fast test-long mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-sampling bench-painting bench-inference lint format schema clean
+.PHONY: help install try demo dry-run test test-fast test-long mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-sampling bench-painting bench-inference lint format schema docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); torch is large: this takes a few minutes once"
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,inference,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[workflow,inference,dev,docs]'
 	# the oracle of the solvers' tests; its samplers need neither torchvision nor gdown, which it names
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps azula
 	@touch $@
@@ -104,6 +104,10 @@ format: $(VENV)/.installed  ## format everything
 
 schema: $(VENV)/.installed  ## regenerate the JSON schema of the config
 	$(BIN)/emulator schema --output workflow/schemas/config.schema.yaml
+
+docs: $(VENV)/.installed  ## build the site of the documentation: docs/_build/html/index.html
+	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo "site: docs/_build/html/index.html"
 
 clean:  ## remove simulations, maps and results (not .venv)
 	rm -rf data/raw data/processed results .snakemake

@@ -10,6 +10,7 @@ import pytest
 import typer
 import xarray as xr
 import yaml
+from snippets import PAGES, blocks
 
 import emulator.metrics
 from emulator.cli import app
@@ -18,14 +19,9 @@ from emulator.fields import FIELDS, TARGETS, summands
 from emulator.suites import build_suite
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 SUITES, FIELDS_PAGE, EXTENDING = (
     ROOT / f"docs/{name}.md" for name in ("your_own_suite", "fields", "extending")
 )
-
-
-def blocks(page, language):
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
 def parameters(page):

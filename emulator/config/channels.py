@@ -38,13 +38,17 @@ class ChannelConfig(Section):
     """
 
     name: str = Value(description="a field of data.fields")
-    transform: TransformName | None = None
+    transform: TransformName | None = Value(
+        None, description="from field to channels; default: that in the row of the field"
+    )
     floor: Floor | None = Value(
         None,
         description="added before the logarithm or ratio; less than this is an empty pixel of a "
         "hurdle field; the scale of an asinh; in units of the field",
     )
-    loss_weight: Scale | None = None
+    loss_weight: Scale | None = Value(
+        None, description="of its errors in the loss; default: that in the row of the field"
+    )
     data_noise: Scale | None = Value(
         None,
         description="standard deviation of p(x|z_0) of this field; default: diffusion.data_noise",

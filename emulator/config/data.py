@@ -14,8 +14,10 @@ from emulator.fields import Field as FieldRow
 class SplitConfig(Section):
     """Who trains, who validates, who is held out: whole runs, never windows of one run."""
 
-    validation_fraction: Fraction = 0.1
-    test_fraction: Fraction = 0.1
+    validation_fraction: Fraction = Field(
+        0.1, description="share of the runs outside the held-out sets, for validation"
+    )
+    test_fraction: Fraction = Field(0.1, description="share of the same runs, for the test")
     test_sets: tuple[str, ...] = Field(("CV", "BE"), description="sets held out as a whole")
     response_sets: tuple[str, ...] = Field(
         ("1P",),
@@ -27,7 +29,7 @@ class SplitConfig(Section):
         description="train on so many runs, those of the smallest hash, and leave the others out; "
         "null: on all that are neither validation nor test",
     )
-    seed: NonNegativeInt = 0
+    seed: NonNegativeInt = Field(0, description="of the assignment of runs to splits")
 
     def response_set_of(self, simulation: str) -> str | None:
         """The response set of a simulation, if it is of one."""

@@ -37,7 +37,9 @@ class DiffusionConfig(Section):
     learn_ends: bool = Field(False, description="learned_nn: the bound trains both ends, too")
     logistic_loc: Gamma = Field(-0.5, description="centre of the logistic distribution of gamma")
     logistic_scale: Scale = Field(1.4, description="its scale")
-    prediction: PredictionName = "v"
+    prediction: PredictionName = Field(
+        "v", description="what the network predicts, from which noise and data follow"
+    )
     residual: bool = Field(
         False,
         description="the network adds to the best linear prediction; v and edm have it built in",

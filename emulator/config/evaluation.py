@@ -73,7 +73,7 @@ class SamplingConfig(Section):
         description="members that the network is given at once; auto: as many as fit into memory. "
         "Members do not depend on it",
     )
-    seed: NonNegativeInt = 0
+    seed: NonNegativeInt = Field(0, description="of the members' noise")
 
     @model_validator(mode="before")
     @classmethod
@@ -124,8 +124,8 @@ class SamplingConfig(Section):
 class ValidationConfig(Section):
     """Statistics of the acceptance table; its thresholds stand in ``bars``."""
 
-    k_min_hmpc: PositiveFloat = 1.0
-    k_max_hmpc: PositiveFloat = 8.0
+    k_min_hmpc: PositiveFloat = Field(1.0, description="smallest wave number of the bars [h/Mpc]")
+    k_max_hmpc: PositiveFloat = Field(8.0, description="largest wave number of the bars [h/Mpc]")
     k_range: tuple[PositiveFloat, PositiveFloat] | None = Field(
         None,
         description="of suite.kind arrays, in place of k_min_hmpc and k_max_hmpc: wave numbers in "

@@ -46,7 +46,7 @@ class UNetConfig(BackboneConfig):
     cross_attention_levels: tuple[NonNegativeInt, ...] = Field(
         (), description="levels whose pixels attend to the context windows, too"
     )
-    heads: Count = 4
+    heads: Count = Field(4, description="of the attention")
     groups: Count = Field(8, description="groups of the group normalisation")
     embedding: Width = Field(128, description="width of the gamma and parameter embedding")
     fourier_frequencies: tuple[Scale, ...] = Field(
@@ -54,8 +54,8 @@ class UNetConfig(BackboneConfig):
         max_length=64,
         description="frequencies (in units of pi) of the condition's Fourier features",
     )
-    dropout: Fraction = 0.0
-    padding: Padding = "zeros"
+    dropout: Fraction = Field(0.0, description="share of features that are dropped in training")
+    padding: Padding = Field("zeros", description="of the convolutions at the edges of a window")
     checkpointing: bool = Field(
         False, description="compute activations again in the backward pass: less memory, more time"
     )
@@ -95,13 +95,13 @@ class DiTConfig(BackboneConfig):
     patch: Literal[2, 4, 8] = Field(4, description="pixels a side of a patch, one token each")
     width: Width = Field(256, description="features of a token")
     depth: Count = Field(8, description="blocks")
-    heads: Count = 4
+    heads: Count = Field(4, description="of the attention")
     fourier_frequencies: tuple[Scale, ...] = Field(
         (1.0,),
         max_length=64,
         description="frequencies (in units of pi) of the condition's Fourier features",
     )
-    dropout: Fraction = 0.0
+    dropout: Fraction = Field(0.0, description="share of features that are dropped in training")
     checkpointing: bool = Field(
         False, description="compute activations again in the backward pass: less memory, more time"
     )

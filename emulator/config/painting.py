@@ -91,7 +91,7 @@ class PaintingConfig(Section):
     )
     n_members: PositiveInt = Field(8, description="members of each projection")
     members_per_job: PositiveInt = Field(4, description="members that one job paints")
-    seed: NonNegativeInt = 0
+    seed: NonNegativeInt = Field(0, description="of the members' noise")
     overlap: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.5, description="share of a window that the next one covers again"
     )

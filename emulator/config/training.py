@@ -43,7 +43,7 @@ class TrainingConfig(Section):
         description="fine-tuning: bundle whose weights the training begins with, of another suite "
         "and the same channels, network and pixels; its statistics stay",
     )
-    max_steps: PositiveInt = 1000
+    max_steps: PositiveInt = Field(1000, description="steps of the optimiser")
     checkpoint_steps: PositiveInt = Field(
         50, description="steps between resume states; also the length of a logged epoch"
     )
@@ -66,13 +66,17 @@ class TrainingConfig(Section):
         description="muon: matrices inside the network take orthogonal steps, all else AdamW's; "
         "fewer steps to the same loss, at the same learning rate",
     )
-    learning_rate: PositiveFloat = 1.0e-3
-    warmup_steps: NonNegativeInt = 50
+    learning_rate: PositiveFloat = Field(1.0e-3, description="largest, after the warm-up")
+    warmup_steps: NonNegativeInt = Field(
+        50, description="steps in which the learning rate rises from 0"
+    )
     decay: Literal["cosine", "linear", "inverse_sqrt", "constant"] = Field(
         "cosine", description="how the learning rate falls after the warm-up; to zero or not at all"
     )
-    weight_decay: NonNegativeFloat = 0.01
-    gradient_clip: PositiveFloat = 1.0
+    weight_decay: NonNegativeFloat = Field(
+        0.01, description="of AdamW, decoupled from the gradient"
+    )
+    gradient_clip: PositiveFloat = Field(1.0, description="largest norm of a gradient")
     parameter_head_weight: NonNegativeFloat = Field(
         0.0,
         description="weight of an auxiliary regression of the parameters from what the first layer "
@@ -86,7 +90,9 @@ class TrainingConfig(Section):
     ema_decay: Fraction = Field(
         0.998, description="ceiling of min(decay, (n+1)/(n+20)) of an exponential average"
     )
-    precision: Literal["32", "bf16"] = "bf16"
+    precision: Literal["32", "bf16"] = Field(
+        "bf16", description="of the arithmetic in training; weights are of 32 bits"
+    )
     mass_tilt: NonNegativeFloat = Field(
         0.5, description="windows are drawn with probability ~ (DMO mass in the window)^mass_tilt"
     )

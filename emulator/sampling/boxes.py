@@ -153,9 +153,10 @@ class BoxEmulator(ABC):
 
         Parameters
         ----------
-        source, params, projection, n_members, seed, overlap, periodic, out_of_range, sampling,
-        progress
+        source, params, projection, n_members, seed
             See :meth:`paint`; two members or more.
+        overlap, periodic, out_of_range, sampling, progress
+            See :meth:`paint`.
         vary
             Values by the name of a parameter: ``{"A_SN1": [0.5, 2.0]}``.
         summaries

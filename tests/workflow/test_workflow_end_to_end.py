@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from snippets import RUN_WITH_A_MODEL
 
 import emulator
 from emulator.config import EmbeddedSuite, read_config
@@ -146,18 +147,10 @@ def test_the_exports_of_the_docs_run(finished, tmp_path, call):
 
 def test_the_snippets_of_the_docs_run(finished, tmp_path, monkeypatch):
     """With the bundle of this run where the README has that of the demo, and a map of this run."""
-    pages = [
-        (ROOT / page).read_text()
-        for page in (
-            "README.md",
-            "docs/diffusion.md",
-            "docs/painting.md",
-            "docs/sampling.md",
-            "docs/inference.md",
-        )
-    ]
+    pages = [(ROOT / page).read_text() for page in RUN_WITH_A_MODEL]
     blocks = re.findall(r"```python\n(.*?)```", "\n".join(pages), re.DOTALL)
     as_the_demo(finished[0], tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)
     shutil.copytree("results/demo/model", "default")  # in place of the reference, with an example
     write_example("data/processed/demo/maps/CV_0.h5", "default/example.h5", "z")

@@ -57,8 +57,8 @@ class ArrayParameter(Section):
     array: str | None = Field(
         None, description="name of the array: one number, or one a row; null: that of the parameter"
     )
-    min: float
-    max: float
+    min: float = Field(description="lower end of the range")
+    max: float = Field(description="upper end of the range")
     fiducial: float | None = Field(None, description="null: the middle of the range")
     log: bool = Field(False, description="whether it is scaled in its logarithm")
 
@@ -119,7 +119,11 @@ class ArraysSuite(ExistingSuite):
     parameters: tuple[ArrayParameter, ...] = Field(
         (), description="numbers that condition the model beside the fields; none by default"
     )
-    phases: Literal["seed", "own"] | dict[str, str] = "own"
+    phases: Literal["seed", "own"] | dict[str, str] = Field(
+        "own",
+        description="which simulations belong together in a split. own: none do; or a label by set "
+        "or simulation",
+    )
 
     root: FilePath = Field(description="folder above the files; ~ and variables are expanded")
 

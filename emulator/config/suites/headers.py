@@ -17,11 +17,11 @@ class HeaderFacts(Section):
     for the units: those replace what the file claims.
     """
 
-    box_size_mpch: PositiveFloat | None = None
-    redshift: NonNegativeFloat | None = None
-    omega_m: PositiveFloat | None = None
-    omega_b: PositiveFloat | None = None
-    hubble_h: PositiveFloat | None = None
+    box_size_mpch: PositiveFloat | None = Field(None, description="side of the box [Mpc/h]")
+    redshift: NonNegativeFloat | None = Field(None, description="of the snapshots")
+    omega_m: PositiveFloat | None = Field(None, description="matter density")
+    omega_b: PositiveFloat | None = Field(None, description="baryon density")
+    hubble_h: PositiveFloat | None = Field(None, description="H_0 in units of 100 km/s/Mpc")
     mass_table_msunh: tuple[NonNegativeFloat, ...] | None = Field(
         None, description="mass of a particle by type; 0: the file holds them one by one [Msun/h]"
     )

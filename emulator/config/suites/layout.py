@@ -4,7 +4,7 @@ import string
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from emulator.config.section import FilePath, Section
 
@@ -49,18 +49,30 @@ class Layout(Section):
     nothing is learned. ``dmo_catalogue: null``: no halos.
     """
 
-    dmo_snapshot: TemplatePath = "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_{snapshot}.hdf5"
-    hydro_snapshot: TemplatePath | None = (
-        "Sims/{suite}/{box}/{set}/{simulation}/snapshot_{snapshot}.hdf5"
+    dmo_snapshot: TemplatePath = Field(
+        "Sims/{suite}_DM/{box}/{set}/{simulation}/snapshot_{snapshot}.hdf5",
+        description="of the dark-matter-only run",
     )
-    redrawn_snapshot: TemplatePath = (
-        "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_{snapshot}.hdf5"
+    hydro_snapshot: TemplatePath | None = Field(
+        "Sims/{suite}/{box}/{set}/{simulation}/snapshot_{snapshot}.hdf5",
+        description="of its hydrodynamic twin; null: none, the suite is painted, not learned from",
     )
-    dmo_catalogue: TemplatePath | None = (
-        "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_{snapshot}.hdf5"
+    redrawn_snapshot: TemplatePath = Field(
+        "Sims/{suite}/{box}/{set}/{simulation}/redraw_{redraw:04d}/snapshot_{snapshot}.hdf5",
+        description="of another draw of the baryons",
     )
-    parameters: TemplatePath = "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt"
-    ranges: TemplatePath = "Parameters/{suite}/Info_{suite}_{box}.csv"
+    dmo_catalogue: TemplatePath | None = Field(
+        "FOF_Subfind/{suite}_DM/{box}/{set}/{simulation}/groups_{snapshot}.hdf5",
+        description="halos of the dark-matter-only run; null: none",
+    )
+    parameters: TemplatePath = Field(
+        "Parameters/{suite}/CosmoAstroSeed_{suite}_{box}_{set}.txt",
+        description="table of the parameters of a set",
+    )
+    ranges: TemplatePath = Field(
+        "Parameters/{suite}/Info_{suite}_{box}.csv",
+        description="table of the ranges of the parameters",
+    )
 
     @property
     def absent(self) -> tuple[str, ...]:

@@ -27,18 +27,24 @@ class MultifieldSuite(ExistingSuite):
     """
 
     kind: Literal["multifield"] = "multifield"
-    maps_per_simulation: PositiveInt = 15
-    box_size_mpch: PositiveFloat = 25.0
+    maps_per_simulation: PositiveInt = Field(
+        15, description="maps of each simulation, one after another in a file"
+    )
+    box_size_mpch: PositiveFloat = Field(25.0, description="side of the maps [Mpc/h]")
     depth_mpch: PositiveFloat = Field(5.0, description="depth of the projected slab [Mpc/h]")
-    redshift: NonNegativeFloat = 0.0
-    hubble_h: PositiveFloat = 0.6711
-    omega_b: PositiveFloat = 0.049
+    redshift: NonNegativeFloat = Field(0.0, description="of the maps")
+    hubble_h: PositiveFloat = Field(0.6711, description="H_0 in units of 100 km/s/Mpc")
+    omega_b: PositiveFloat = Field(0.049, description="baryon density")
     maps: dict[str, TemplatePath] = Field(
         {},
         description="file of each field, by its name; those of the table are known",
     )
-    parameters: TemplatePath = "params_{set}_{suite}.txt"
-    ranges: TemplatePath = "./data/parameters/camels_6.csv"
+    parameters: TemplatePath = Field(
+        "params_{set}_{suite}.txt", description="table of the parameters of a set"
+    )
+    ranges: TemplatePath = Field(
+        "./data/parameters/camels_6.csv", description="table of the ranges of the parameters"
+    )
 
     @model_validator(mode="before")
     @classmethod

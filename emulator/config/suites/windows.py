@@ -30,12 +30,14 @@ class WindowsSuite(ExistingSuite):
     box_size_mpch: PositiveFloat = Field(
         50.0, description="box of the windows, of data.n_pixels pixels a side [Mpc/h]"
     )
-    depth_mpch: PositiveFloat = 50.0
-    redshift: NonNegativeFloat = 0.0
-    hubble_h: PositiveFloat = 0.6711
+    depth_mpch: PositiveFloat = Field(50.0, description="depth of the projection [Mpc/h]")
+    redshift: NonNegativeFloat = Field(0.0, description="of the windows")
+    hubble_h: PositiveFloat = Field(0.6711, description="H_0 in units of 100 km/s/Mpc")
     omega_m: PositiveFloat = Field(0.3, description="where no parameter says it")
     omega_b: PositiveFloat = Field(0.049, description="where no parameter says it")
-    ranges: TemplatePath = "./data/parameters/camels_tng_35.csv"
+    ranges: TemplatePath = Field(
+        "./data/parameters/camels_tng_35.csv", description="table of the ranges of the parameters"
+    )
 
     @model_validator(mode="before")
     @classmethod
