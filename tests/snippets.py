@@ -8,6 +8,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 
 RUN_WITH_A_MODEL = (
     "README.md",
+    "docs/models.md",
     "docs/diffusion.md",
     "docs/painting.md",
     "docs/sampling.md",

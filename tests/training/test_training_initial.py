@@ -188,7 +188,11 @@ def test_a_config_without_is_written_as_before():
     ("section", "changes", "words"),
     [
         ("training", {"objective": "residual"}, "objective diffusion or one_step, got residual"),
-        ("diffusion", {"schedule": "learned_linear"}, "not learned, got learned_linear"),
+        (
+            "diffusion",
+            {"schedule": "learned_linear", "weight": "bound"},
+            "not learned, got learned_linear",
+        ),
         ("training", {"initial": "results/tiny/model"}, "results of this experiment itself"),
         ("training", {"initial": "$NOWHERE/model"}, "NOWHERE.* is not set"),
     ],
