@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import fabricated
 import numpy as np
@@ -25,6 +26,7 @@ from emulator.model.rounding import write_rounded
 from emulator.training import trainer as trainer_module
 from emulator.training.initial import read_initial
 
+TRAINED = Path(__file__).parents[1] / "regression/trained"
 SINGLE = {**TINY["training"], "precision": "32"}
 STILL = {"learning_rate": 1.0e-30, "weight_decay": 0.0}
 """A training that moves no weight: a step is less than the last digit of any but zero."""
@@ -81,17 +83,18 @@ def test_a_bundle_in_half_precision_is_a_beginning(initial, other_maps, tmp_path
         torch.testing.assert_close(weights[name], tensor.float(), rtol=0, atol=1e-25)
 
 
-def test_training_moves_the_weights_and_lowers_the_loss(initial, other_maps, tmp_path):
-    """From the bundle it is lower after the same steps than from random weights."""
-    more = {"max_steps": 24, "checkpoint_steps": 4}
-    weights = run(other_maps, tmp_path / "tuned", **tuned(initial, **more))
-    before = load_file(initial / "seed_0/weights.safetensors")
+def test_a_trained_beginning_is_far_ahead_and_its_weights_move(other_maps, tmp_path):
+    """A bundle of an older format, which has learned a suite that is much like this one."""
+    network = {**TINY["model"]["network"], "attention_levels": [], "heads": 4, "dropout": 0.0}
+    model = {**TINY["model"], "network": network}
+    weights = run(other_maps, tmp_path / "tuned", model=model, **tuned(TRAINED))
+    before = load_file(TRAINED / "weights.safetensors")
     assert any(not torch.equal(weights[name], before[name]) for name in averaged(before))
-    run(other_maps, tmp_path / "anew", training={**SINGLE, **more})
-    tuned_loss, anew = (
+    run(other_maps, tmp_path / "anew", model=model, training=SINGLE)
+    ahead, anew = (
         read_card(tmp_path / side / "model").metrics["val_loss"] for side in ("tuned", "anew")
     )
-    assert tuned_loss < anew
+    assert ahead < 0.7 * anew
 
 
 def test_the_statistics_are_those_of_the_bundle_and_the_rest_is_of_the_suite(
