@@ -4,6 +4,8 @@ PYTHON ?= python3
 CORES ?= $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
+FAST := "not slow and not workflow and not long and not slurm"
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES)
 
 # byte code halves the start-up of every stage
@@ -11,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install try demo dry-run test test-fast test-long mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-sampling bench-painting bench-inference lint format schema docs clean
+.PHONY: help install try demo dry-run test test-fast test-long test-lowest coverage mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-sampling bench-painting bench-inference lint format schema docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -39,58 +41,67 @@ demo: $(VENV)/.installed  ## the whole pipeline on the embedded suite: about ten
 dry-run: $(VENV)/.installed  ## what `make demo` would run
 	@$(SNAKEMAKE) --configfile configs/demo.yaml --dry-run
 
-test: $(VENV)/.installed  ## the tests, but for those of test-long and slurm-test
+test: $(VENV)/.installed  ## the gate: all tests but those of test-long and slurm-test
 	$(BIN)/python -m pytest --numprocesses 2
 
-test-fast: $(VENV)/.installed  ## tests that take seconds
-	$(BIN)/python -m pytest --numprocesses 2 -m "not slow and not workflow and not long"
+test-fast: $(VENV)/.installed  ## tests that take seconds, while you work
+	$(BIN)/python -m pytest --numprocesses 2 -m $(FAST)
 
-test-long: $(VENV)/.installed  ## the tests that take minutes each
+test-long: $(VENV)/.installed  ## nightly: the tests that take minutes each
 	$(BIN)/python -m pytest -m long
 
-mutants: $(VENV)/.installed  ## how many small changes of a PACKAGE its fast tests notice: ten minutes each
+test-lowest:  ## the tests of test-fast with the lowest versions of all dependencies, in .venv-lowest
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/lowest.txt --editable '.[pipeline,report,formats,dev]'
+	$(LOWEST)/bin/python -m pytest --numprocesses 2 -m $(FAST)
+
+coverage: $(VENV)/.installed  ## which lines and branches of the package the tests of test-fast run
+	$(BIN)/python -m pytest --numprocesses 2 -m $(FAST) --cov --cov-report=term
+
+mutants: $(VENV)/.installed  ## nightly: how many small changes of a PACKAGE its fast tests notice: ten minutes each
 	$(BIN)/python tests/mutants/run.py $(or $(PACKAGE),metrics) --sample $(or $(SAMPLE),60)
 
-slurm-test: $(VENV)/.installed  ## the workflow on a real Slurm of this machine (Debian, root): eight minutes
+slurm-test: $(VENV)/.installed  ## the gate, too: the workflow on a real Slurm of this machine (Debian, root): eight minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster]'
 	tests/slurm/slurm_node.sh start
 	$(BIN)/python -m pytest -m slurm tests/slurm; code=$$?; tests/slurm/slurm_node.sh stop --force; exit $$code
 
-bench: bench-data bench-suite bench-solvers bench-training  ## all measurements
+bench: bench-data bench-suite bench-solvers bench-training  ## nightly: what needs no demo of the measurements below: 40 minutes
 
-bench-solvers: $(VENV)/.installed  ## errors of all solvers where the answer is exact, into docs/solvers.md: two minutes
+bench-solvers: $(VENV)/.installed  ## nightly: errors of all solvers where the answer is exact, into docs/solvers.md: two minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.solvers
 
-bench-suite: $(VENV)/.installed  ## measure what the embedded suite can be trusted for: half an hour
+bench-suite: $(VENV)/.installed  ## nightly: measure what the embedded suite can be trusted for: half an hour
 	$(BIN)/python -m analysis.benchmarks.suite
 
-bench-data: $(VENV)/.installed  ## measure the way from files to batches, against Pylians: five minutes
+bench-data: $(VENV)/.installed  ## nightly: measure the way from files to batches, against Pylians: five minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m analysis.benchmarks.data
 
-bench-training: $(VENV)/.installed  ## network against diffusers', shares of a step: two minutes
+bench-training: $(VENV)/.installed  ## nightly: network against diffusers', shares of a step: two minutes
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.training network step
 
-bench-ablation: demo  ## what the defaults are chosen by, at equal budget: 45 minutes after the demo
+bench-ablation: demo  ## nightly: what the defaults are chosen by, at equal budget: 45 minutes after the demo
 	$(BIN)/python -m analysis.benchmarks.training ablation
 
-bench-arms: demo  ## options of training and channels, each through the demo's judge: ten minutes an arm and seed
+bench-arms: demo  ## nightly: options of training and channels, each through the demo's judge: ten minutes an arm and seed
 	$(BIN)/python -m analysis.benchmarks.arms
 
-bench-sampling: demo  ## time of members beside their networks, and a peer's cost: two minutes
+bench-sampling: demo  ## nightly: time of members beside their networks, and a peer's cost: two minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.sampling
 
-bench-painting: demo  ## seams, power, time and memory of whole boxes: minutes
+bench-painting: demo  ## nightly: seams, power, time and memory of whole boxes: minutes
 	OMP_NUM_THREADS=$(CORES) $(BIN)/python -m analysis.benchmarks.painting
 
-bench-inference: demo  ## coverage of posteriors of parameters, precision of likelihoods: ten minutes
+bench-inference: demo  ## nightly: coverage of posteriors of parameters, precision of likelihoods: ten minutes
 	$(BIN)/python -m analysis.benchmarks.inference
 
-bench-scaling: demo  ## scores against steps, parameter points and width: hours
+bench-scaling: demo  ## nightly: scores against steps, parameter points and width: hours
 	$(BIN)/python -m analysis.benchmarks.scaling
 
-lint: $(VENV)/.installed  ## style, types, layers, workflow format
+lint: $(VENV)/.installed  ## the gate: style, types, layers, workflow format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -9,7 +9,7 @@ package is light: torch is loaded on first use.
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.metadata import package_version
+from emulator.metadata import VERSION
 
 if TYPE_CHECKING:
     from emulator.report.plot import plot
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from emulator.sampling.mixture import Mixture
 
 __all__ = ["Emulator", "Mixture", "example", "load", "plot", "sample", "simulator"]
-__version__ = package_version()
+__version__ = VERSION
 
 
 def __getattr__(name: str) -> Any:

@@ -8,9 +8,11 @@ import functools
 import hashlib
 import json
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+VERSION = "0.2.0"
+"""Of this package: the one place where it stands; pyproject.toml reads it here."""
 
 SURROGATE_NOTICE = (
     "surrogate hydro: N-body gravity plus baryonification by the embedded suite; "
@@ -21,15 +23,6 @@ TWO_MESHES_NOTICE = (
     "surrogate of two resolutions: particle-mesh gravity of the embedded suite on a coarse and on "
     "a finer mesh, neither converged on the smallest scales"
 )
-
-
-@functools.lru_cache(maxsize=1)
-def package_version() -> str:
-    """Version of this package as installed, or ``"unknown"`` from an uninstalled source tree."""
-    try:
-        return version("emulator-pipeline")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @functools.lru_cache(maxsize=1)
@@ -68,7 +61,7 @@ def provenance(stage: str, **facts: Any) -> dict[str, str]:
     Mapping of attribute names to strings, to be merged into ``attrs``.
     """
     return {
-        "emulator_version": package_version(),
+        "emulator_version": VERSION,
         "stage": stage,
         "provenance": json.dumps(facts, sort_keys=True, default=str),
     }

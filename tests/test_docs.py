@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -251,6 +252,29 @@ def test_the_suite_kind_of_the_page_reads_its_files(monkeypatch, tmp_path):
     swapped = parts | {"gas": parts["dm_hydro"], "dm_hydro": parts["gas"]}
     np.savez(tmp_path / "LH/LH_0.npz", dmo=matter, **swapped)
     assert "Fields in another order" in suite.inspect(data, "LH_0", deep=True).findings[0].message
+
+
+def test_every_objective_has_the_rows_that_the_page_names():
+    """And every row that the page names is a name of its file."""
+    from emulator.config.names import ObjectiveName
+    from emulator.cost.requests import evaluations_of_member
+    from emulator.model.build import COPIES
+    from emulator.model.kinds import KINDS
+    from emulator.sampling.samplers import SAMPLERS
+    from emulator.training.trainer import LABELS
+
+    drawn = set(get_args(ObjectiveName))
+    assert set(SAMPLERS) == drawn
+    assert set(COPIES) == set(KINDS) == set(LABELS) == drawn | {"regression"}
+    for name in drawn:
+        config = parse_config({"name": "x"})
+        training = config.training.model_copy(update={"objective": name})
+        assert evaluations_of_member(config.model_copy(update={"training": training})) >= 1
+    section = EXTENDING.read_text().split("## An objective")[1]
+    rows = re.findall(r"^\| `(\w+)` \| `(emulator/\S+)` \|", section, re.MULTILINE)
+    assert len(rows) == 7
+    for name, path in rows:
+        assert re.search(rf"^(def )?{name}\b", (ROOT / path).read_text(), re.MULTILINE), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

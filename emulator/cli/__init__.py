@@ -21,6 +21,7 @@ from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
 from emulator.cli.threads import spin_shortly_if_busy
 from emulator.cli.trying import try_out
+from emulator.cli.version import Version
 from emulator.io import EmulatorError
 
 __all__ = ["app", "main"]
@@ -33,6 +34,12 @@ app = typer.Typer(
     help="Learn how a dark-matter-only field maps to hydrodynamic ones, and draw ensembles.",
     epilog="The whole pipeline: snakemake --profile workflow/profiles/local",
 )
+
+
+@app.callback()
+def before(version: Version = False) -> None:
+    """Options that stand before a command."""
+
 
 bundle = typer.Typer(no_args_is_help=True, help="Look at exported models, and hand them on.")
 app.add_typer(bundle, name="bundle")
@@ -71,8 +78,8 @@ def main() -> None:
         if name not in EXTRAS:
             raise
         typer.secho(
-            f"error: this command needs the package {name}, which is not installed: it comes with "
-            f"the extra {EXTRAS[name]} (pip install '.[{EXTRAS[name]}]' in the checkout)",
+            f"error: this command needs the package {name}, which is not installed: pip install "
+            f"'emulator-pipeline[{EXTRAS[name]}]' (in a checkout: pip install '.[{EXTRAS[name]}]')",
             fg="red",
             err=True,
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from emulator.config import SamplingConfig
 from emulator.io import DataError, read_dataset, write_dataset
-from emulator.metadata import fingerprint, package_version
+from emulator.metadata import VERSION, fingerprint
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.held_out import HeldOut, cut_windows, draw_members
 from emulator.sampling.mixture import join_members
@@ -118,6 +118,4 @@ def _recipe(model: Emulator, options: SamplingConfig, windows: HeldOut) -> str:
     named = [] if windows.noise_of is None else [windows.noise_of]
     found = model.calibration
     changed = [] if found is None else [[found.noise_scale, found.shift]]
-    return fingerprint(
-        [STREAM_VERSION, package_version(), model.card.weights_sha256, kept, *named, *changed]
-    )
+    return fingerprint([STREAM_VERSION, VERSION, model.card.weights_sha256, kept, *named, *changed])

@@ -46,7 +46,7 @@ def as_zarr(path, arrays):
     zarr = pytest.importorskip("zarr")
     group = zarr.open_group(str(path), mode="w")
     for name, values in arrays.items():
-        group.create_array(name, data=values)
+        group.create_array(name, shape=values.shape, dtype=values.dtype)[...] = values
 
 
 @pytest.mark.parametrize(

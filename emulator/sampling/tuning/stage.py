@@ -9,7 +9,7 @@ import xarray as xr
 
 from emulator.config import AutoConfig, SamplingConfig, Setting, ValidationConfig
 from emulator.io import EmulatorError
-from emulator.metadata import fingerprint, package_version, provenance
+from emulator.metadata import VERSION, fingerprint, provenance
 from emulator.metrics.power_spectrum import build_shells
 from emulator.metrics.tolerances import inside_range, with_all_shells
 from emulator.model.found_solver import FoundSolver, Measured
@@ -138,7 +138,7 @@ def tabulate(
 def _key(model: Emulator, task: Task, sampling: SamplingConfig, auto: AutoConfig) -> str:
     """Hash of all that decides what a setting draws and how it scores."""
     options = sampling.model_dump(mode="json", include={*FOUND_WITH, "seed"})
-    weights, versions = model.card.weights_sha256, [STREAM_VERSION, package_version()]
+    weights, versions = model.card.weights_sha256, [STREAM_VERSION, VERSION]
     return fingerprint([versions, weights, options, auto.members, task.digest])
 
 

@@ -1,13 +1,5 @@
 """Objectives: what a network is trained to do; one file each.
 
-objective      one step of training
-=============  =====================================================================
-``diffusion``  a denoising step of each window, at one noise level
-``residual``   mean and spread in one pass, and a denoising step of what they leave
-``one_step``   a few members of each window in one pass, scored as an ensemble
-``regression`` the mean of each window in one pass; a baseline that draws nothing
-=============  =====================================================================
-=======
 ===============  ===================================================================
 objective        one step of training
 ===============  ===================================================================
