@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dry-run test test-fast test-long test-lowest coverage mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-spectra bench-sampling bench-painting bench-inference lint format schema docs clean
+.PHONY: help install try demo dry-run test test-fast test-long test-lowest coverage mutants slurm-test bench bench-suite bench-data bench-solvers bench-training bench-ablation bench-arms bench-scaling bench-spectra bench-sampling bench-painting bench-inference lint format schema docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 install: $(VENV)/.installed  ## create .venv and install everything
+
+try: $(VENV)/.installed  ## draw a window by the model that comes with the package, into try.png: seconds
+	@OMP_NUM_THREADS=$(CORES) $(BIN)/emulator try
 
 demo: $(VENV)/.installed  ## the whole pipeline on the embedded suite: about ten minutes on two cores
 	@echo "about ten minutes on two cores: two for simulations and maps, six for training, two for the rest"

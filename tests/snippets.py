@@ -8,6 +8,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*
 
 RUN_WITH_A_MODEL = (
     "README.md",
+    "docs/models.md",
     "docs/diffusion.md",
     "docs/painting.md",
     "docs/sampling.md",

@@ -75,6 +75,13 @@ def test_the_container_copies_what_exists_and_installs_what_is_named():
     assert re.search(r"^FROM \S+:\S+$", text, re.MULTILINE)  # a version, not `latest`
 
 
+def test_the_reference_model_goes_into_a_wheel():
+    """By a link in the package, whose files are named as its data."""
+    assert (ROOT / "emulator/reference").readlink() == Path("../data/reference")
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    assert "reference/*" in tools["setuptools"]["package-data"]["emulator"]
+
+
 def test_pins_lie_in_the_ranges():
     from packaging.requirements import Requirement
     from packaging.version import Version

@@ -11,7 +11,7 @@ import typer
 
 from emulator.cli.audits import audit
 from emulator.cli.boxes import paint, response
-from emulator.cli.bundles import card, show
+from emulator.cli.bundles import card, ship, show
 from emulator.cli.config import cost, schema
 from emulator.cli.ensembles import export, sample
 from emulator.cli.inference import infer
@@ -20,6 +20,7 @@ from emulator.cli.power import power
 from emulator.cli.results import compare, report, validate
 from emulator.cli.suite import check, project, simulate
 from emulator.cli.threads import spin_shortly_if_busy
+from emulator.cli.trying import try_out
 from emulator.cli.version import Version
 from emulator.io import EmulatorError
 
@@ -40,7 +41,7 @@ def before(version: Version = False) -> None:
     """Options that stand before a command."""
 
 
-bundle = typer.Typer(no_args_is_help=True, help="Look at exported models.")
+bundle = typer.Typer(no_args_is_help=True, help="Look at exported models, and hand them on.")
 app.add_typer(bundle, name="bundle")
 
 EXTRAS = {
@@ -59,7 +60,8 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
-for look in (info, show, card):
+app.command("try")(try_out)
+for look in (info, show, card, ship):
     bundle.command()(look)
 
 

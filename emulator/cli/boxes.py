@@ -5,13 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from emulator.cli.options import AS_PATH, Manifest, pairs
+from emulator.cli.options import AS_MODEL, AS_PATH, OF_MODEL, Manifest, pairs
 from emulator.cli.sums import Constraint, read_constraints
 from emulator.io import EmulatorError
 
-Model = Annotated[
-    Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
-]
+Model = Annotated[Path, typer.Argument(help=OF_MODEL, **AS_MODEL)]
 Source = Annotated[
     Path,
     typer.Argument(

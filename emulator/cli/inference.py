@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emulator.cli.options import AS_PATH
+from emulator.cli.options import AS_MODEL, AS_PATH, OF_MODEL
 from emulator.io import DataError, EmulatorError
 
 if TYPE_CHECKING:
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 
 def infer(
-    model: Annotated[
-        Path, typer.Argument(help="Bundle, or folder of bundles: results/NAME/model.", **AS_PATH)
-    ],
+    model: Annotated[Path, typer.Argument(help=OF_MODEL, **AS_MODEL)],
     source: Annotated[
         Path,
         typer.Argument(

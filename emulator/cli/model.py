@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from emulator.cli.options import AS_PATH, Config, MapsDir, Raw, Results, maps_of, results_of
+from emulator.cli.options import (
+    AS_MODEL,
+    AS_PATH,
+    OF_MODEL,
+    Config,
+    MapsDir,
+    Raw,
+    Results,
+    maps_of,
+    results_of,
+)
 from emulator.cli.trained import Models, bundles_of
 from emulator.config import bundle_folder, maps_file, read_config, regression_folder
 from emulator.io import DataError
@@ -191,10 +201,7 @@ def calibrate(
 
 
 def info(
-    folder: Annotated[
-        Path,
-        typer.Argument(help="A bundle, or a folder of bundles: results/NAME/model.", **AS_PATH),
-    ],
+    folder: Annotated[Path, typer.Argument(help=OF_MODEL, **AS_MODEL)],
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card.")] = False,
 ) -> None:
     """Say what a bundle holds: network, channels, parameters, grid, training, what was found."""

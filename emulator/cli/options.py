@@ -15,7 +15,19 @@ def _path(text: str) -> Path:
     return Path(expand_path(text))
 
 
+def _model(text: str) -> Path:
+    """A folder of bundles; ``reference`` is the model that comes with the package."""
+    path = _path(text)
+    if text != "reference" or path.exists():
+        return path
+    from emulator.sampling.reference import reference_folder
+
+    return reference_folder()
+
+
 AS_PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
+AS_MODEL: dict[str, Any] = {"parser": _model, "metavar": "MODEL"}
+OF_MODEL = "Bundle, or folder of bundles: results/NAME/model; or: reference."
 Config = Annotated[
     Path, typer.Argument(help="Config file (configs/*.yaml) or a stage's own.", **AS_PATH)
 ]

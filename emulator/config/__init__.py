@@ -30,6 +30,7 @@ from emulator.config.experiment import (
     stage_yaml,
     teacher_files,
 )
+from emulator.config.initial import OF_TRAINING, initial_bundle, require_initial
 from emulator.config.model import (
     DiTConfig,
     ModelConfig,
@@ -71,6 +72,7 @@ from emulator.config.training import RegressionConfig, TrainingConfig
 __all__ = [
     "EVALUATIONS",
     "MAP",
+    "OF_TRAINING",
     "STAGE_SECTIONS",
     "ArrayParameter",
     "ArraysSuite",
@@ -117,6 +119,7 @@ __all__ = [
     "blocks_of",
     "bundle_folder",
     "ensemble_file",
+    "initial_bundle",
     "json_schema",
     "maps_file",
     "maps_folder",
@@ -127,6 +130,7 @@ __all__ = [
     "read_document",
     "read_trained",
     "regression_folder",
+    "require_initial",
     "require_twins",
     "results_folder",
     "set_of",

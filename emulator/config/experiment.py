@@ -18,6 +18,7 @@ from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document, shorten_error
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
+from emulator.config.initial import faults_of_initial, initial_files
 from emulator.config.model import ModelConfig
 from emulator.config.one_step import OneStepConfig
 from emulator.config.painting import PaintingConfig
@@ -242,6 +243,12 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _fine_tuning_is_possible(self) -> "ExperimentConfig":
+        if faults := faults_of_initial(self):
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
     def _distillation_is_possible(self) -> "ExperimentConfig":
         if self.training.objective != "consistency":
             return self
@@ -344,21 +351,22 @@ def stage_yaml(config: ExperimentConfig, stage: str) -> str:
     dump["training"].pop("seeds")
     if stage == "regress":  # the same baseline for whatever the model is trained for
         dump["training"].pop("objective")
+        dump["training"].pop("initial", None)
     return yaml.safe_dump(
         {key: dump[key] for key in ("name", *STAGE_SECTIONS[stage])}, sort_keys=False
     )
 
 
 def teacher_files(config: ExperimentConfig) -> list[str]:
-    """Files of the teacher that a training begins with; none for other objectives.
+    """Files of the bundle that a training begins with: of a teacher, or of a fine-tuning; or none.
 
     Raises
     ------
     ConfigError
-        If there is no such bundle.
+        If there is no such bundle, or a fine-tuning is none of its model.
     """
     if config.training.objective != "consistency":
-        return []
+        return initial_files(config)
     folder = teacher_bundle(config.consistency)
     return [str(folder / name) for name in ("model.json", "weights.safetensors")]
 

@@ -1,6 +1,6 @@
 """Optimisation: of the model, and of the regression that it is compared with."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -8,11 +8,13 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
 from emulator.config.names import ObjectiveName
-from emulator.config.section import Fraction, Section
+from emulator.config.section import FilePath, Fraction, Section
 
 
 class EarlyStoppingConfig(Section):
@@ -35,6 +37,11 @@ class TrainingConfig(Section):
         description="diffusion: members are drawn by a solver (section diffusion); one_step: in "
         "one pass, trained by a proper score (section one_step); consistency: in a few passes, "
         "distilled from a diffusion (section consistency)",
+    )
+    initial: FilePath | None = Field(
+        None,
+        description="fine-tuning: bundle whose weights the training begins with, of another suite "
+        "and the same channels, network and pixels; its statistics stay",
     )
     max_steps: PositiveInt = Field(1000, description="steps of the optimiser")
     checkpoint_steps: PositiveInt = Field(
@@ -108,6 +115,14 @@ class TrainingConfig(Section):
     loader_workers: NonNegativeInt = Field(
         0, description="processes that make batches ahead of the network; 0: the main process does"
     )
+
+    @model_serializer(mode="wrap")
+    def _without_a_beginning(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A training from random weights is written as it was before there were others."""
+        written: dict[str, Any] = handler(self)
+        if self.initial is None:
+            written.pop("initial", None)
+        return written
 
     @model_validator(mode="after")
     def _numbers_agree(self) -> "TrainingConfig":

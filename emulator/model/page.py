@@ -21,6 +21,7 @@ from emulator.model.card import Grid, ModelCard
 from emulator.model.found_solver import FoundSolver, read_found
 from emulator.model.kinds import KINDS
 from emulator.model.lines import say_options, say_redshift, say_window
+from emulator.model.rounding import ROUNDED_FROM, ROUNDED_TO
 from emulator.model.transforms import TRANSFORMS
 from emulator.model.validated import Validated, read_validated
 
@@ -232,6 +233,8 @@ def _training(
         "code": " ".join(filter(None, (said.get("emulator_version"), said.get("commit")))),
         "SHA-256 of the weights": f"`{card.weights_sha256}`",
     }
+    if ROUNDED_FROM in said:
+        rows["rounded"] = f"to {said[ROUNDED_TO]}, from weights `{said[ROUNDED_FROM]}`"
     return [(name, text or "not known") for name, text in rows.items()]
 
 

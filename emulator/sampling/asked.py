@@ -14,6 +14,7 @@ from emulator.sampling.given.array_fields import prepare_arrays, read_arrays
 from emulator.sampling.given.parameters import params_beside
 from emulator.sampling.given.request import Given, read_given
 from emulator.sampling.inputs import Policy, prepare_condition
+from emulator.sampling.painting.labelled import is_periodic
 from emulator.sampling.painting.source import read_source
 
 
@@ -35,17 +36,24 @@ def read_asked(
     if isinstance(condition, str | Path) or "maps" in getattr(condition, "data_vars", ()):
         card.require_maps("condition: a file or its maps")
         condition, own, periodic = read_source(condition, grid, projection)
-        if not periodic:
-            raise EmulatorError(
-                "condition: expected the map of a whole box, whose opposite edges touch, got a "
-                "patch (attribute periodic): paint it, or pass windows and large_scale="
-            )
+        _require_box(periodic)
         params = params_beside(own, params, card, "condition")
     elif projection is not None:
         raise EmulatorError("projection: names a map of a file, and the condition is an array")
     elif params is None:
         params = params_beside(None, None, card, "condition")
+    if any(places.get(name) is not None for name in ("centres", "centres_mpch")):
+        _require_box(is_periodic(getattr(condition, "attrs", {})))
     return read_given(condition, params, card, **places)
+
+
+def _require_box(periodic: bool) -> None:
+    """Windows are cut across the edges of a map."""
+    if not periodic:
+        raise EmulatorError(
+            "condition: expected the map of a whole box, whose opposite edges touch, got a patch "
+            "(attribute periodic): paint it, or pass windows and large_scale="
+        )
 
 
 def prepare_asked(

@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from emulator.domain import domain_of
 from emulator.io import DataError
 from emulator.model.card import Grid, ModelCard
+from emulator.units import Unit
 
 TOLERANCE = 1.0e-6
+_OF_COORDINATES = 1.0e-4
+"""Coordinates may be in float32."""
 _REMEDY = "Project the maps as those of the training were, or train another model."
 
 
@@ -67,3 +72,32 @@ def require_same_grid(attrs: Mapping[Any, Any], grid: Grid, where: str) -> None:
         raise DataError(
             f"{where}:deposit", f"{grid.deposit} as the model was trained", str(kernel), _REMEDY
         )
+
+
+def require_same_spacing(values: Any, grid: Grid, where: str) -> None:
+    """Coordinates of a labelled array, if they are in Mpc/h, are those of the model's pixels.
+
+    Parameters
+    ----------
+    values
+        A DataArray; of what has no coordinates nothing is known.
+    grid
+        Of the model.
+    where
+        The array, for messages.
+
+    Raises
+    ------
+    DataError
+        Pixels of another side.
+    """
+    for axis, along in getattr(values, "coords", {}).items():
+        if along.dims != (axis,) or along.size < 2 or along.attrs.get("units") != Unit.LENGTH:
+            continue
+        places = np.asarray(along.values, np.float64)
+        found = float(places[-1] - places[0]) / (along.size - 1)
+        if abs(found - grid.pixel_mpch) > _OF_COORDINATES * grid.pixel_mpch:
+            raise DataError(
+                f"{where}:{axis}", f"pixels of {grid.pixel_mpch:g} Mpc/h as the model was trained",
+                f"{found:g}", _REMEDY,
+            )  # fmt: skip

@@ -1,6 +1,5 @@
 """Load what was trained, and draw from the default model."""
 
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,23 +16,37 @@ from emulator.model.validated import read_validated
 from emulator.sampling.base import BaseEmulator
 from emulator.sampling.ensemble import Emulator
 from emulator.sampling.mixture import Mixture
+from emulator.sampling.reference import default_model, example
 
 if TYPE_CHECKING:
     import xarray as xr
 
-DEFAULT_MODEL = "results/demo/model"
-"""Model of `emulator.sample`, unless the variable EMULATOR_MODEL names another."""
+__all__ = [
+    "Emulator",
+    "Mixture",
+    "as_one",
+    "example",
+    "load",
+    "load_bundle",
+    "sample",
+    "simulator",
+]
 
 
 def load(
-    path: str | Path, *, device: str | torch.device | None = None, calibrated: bool | None = None
+    path: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    calibrated: bool | None = None,
 ) -> Emulator | Mixture:
     """Load a bundle (a folder with ``model.json``), or all those of a training with several seeds.
 
     Parameters
     ----------
     path
-        ``results/NAME/model``, or one of the ``seed_*`` folders in it.
+        ``results/NAME/model``, or one of the ``seed_*`` folders in it. Default: the folder that the
+        variable ``EMULATOR_MODEL`` names, or else the reference that comes with the package
+        (:mod:`emulator.sampling.reference`).
     device
         ``"cpu"``, ``"cuda"``, ...; default: a GPU if there is one.
     calibrated
@@ -52,7 +65,7 @@ def load(
     """
     models = {
         str(folder): load_bundle(folder, device=device, calibrated=calibrated)
-        for folder in bundles_in(path)
+        for folder in bundles_in(default_model() if path is None else path)
     }
     return as_one(models)
 
@@ -94,9 +107,9 @@ def load_bundle(
 def sample(condition: Any, params: Any = None, **options: Any) -> "xr.Dataset":
     """Draw from the default model; see :meth:`Emulator.sample` for ``options``.
 
-    The model is the folder named by the variable ``EMULATOR_MODEL``, or else that of the demo.
+    The model is that of :func:`load` without a path; it is read once.
     """
-    folder = Path(os.environ.get("EMULATOR_MODEL", DEFAULT_MODEL))
+    folder = default_model()
     files = [file for bundle in bundles_in(folder) for file in bundle.iterdir()]
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     drawn: xr.Dataset = _load_once(folder, stamps).sample(condition, params, **options)

@@ -16,18 +16,19 @@ def state_key(
     normalisation: Normalisation,
     splits: Mapping[str, Sequence[str]],
     seed: int,
-    teacher: str | None = None,
+    begins_with: str | None = None,
 ) -> str:
-    """Hash of all that decides a training; ``teacher`` is that of the weights it begins with."""
+    """Hash of all that decides a training, and of the weights that it ``begins_with``."""
     sections = config.model_dump(mode="json", include=set(STAGE_SECTIONS["train"]))
     for name in UNTRAINED:
         del sections["training"][name]
+    sections["training"].pop("initial", None)  # where its weights lay; they are in the hash
     return fingerprint(
         [
             sections,
             seed,
             normalisation.model_dump(mode="json", exclude={"conditions"}),  # changes no weight
             {name: list(splits[name]) for name in ("train", "validation")},
-            *(() if teacher is None else (teacher,)),
+            *(() if begins_with is None else (begins_with,)),
         ]
     )

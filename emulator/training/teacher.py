@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from emulator.config import ConfigError, ExperimentConfig, teacher_bundle
+from emulator.config import OF_TRAINING, ConfigError, ExperimentConfig, teacher_bundle
 from emulator.diffusion.consistency import Ladder
 from emulator.io import DataError
 from emulator.model.build import build_network, build_schedule
@@ -13,15 +13,8 @@ from emulator.model.card import ArrayGrid, Grid, ModelCard
 from emulator.model.normalisation import Normalisation
 from emulator.networks.backbone import Backbone
 
-OF_TRAINING = {
-    "network": {"dropout", "checkpointing"},
-    "diffusion": {
-        "weight", "min_snr", "sigmoid_bias", "mass_tilt", "times", "data_noise",
-        "drop_params", "drop_each_param", "drop_context",
-    },
-    "normalisation": {"defined_share", "conditions"},
-}  # fmt: skip
-"""Keys that a student may have otherwise: of how weights are trained, not of what they mean."""
+OF_TEACHER = {**OF_TRAINING, "normalisation": {"defined_share", "conditions"}}
+"""Keys that a student may have otherwise."""
 
 
 class Teacher(NamedTuple):
@@ -88,7 +81,7 @@ def read_teacher(config: ExperimentConfig, normalisation: Normalisation, output:
     }
     for section, mine in own.items():
         here, there = (
-            value.model_dump(mode="json", exclude=OF_TRAINING[section])
+            value.model_dump(mode="json", exclude=OF_TEACHER[section])
             for value in (mine, getattr(card, section))
         )
         different = [key for key in here.keys() | there.keys() if here.get(key) != there.get(key)]
@@ -115,17 +108,28 @@ def require_grid(teacher: Teacher, grid: Grid | ArrayGrid) -> None:
     ConfigError
         Names what differs.
     """
-    here, there = grid.model_dump(), teacher.card.grid.model_dump()
-    for name, value in here.items():
-        other = there[name]
+    found = first_difference(grid, teacher.card.grid)
+    if found is not None:
+        name, here, there = found
+        raise ConfigError(
+            f"consistency.teacher: expected windows as here, {name} {here}, but the teacher "
+            f"was trained with {there}: distil with the section `data` of the teacher"
+        )
+
+
+def first_difference(
+    here: Grid | ArrayGrid, there: Grid | ArrayGrid
+) -> tuple[str, object, object] | None:
+    """Name and values of what two grids have otherwise; what either does not know is left out."""
+    mine, theirs = here.model_dump(), there.model_dump()
+    for name, value in mine.items():
+        other = theirs.get(name)
         if value is None or other is None:  # a kernel that is not known
             continue
-        differs = value != other if isinstance(value, str) else abs(value - other) > 1e-6
-        if differs:
-            raise ConfigError(
-                f"consistency.teacher: expected windows as here, {name} {value}, but the teacher "
-                f"was trained with {other}: distil with the section `data` of the teacher"
-            )
+        numbers = isinstance(value, float | int) and isinstance(other, float | int)
+        if abs(value - other) > 1e-6 if numbers else value != other:
+            return name, value, other
+    return None
 
 
 def _short(value: object) -> str:

@@ -24,6 +24,7 @@ from emulator.model.conditional import NO_DIFFUSION
 from emulator.model.field_transform import FieldTransform, network_channels
 from emulator.model.normalisation import Normalisation
 from emulator.training.history import History, ProgressLine, StopEarly
+from emulator.training.initial import read_initial, require_grid_of
 from emulator.training.key import state_key
 from emulator.training.lengths import KeepAverages, choose_average
 from emulator.training.loaders import (
@@ -77,7 +78,8 @@ def train(
 
     The resume state lies in ``state_dir`` under a name that is a hash of the sections ``data,
     model, diffusion, training`` (but for how windows are loaded), of the seed, of the statistics
-    and of the split, and of the weights of a teacher: a changed config never resumes a stale state.
+    and of the split, and of the weights that it begins with: a changed config never resumes a stale
+    state.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def train(
     DataError
         If maps disagree in their grid, or if a resume state is damaged.
     ConfigError
-        If a student cannot take over its teacher's network.
+        If a student cannot take over its teacher's network, or a fine-tuning that of its bundle.
     """
     objective = objective or config.training.objective
     label = LABELS[objective]
@@ -114,7 +116,11 @@ def train(
     meet_nodes(config.training.num_nodes)
     require_splits(splits)
     teacher = read_teacher(config, normalisation, output) if objective == "consistency" else None
-    begins_with = None if teacher is None else teacher.card.weights_sha256
+    initial = read_initial(config, normalisation, output)
+    if initial is not None:
+        normalisation = initial.normalisation
+    first = teacher or initial
+    begins_with = None if first is None else first.card.weights_sha256
     key = state_key(config, normalisation, splits, seed, begins_with)
     state = Path(state_dir) / f"{label}-{key}" / "state.ckpt"
     lazy = config.training.cache == "none"
@@ -127,11 +133,14 @@ def train(
     require_windows(config, training)
 
     torch.manual_seed(seed)
-    if teacher is None:
-        network = build_network(config.model.network, config.diffusion, normalisation, objective)
-    else:
+    if teacher is not None:
         require_grid(teacher, grid)
         network = teacher.student()
+    elif initial is not None:
+        require_grid_of(initial, grid)
+        network = initial.begin(config)
+    else:
+        network = build_network(config.model.network, config.diffusion, normalisation, objective)
     costs = summarise_network(network, config, normalisation, objective)
     say(f"{label}: seed {seed}, {len(training)} simulations; {costs}", flush=True)
     module = build_module(
@@ -183,13 +192,13 @@ def train(
         network=config.model.network,
         diffusion=config.diffusion,
         normalisation=normalisation,
-        training=config.training.model_dump(mode="json", exclude={"seeds"})
+        training=config.training.model_dump(mode="json", exclude={"seeds", "initial"})
         | {"seed": seed, "objective": objective}
         | ({} if teacher is None else {"consistency": _ladder(config)}),
         metrics=metrics,
         attributes=provenance(label, torch=str(torch.__version__), **facts)
         | _origin(training)
-        | ({} if teacher is None else teacher.attributes()),
+        | ({} if first is None else first.attributes()),
         weights_sha256="",
         schedule=_learned_schedule(module) if teacher is None else teacher.card.schedule,
         modes=None if modes is None else modes.to_lists(),

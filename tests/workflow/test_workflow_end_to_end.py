@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from snippets import RUN_WITH_A_MODEL
 import emulator
 from emulator.config import EmbeddedSuite, read_config
 from emulator.cost.requests import requests
+from emulator.data.example import write_example
 from emulator.data.splits import split_runs
 from emulator.io import DataError, read_json
 from emulator.suites import build_suite, suite_of
@@ -150,6 +152,9 @@ def test_the_snippets_of_the_docs_run(finished, tmp_path, monkeypatch):
     as_the_demo(finished[0], tmp_path)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)
+    shutil.copytree("results/demo/model", "default")  # in place of the reference, with an example
+    write_example("data/processed/demo/maps/CV_0.h5", "default/example.h5", "z")
+    monkeypatch.setenv("EMULATOR_MODEL", "default")
     names = {}
     exec(blocks[0], names)
     assert names["fields"].fields.sizes["member"] == 16

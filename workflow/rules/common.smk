@@ -42,7 +42,7 @@ try:
     BLOCKS = blocks_of(list(RUNS), EXPERIMENT.blocks.runs)
     ENSEMBLES = blocks_of(SAMPLED, EXPERIMENT.blocks.simulations)
     REQUESTS = requests(EXPERIMENT, SUITE)
-    TEACHER = teacher_files(EXPERIMENT)  # what a distillation begins with; else nothing
+    TEACHER = teacher_files(EXPERIMENT)  # what a distillation or fine-tuning begins with
     SUITE.require_possible()
     PREVIOUS = EXPERIMENT.report.previous  # runs that this one is compared with
     PREVIOUS_FILES = previous_files(EXPERIMENT.report)

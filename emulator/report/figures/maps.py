@@ -1,4 +1,6 @@
-"""Truth, one member, ensemble mean and scatter of one held-out window, side by side."""
+"""Truth, one member, ensemble mean and scatter of one window, side by side."""
+
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -13,15 +15,39 @@ from emulator.domain import Domain, pixel_of
 from emulator.fields import Field
 from emulator.report.figures import style
 
-TITLES = ("truth", "one member", "ensemble mean", "ensemble std")
-# Columns of the grid: panels, colour bars and room for their labels. A fixed grid is quicker than
-# an automatic layout, and every colour bar has the height of its panel.
-PANELS, BARS = (0, 3, 4, 5, 8), {0: 1, 3: 6, 4: 9}
 MAX_DECADES = 4
 """Longest colour scale: the edges of star particles reach down to masses that mean nothing."""
-WIDTHS = (1.0, 0.06, 1.15, 1.0, 1.0, 1.0, 0.06, 0.66, 1.0, 0.06)
 LABEL, TICK = 10.5, 9.5
 """Sizes of text [pt]; on a phone one point is one pixel."""
+
+
+class Layout(NamedTuple):
+    """Columns of the grid: panels, colour bars and room for their labels.
+
+    A fixed grid is quicker than an automatic layout, and every colour bar has the height of its
+    panel.
+    """
+
+    titles: tuple[str, ...]
+    """Of the panels behind the condition."""
+    panels: tuple[int, ...]
+    bars: dict[int, int]
+    """Column of the colour bar of a panel."""
+    widths: tuple[float, ...]
+
+
+WITH_TRUTH = Layout(
+    ("truth", "one member", "ensemble mean", "ensemble std"),
+    (0, 3, 4, 5, 8),
+    {0: 1, 3: 6, 4: 9},
+    (1.0, 0.06, 1.15, 1.0, 1.0, 1.0, 0.06, 0.66, 1.0, 0.06),
+)
+WITHOUT = Layout(
+    WITH_TRUTH.titles[1:],
+    (0, 3, 4, 7),
+    {0: 1, 2: 5, 3: 8},
+    (1.0, 0.06, 1.15, 1.0, 1.0, 0.06, 0.66, 1.0, 0.06),
+)
 
 
 def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
@@ -30,31 +56,36 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
     Parameters
     ----------
     ensemble
-        ``fields, truth, condition`` [unit of each field]; attr of the pixel.
+        ``fields, condition`` [unit of each field], and ``truth`` where it is known; attr of the
+        pixel.
     sample, member
         Which window, which member.
 
     Notes
     -----
     Truth, member and mean of a channel share one logarithmic colour scale (2 to 99.9 % of the
-    truth's occupied pixels, at most four decades); pixels below it, empty ones included, take its
-    darkest colour. That of a signed field is linear and symmetric about zero.
+    occupied pixels of the truth, or else of the members, at most four decades); pixels below it,
+    empty ones included, take its darkest colour. That of a signed field is linear and symmetric
+    about zero.
     """
     window = ensemble.isel(sample=sample)
     known = style.fields_of(ensemble)
     channels = [str(name) for name in window["channel"].values]
     domain, pixel = style.domain_of_file(ensemble), pixel_of(ensemble.attrs)
     sides = (window.sizes["x"] * pixel, window.sizes["y"] * pixel)
-    titles = (f"{domain.nouns.condition} (condition)", *TITLES)
-    figure = Figure(figsize=(11.4, 1.85 * len(channels) + 0.8))
+    layout = WITH_TRUTH if "truth" in window else WITHOUT
+    titles = (f"{domain.nouns.condition} (condition)", *layout.titles)
+    wide = sum(layout.widths) / sum(WITH_TRUTH.widths)
+    figure = Figure(figsize=(11.4 * wide, 1.85 * len(channels) + 0.8))
     inch = 1.0 / figure.get_figheight()
     margins = {"left": 0.055, "right": 0.93, "top": 1 - 0.3 * inch, "bottom": 0.5 * inch}
     grid = figure.add_gridspec(
-        len(channels), len(WIDTHS), width_ratios=WIDTHS, wspace=0.06, hspace=0.1, **margins
-    )
+        len(channels), len(layout.widths), width_ratios=layout.widths, wspace=0.06, hspace=0.1,
+        **margins,
+    )  # fmt: skip
     for row, name in enumerate(channels):
         of_channel = window.sel(channel=name)
-        axes = _draw_row(figure, grid, row, known[name], of_channel, member, sides, domain)
+        axes = _draw_row(figure, grid, layout, row, known[name], of_channel, member, sides, domain)
         axes[1].set_ylabel(f"{known[name].label}\ny [{domain.length}]", fontsize=LABEL)
         for place, ax in axes.items():
             if row == 0:
@@ -71,6 +102,7 @@ def plot_maps(ensemble: xr.Dataset, sample: int, member: int = 0) -> Figure:
 def _draw_row(
     figure: Figure,
     grid: GridSpec,
+    layout: Layout,
     row: int,
     field: Field,
     fields: xr.Dataset,
@@ -78,18 +110,19 @@ def _draw_row(
     sides: tuple[float, float],
     domain: Domain,
 ) -> dict[int, Axes]:
-    """The panels of one channel with their colour bars, by place; the first row has all five."""
+    """The panels of one channel with their colour bars, by place; the first row has all of them."""
     members = fields["fields"].transpose("member", "y", "x").values
-    truth, condition = fields["truth"].values, fields["condition"].values
+    condition = fields["condition"].values
+    truth = (fields["truth"].values,) if "truth" in fields else ()
     given = domain.conditions[0]
-    # of a window whose truth is empty, what members have is all there is to see
-    seen = truth if field.signed or (truth > 0).any() else members
+    # where the truth is not known, or is empty, what members have is all there is to see
+    seen = truth[0] if truth and (field.signed or (truth[0] > 0).any()) else members
     std, scale = members.std(axis=0, ddof=1), color_scale(seen, field)
     of_std = color_scale(std, field, is_spread=True)
     colors = color_map(field)
     panels = (
         (condition, color_scale(condition, given), "viridis", domain.nouns.condition, given.unit),
-        (truth, scale, colors, "", ""),
+        *((values, scale, colors, "", "") for values in truth),
         (members[member], scale, colors, "", ""),
         (members.mean(axis=0), scale, colors, field.label, field.unit),
         (std, of_std, "cividis", f"std of {field.label}", field.unit),
@@ -98,11 +131,11 @@ def _draw_row(
     for place, (values, norm, cmap, what, unit) in enumerate(panels):
         if place == 0 and row > 0:
             continue
-        ax = figure.add_subplot(grid[row, PANELS[place]])
+        ax = figure.add_subplot(grid[row, layout.panels[place]])
         image = _show(ax, values, sides, norm, cmap)
         ax.tick_params(labelsize=TICK, labelleft=place < 2)
-        if place in BARS:
-            bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, BARS[place]]))
+        if place in layout.bars:
+            bar = figure.colorbar(image, cax=figure.add_subplot(grid[row, layout.bars[place]]))
             bar.set_label(f"{what}\n[{unit}]", fontsize=TICK)
             bar.ax.tick_params(labelsize=TICK)
             bar.ax.yaxis.set_minor_formatter(NullFormatter())

@@ -15,7 +15,7 @@ from emulator.sampling.given.arrays import plain_array
 from emulator.sampling.given.centres import Centres, as_pairs, centres_at, pixel_centres
 from emulator.sampling.given.parameters import hubble_of, parameter_rows
 from emulator.sampling.given.quantities import convert, is_quantity
-from emulator.sampling.grids import require_same_grid
+from emulator.sampling.grids import require_same_grid, require_same_spacing
 from emulator.units import Unit
 
 
@@ -80,6 +80,8 @@ def _masses(values: Any, name: str, card: ModelCard, hubble: np.ndarray | None) 
         return convert(values, "Msun", name, hubble)
     attrs = getattr(values, "attrs", {})
     require_same_grid(attrs, card.matter_grid, name)
+    if name == "condition":
+        require_same_spacing(values, card.matter_grid, name)
     unit = attrs.get("units", Unit.MASS_PER_PIXEL)
     if unit != Unit.MASS_PER_PIXEL:
         raise EmulatorError(

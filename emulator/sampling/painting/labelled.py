@@ -11,12 +11,15 @@ from emulator.fields import CONDITION
 from emulator.io import DataError, is_file, open_store
 from emulator.model.card import Grid
 from emulator.model.redshift import said_redshift
-from emulator.sampling.grids import require_same_grid
+from emulator.sampling.grids import require_same_grid, require_same_spacing
+from emulator.units import Unit
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _AXES = ("y", "x")
+WINDOWS = "Windows are drawn as arrays: sample(windows, params, large_scale=...)."
+"""What can be done with ready windows."""
 
 
 def open_labelled(path: Path) -> "xr.Dataset":
@@ -67,8 +70,8 @@ def map_of(
     ------
     DataError
         Several variables and none called ``maps`` or ``dmo``, other dimensions, a projection or
-        species that is not there, ready windows in place of a box, another grid, or pixels without
-        a value.
+        species that is not there, ready windows in place of a box, another grid or unit, or pixels
+        without a value.
     """
     import xarray as xr
 
@@ -77,14 +80,30 @@ def map_of(
     require_same_grid(attrs, grid, where)
     periodic = is_periodic(attrs)
     if not periodic and "species" in found.dims:
-        raise DataError(where, "maps of a whole box", "ready windows: draw them with sample()")
+        raise DataError(where, "maps of a whole box", "ready windows", WINDOWS)
     for name, label in (("species", CONDITION.name), ("projection", projection)):
         if name in found.dims:
             found = _choose(found, name, label, where)
         elif name == "projection" and projection is not None:
             raise DataError(f"{where}:projection", repr(projection), "one map without a label")
+    _require_mass(found, where)
+    require_same_spacing(found, grid, where)
     own = said_redshift(_params(attrs, where), attrs, grid, where)
     return _plane(found, where), own, periodic
+
+
+def _require_mass(found: "xr.DataArray", where: str) -> None:
+    """The unit of the map, which stands beside the species where these have several."""
+    beside = found.coords.get("unit")
+    said = found.attrs.get("units") if beside is None else beside.values.tolist()
+    if isinstance(said, list):  # of several species, none of which was chosen
+        return
+    said = said.decode() if isinstance(said, bytes) else said
+    if said not in (None, str(Unit.MASS_PER_PIXEL)):
+        raise DataError(
+            f"{where}:units", repr(str(Unit.MASS_PER_PIXEL)), repr(said),
+            "Convert the values and set attrs['units'].",
+        )  # fmt: skip
 
 
 def is_periodic(attrs: Mapping[Any, Any]) -> bool:

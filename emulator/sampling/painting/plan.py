@@ -19,7 +19,7 @@ from emulator.config import (
 )
 from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.io import DataError, open_arrays
-from emulator.sampling.painting.labelled import open_labelled
+from emulator.sampling.painting.labelled import WINDOWS, open_labelled
 from emulator.suites.base import Suite
 
 _SAME = 1.0e-4
@@ -143,7 +143,7 @@ class Painting:
         maps = read_maps(path, lazy=True, verified=False)
         maps.close()
         if not maps.periodic:
-            raise DataError(path, "maps of a whole box", "ready windows: draw them with sample()")
+            raise DataError(path, "maps of a whole box", "ready windows", WINDOWS)
         if self.trained is not None:
             lengths = {name: float(maps.attrs[name]) for name in ("pixel_mpch", "depth_mpch")}
             self._require_same_grid(lengths, maps.attrs.get("deposit"), str(path))

@@ -12,7 +12,7 @@ from emulator.fields import CONDITION
 from emulator.io import DataError
 from emulator.model.card import Grid
 from emulator.sampling.grids import require_same_grid
-from emulator.sampling.painting.labelled import map_of, open_labelled
+from emulator.sampling.painting.labelled import WINDOWS, map_of, open_labelled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -78,6 +78,7 @@ def read_source(
             "a maps file (.h5), a snapshot (.hdf5), labelled arrays (.zarr, .nc) or one array "
             "(.npy)",
             path.suffix or "no suffix",
+            WINDOWS if path.suffix == ".npz" else "",
         )
     if isinstance(source, np.ndarray) or not hasattr(source, "dims"):
         return Source(np.asarray(source), None)
@@ -90,7 +91,7 @@ def _of_maps(path: Path, grid: Grid, projection: str | None) -> Source:
     maps = read_maps(path, lazy=True)
     require_same_grid(maps.attrs, grid, str(path))
     if not maps.periodic:
-        raise DataError(path, "maps of a whole box", "ready windows: draw them with sample()")
+        raise DataError(path, "maps of a whole box", "ready windows", WINDOWS)
     label = maps.projections[0] if projection is None else projection
     if label not in maps.projections:
         raise DataError(f"{path}:projection", repr(label), f"only {', '.join(maps.projections)}")

@@ -42,6 +42,7 @@ def regression_of(config: ExperimentConfig) -> ExperimentConfig:
             "regression.max_steps is 0: there is no regression to train; set its number of steps"
         )
     of_noise = {"early_stopping": None, "ensemble_every": 0, "parameter_head_weight": 0.0}
+    of_noise |= {"initial": None}
     steps = config.regression.max_steps
     epoch = min(steps, config.training.checkpoint_steps)
     training = config.training.model_copy(
