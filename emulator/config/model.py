@@ -71,6 +71,11 @@ class UNetConfig(BackboneConfig):
         return self
 
     @property
+    def first_width(self) -> int:
+        """Features of a folded patch of pixels on the finest level."""
+        return int(self.widths[0])
+
+    @property
     def factor(self) -> int:
         """Pixels of which the side of a field must be a multiple."""
         return int(self.patch * 2 ** (len(self.widths) - 1))
@@ -125,6 +130,11 @@ class DiTConfig(BackboneConfig):
                 f"model.network.width: expected a multiple of {2 * ndim} in {ndim} dimensions, got "
                 f"{self.width}"
             )
+
+    @property
+    def first_width(self) -> int:
+        """Features of a token."""
+        return int(self.width)
 
     @property
     def factor(self) -> int:

@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from emulator.config import ExperimentConfig, TrainingConfig
+from emulator.config import ExperimentConfig, NetworkConfig, TrainingConfig
 from emulator.config.suites.redshifts import PARAMETER as REDSHIFT
 from emulator.data.cutouts import sides_of
 from emulator.data.dataset import WindowDataset
@@ -141,6 +141,24 @@ def _grid_of_arrays(maps: Sequence[Maps], shape: tuple[int, ...]) -> ArrayGrid:
         periodic=first.domain.periodic,
         symmetries=first.domain.symmetries,
     )
+
+
+def check_width(network: NetworkConfig, n_channels: int, dimensions: int) -> None:
+    """Warn where a patch of pixels holds more noise than the first features can pass on.
+
+    A denoiser tells noise from signal in every pixel. Features that are fewer than the values of a
+    patch cannot carry all of them, and what is not carried stays in the members.
+    """
+    held, first = n_channels * network.patch**dimensions, network.first_width
+    if first < held:
+        values = f"{n_channels} channels x {network.patch}^{dimensions} pixels"
+        say(
+            f"train: warning: a patch holds {held} values ({values}), the first features of the "
+            f"network are {first}: noise that they cannot carry stays in the members. Raise "
+            f"model.network.{'widths' if network.kind == 'unet' else 'width'} to at least {held}, "
+            "or lower model.network.patch.",
+            flush=True,
+        )
 
 
 def measure_modes(dataset: WindowDataset, module: DiffusionModule) -> ModeStatistics:

@@ -42,6 +42,7 @@ from emulator.training.objectives.one_step import OneStepModule
 from emulator.training.objectives.regression import RegressionModule, regression_of
 from emulator.training.preflight import (
     check_noise_end,
+    check_width,
     common_grid,
     measure_modes,
     require_hardware,
@@ -148,9 +149,12 @@ def train(
         seed=seed, pixel_mpch=grid.pixel, teacher=teacher,
     )  # fmt: skip
     modes = None
+    if isinstance(module, DiffusionModule):
+        names = network_channels(normalisation.channels)
+        check_width(config.model.network, len(names), config.data.dimensions)
     if isinstance(module, DiffusionModule) and objective == "diffusion":
         modes = measure_modes(training_windows(config, training, normalisation, seed), module)
-        check_noise_end(modes, module, network_channels(normalisation.channels))
+        check_noise_end(modes, module, names)
     if isinstance(module, DiffusionModule | OneStepModule | ConsistencyModule):
         module.measure(training_windows(config, training, normalisation, seed))
     history = History(module.columns())

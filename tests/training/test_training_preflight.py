@@ -24,6 +24,7 @@ from emulator.training.loaders import (
 from emulator.training.objectives.diffusion import DiffusionModule
 from emulator.training.preflight import (
     check_noise_end,
+    check_width,
     common_grid,
     measure_modes,
     require_windows,
@@ -164,6 +165,27 @@ def test_too_little_noise_is_said_with_what_would_be_enough(normalisation, capfd
     assert "; c (power" in said
     assert "a (power" not in said
     assert said.count(f": up to {white * np.exp(3.0 - 6.5):.1%}") == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "dimensions", "held"), [("unet", "widths", 3, 32), ("dit", "width", 2, 16)]
+)
+def test_a_network_that_is_narrower_than_a_patch_is_said(kind, key, dimensions, held, capfd):
+    def network(first):
+        given = {"patch": 2, "heads": 4, "groups": 4, "attention_levels": []}
+        kinds = {
+            "unet": {**given, "widths": [first, 64]},
+            "dit": {"kind": "dit", "patch": 2, "width": first, "heads": 4},
+        }
+        return parse(model={**TINY["model"], "network": kinds[kind]}).model.network
+
+    check_width(network(held), 4, dimensions)
+    assert capfd.readouterr().out == ""
+    check_width(network(held - 4), 4, dimensions)
+    said = capfd.readouterr().out
+    assert f"holds {held} values (4 channels x 2^{dimensions} pixels)" in said
+    assert f"the first features of the network are {held - 4}" in said
+    assert f"Raise model.network.{key} to at least {held}," in said
 
 
 def test_a_state_belongs_to_all_that_decides_a_weight(normalisation):
