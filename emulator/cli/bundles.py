@@ -50,6 +50,9 @@ def ship(
         str | None, typer.Option(help="Which map: the axis that is summed [the first].")
     ] = None,
     members: Annotated[int, typer.Option(min=1, help="Compared, of each window.")] = 12,
+    single: Annotated[
+        bool, typer.Option("--single", help="Keep weights in single precision, at twice the size.")
+    ] = False,
 ) -> None:
     """Write a bundle that is fit to be handed on: averaged weights in half precision.
 
@@ -58,7 +61,7 @@ def ship(
     """
     from emulator.sampling.shipping import ship as ship_bundle
 
-    shipped = ship_bundle(source, output, example, projection, members)
+    shipped = ship_bundle(source, output, example, projection, members, half=not single)
     differ = ", ".join(f"{name} {error:.3%}" for name, error in shipped.spectrum_error.items())
     typer.echo(
         f"{output}: {shipped.size / 1e6:.2f} MB, weights in {shipped.precision} (to "

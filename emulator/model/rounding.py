@@ -21,16 +21,17 @@ from emulator.model.found_solver import read_found
 from emulator.model.validated import read_validated
 
 HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+SINGLE = "float32"
 ROUNDED_TO, ROUNDED_FROM = "weights_rounded_to", "weights_rounded_from"
 """Attributes of a model card: the precision, and the SHA-256 of the weights before."""
 
 
 class Rounded(NamedTuple):
-    """Averaged weights in half precision."""
+    """Averaged weights, in half precision as a rule."""
 
     weights: dict[str, Tensor]
     precision: str
-    """``float16`` or ``bfloat16``."""
+    """``float16`` or ``bfloat16``; ``float32`` if they are as they were."""
     error: float
     """Largest relative error of a tensor, ``e``."""
 
@@ -52,7 +53,7 @@ def _relative_error(value: Tensor, rounded: Tensor) -> float:
     return difference / size if size > 0 else 0.0
 
 
-def write_rounded(source: str | Path, output: str | Path) -> Rounded:
+def write_rounded(source: str | Path, output: str | Path, *, half: bool = True) -> Rounded:
     """Write a bundle of rounded weights, with all that was found for those of the source.
 
     Solver, calibration and verdict go along under the SHA-256 of the new weights; their attributes
@@ -62,6 +63,8 @@ def write_rounded(source: str | Path, output: str | Path) -> Rounded:
     ----------
     source, output
         Folder of a bundle, and a folder for the new one.
+    half
+        If false, averaged weights stay as they are, and only the raw ones are left out.
 
     Raises
     ------
@@ -70,7 +73,8 @@ def write_rounded(source: str | Path, output: str | Path) -> Rounded:
     """
     source, output = Path(source), Path(output)
     card, network = read_bundle(source)
-    rounded = round_weights(network.state_dict())
+    weights = network.state_dict()
+    rounded = round_weights(weights) if half else Rounded(weights, SINGLE, 0.0)
     origin = {ROUNDED_TO: rounded.precision, ROUNDED_FROM: card.weights_sha256}
     shipped = card.model_copy(update={"attributes": {**card.attributes, **origin}})
     write_bundle(

@@ -56,6 +56,8 @@ def ship(
     example: str | Path,
     projection: str | None = None,
     n_members: int = MEMBERS,
+    *,
+    half: bool = True,
 ) -> Shipped:
     """Write a bundle in half precision with an example beside it, if it draws as its source does.
 
@@ -71,6 +73,8 @@ def ship(
         Which of its maps; default: the first.
     n_members
         That are compared, of each window.
+    half
+        If false, weights keep single precision, at twice the size.
 
     Raises
     ------
@@ -89,7 +93,7 @@ def ship(
     partial = output.with_name(f".{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        rounded = write_rounded(folder, partial)
+        rounded = write_rounded(folder, partial, half=half)
         write_example(example, partial / EXAMPLE_FILE, projection)
         write_page(partial)
         errors = compare(
@@ -175,7 +179,7 @@ def _require_fit(output: Path, errors: dict[str, float], size: int) -> None:
             output, f"spectra of members within {LARGEST_DIFFERENCE:.1%} of those of the source",
             ", ".join(f"{name} {error:.3%}" for name, error in far.items()),
             "Compare more members (--members), which scatter less; if that does not help, these "
-            "weights do not stand half precision: hand on the bundle as it is.",
+            "weights do not stand half precision: keep them as they are (--single).",
         )  # fmt: skip
     if size > LARGEST_SIZE:
         raise DataError(

@@ -98,6 +98,17 @@ def test_only_the_averaged_weights_go_along_and_they_are_rounded_once(source, sh
     ).stat().st_size
 
 
+def test_weights_that_do_not_stand_half_precision_stay_as_they_are(source, held_out, tmp_path):
+    done = ship(
+        source, tmp_path / "single", held_out, "--projection", "z", "--members", 1, "--single"
+    )
+    assert done.exit_code == 0, done.exception or done.output
+    assert "weights in float32 (to 0.000%)" in done.output
+    before, after = (load_file(f / "weights.safetensors") for f in (source, tmp_path / "single"))
+    assert set(after) == {name for name in before if name.startswith("ema.")}
+    assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
+
+
 def test_the_card_says_what_it_was_rounded_from(source, shipped):
     old, new = read_card(source), read_card(shipped)
     said = {"weights_rounded_to": "float16", "weights_rounded_from": old.weights_sha256}
