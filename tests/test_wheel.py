@@ -43,6 +43,9 @@ def test_it_holds_every_file_of_the_package_and_nothing_else(wheel):
         for path in (ROOT / "emulator").rglob("*")
         if path.is_file() and path.suffix not in {".pyc", ".nbi", ".nbc"}
     }
+    reference = {f"emulator/reference/{path.name}" for path in (ROOT / "data/reference").iterdir()}
+    assert "emulator/reference/weights.safetensors" in reference
+    tracked |= reference  # by a link, which is followed
     assert names == tracked
     assert {name for name in names if not name.endswith(".py")}  # templates and data among them
 
