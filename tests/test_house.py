@@ -118,6 +118,7 @@ def test_every_shipped_config_is_valid(path):
         ("emulator.cost.requests", {"torch", "numpy", "xarray", "h5py", "numba"}),
         ("emulator.cli", {"torch", "numpy", "xarray", "h5py"}),
         ("emulator.sampling.held_out", {"pytorch_lightning"}),
+        ("emulator.report.build", {"torch", "pytorch_lightning"}),
         ("emulator.simulate.simulate", {"torch", "astropy"}),
     ],
 )

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from emulator.report.compare.comparison import compare
 from emulator.report.inputs import read_inputs
 from emulator.report.overview import describe_run
+from emulator.report.page import Section
 from emulator.report.render import write_page
 from emulator.report.sections import build_sections, validation_config
 
@@ -35,10 +35,18 @@ def build_report(
     """
     inputs = read_inputs(Path(results), Path(maps_dir))
     config = validation_config(inputs.metrics)
-    comparison = compare([*previous, Path(results)]) if previous else None
+    beside = _beside([*previous, Path(results)]) if previous else None
     write_page(
         "report.html.j2",
         output,
         **describe_run(inputs, config),
-        sections=build_sections(inputs, config, comparison),
+        sections=build_sections(inputs, config, beside),
     )
+
+
+def _beside(folders: Sequence[Path]) -> Section:
+    """Earlier runs and this one; bundles are read for it, and torch is loaded: only if asked."""
+    from emulator.report.compare.comparison import compare
+    from emulator.report.sections.previous import previous_section
+
+    return previous_section(compare(folders))

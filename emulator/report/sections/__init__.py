@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from emulator.config import ValidationConfig
 from emulator.config.documents import shorten_error
 from emulator.io import DataError
-from emulator.report.compare.comparison import Comparison
 from emulator.report.inputs import Inputs
 from emulator.report.overview import build_provenance
 from emulator.report.page import Section
@@ -27,7 +26,6 @@ from emulator.report.sections.masses import masses_section
 from emulator.report.sections.models import models_sections
 from emulator.report.sections.noise_scale import noise_scale_sections
 from emulator.report.sections.others import other_sections
-from emulator.report.sections.previous import previous_section
 from emulator.report.sections.responses import responses_section
 from emulator.report.sections.running import cost_section, training_section
 from emulator.report.sections.scores import scores_section
@@ -38,7 +36,7 @@ from emulator.report.text import of_runs
 
 
 def build_sections(
-    inputs: Inputs, config: dict[str, Any], comparison: Comparison | None = None
+    inputs: Inputs, config: dict[str, Any], previous: Section | None = None
 ) -> list[Section]:
     """All sections in reading order.
 
@@ -46,8 +44,8 @@ def build_sections(
     ----------
     config
         Of :func:`validation_config`.
-    comparison
-        With earlier runs; None: there is none.
+    previous
+        The run beside earlier ones; None: there are none.
     """
     domain, table = inputs.domain, inputs.acceptance
     measured = [
@@ -65,7 +63,7 @@ def build_sections(
         section.runs = of_runs(table["n_runs"], table["n_simulations"], domain)
     responses = [responses_section(inputs.metrics, config)] if domain.is_matter else []
     return [
-        *([] if comparison is None else [previous_section(comparison)]),
+        *([] if previous is None else [previous]),
         maps_section(inputs),
         *measured,
         *responses,
