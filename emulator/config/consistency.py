@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from emulator.config.places import trained_bundles
-from emulator.config.section import ConfigError, FilePath, Gamma, Section
+from emulator.config.places import only_bundle
+from emulator.config.section import FilePath, Gamma, Section
 
 MOST_EVALUATIONS = 4
 """Network evaluations a member, at most: with more, a solver of the diffusion is as good."""
@@ -77,18 +77,5 @@ def teacher_bundle(options: ConsistencyConfig) -> Path:
     ConfigError
         If there is none, or more than one.
     """
-    folder = Path(options.teacher or "")
-    found = trained_bundles(folder)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(path.name for path in found)
-        raise ConfigError(
-            f"consistency.teacher {folder}: expected one bundle, got {len(found)} ({names}): name "
-            "one of them"
-        )
-    raise ConfigError(
-        f"consistency.teacher {folder}: expected a bundle (model.json) or that of one seed "
-        "(seed_N/model.json), got neither: train the diffusion first (`emulator train`, or the "
-        "workflow with its config)"
-    )
+    remedy = "train the diffusion first (`emulator train`, or the workflow with its config)"
+    return only_bundle("consistency.teacher", options.teacher or "", remedy)

@@ -14,7 +14,7 @@ from emulator.config.channels import Channel
 from emulator.config.data import DataConfig
 from emulator.config.diffusion import DiffusionConfig
 from emulator.config.model import ModelConfig
-from emulator.config.places import results_folder, trained_bundles
+from emulator.config.places import only_bundle, results_folder
 from emulator.config.section import ConfigError
 from emulator.config.suites import EmbeddedSuite, SuiteConfig
 from emulator.config.training import TrainingConfig
@@ -106,20 +106,8 @@ def initial_bundle(folder: str) -> Path:
     ConfigError
         If there is none, or more than one.
     """
-    found = trained_bundles(folder)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(path.name for path in found)
-        raise ConfigError(
-            f"training.initial {folder}: expected one bundle, got {len(found)} ({names}): name one "
-            "of them"
-        )
-    raise ConfigError(
-        f"training.initial {folder}: expected a bundle (model.json) or that of one seed "
-        "(seed_N/model.json), got neither: train it first, or name the one that is shipped "
-        "(data/reference)"
-    )
+    remedy = "train it first, or name the one that is shipped (data/reference)"
+    return only_bundle("training.initial", folder, remedy)
 
 
 def initial_files(config: Experiment) -> list[str]:

@@ -6,6 +6,7 @@ called ``../../x`` in somebody's ``splits.json`` must not lead out of its folder
 
 from pathlib import Path
 
+from emulator.config.section import ConfigError
 from emulator.io import path_part
 
 
@@ -48,6 +49,38 @@ def trained_bundles(folder: str | Path) -> list[Path]:
         return [folder]
     found = [path.parent for path in folder.glob("seed_*/model.json")]
     return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+def only_bundle(key: str, folder: str | Path, remedy: str) -> Path:
+    """Find the one bundle that a key of the config names.
+
+    Parameters
+    ----------
+    key
+        Of the config, for messages.
+    folder
+        A bundle, or the folder of that of one seed.
+    remedy
+        What to do where there is none.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or more than one.
+    """
+    folder = Path(folder)
+    found = trained_bundles(folder)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise ConfigError(
+            f"{key} {folder}: expected one bundle, got {len(found)} ({names}): name one of them"
+        )
+    raise ConfigError(
+        f"{key} {folder}: expected a bundle (model.json) or that of one seed (seed_N/model.json), "
+        f"got neither: {remedy}"
+    )
 
 
 def regression_folder(results: str | Path) -> Path:

@@ -103,12 +103,12 @@ def _require_ranges(there: Normalisation, here: Normalisation, folder: Path) -> 
             for a, b in ((scale.minimum, mine.minimum), (scale.maximum, mine.maximum))
         )
         if not same:
-            kinds = ("log" if side.log else "linear" for side in (scale, mine))
+            theirs, ours = ("log" if side.log else "linear" for side in (scale, mine))
             raise ConfigError(
                 f"training.initial {folder}: model.params ({name}): expected the range "
-                f"{scale.minimum:g} to {scale.maximum:g} ({next(kinds)}) of the bundle, by which "
+                f"{scale.minimum:g} to {scale.maximum:g} ({theirs}) of the bundle, by which "
                 f"its network scales it, got {mine.minimum:g} to {mine.maximum:g} "
-                f"({next(kinds)}): give the suite's table these ranges, or train without "
+                f"({ours}): give the suite's table these ranges, or train without "
                 "training.initial"
             )
     if there.given != here.given:

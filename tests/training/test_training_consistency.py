@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from killed import killed_at
 from safetensors.torch import load_file
 from tiny import SPLITS, TINY, normalise, run
 from typer.testing import CliRunner
@@ -29,7 +30,6 @@ from emulator.model.conditional import bind_condition, denoiser
 from emulator.model.field_transform import FieldTransform
 from emulator.model.windows import windows_for
 from emulator.suites import suite_of
-from emulator.training import trainer as trainer_module
 from emulator.training.objectives.base import Part
 from emulator.training.objectives.consistency import ConsistencyModule
 from emulator.training.teacher import Teacher, read_teacher
@@ -159,17 +159,11 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 ):
     options = student(teacher, training={**TRAINING, "precision": precision})
     run(maps_dir, tmp_path / "straight", **options)
-    original = trainer_module.EmulatorModule.training_step
-
-    def dying(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise KeyboardInterrupt("killed")
-        return original(self, batch, batch_idx)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer_module.EmulatorModule, "training_step", dying)
-        with pytest.raises((KeyboardInterrupt, SystemExit, EmulatorError)):
-            run(maps_dir, tmp_path / "killed", **options)
+    with (
+        killed_at(monkeypatch, 5, KeyboardInterrupt("killed")),
+        pytest.raises((KeyboardInterrupt, SystemExit, EmulatorError)),
+    ):
+        run(maps_dir, tmp_path / "killed", **options)
     run(maps_dir, tmp_path / "killed", **options)
     files = [tmp_path / side / "model/weights.safetensors" for side in ("straight", "killed")]
     assert files[0].read_bytes() == files[1].read_bytes()

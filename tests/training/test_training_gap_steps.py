@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from gapped import FILLED, SINGLE, model, module_of, raw
+from killed import killed_at
 from tiny import SPLITS, normalise, run
 
 from emulator.config import parse_config
 from emulator.data.maps import read_maps
 from emulator.model.bundle import read_card
 from emulator.model.windows import windows_for
-from emulator.training import trainer as trainer_module
 from emulator.training.loaders import training_windows
 from emulator.training.objectives.regression import regression_of
 from emulator.training.preflight import measure_modes
@@ -67,17 +67,8 @@ class Killed(BaseException):
 def test_an_interrupted_run_ends_with_the_same_weights(maps_dir, tmp_path, monkeypatch, option):
     options = {"model": model(empty_amplitude=option), "training": SINGLE}
     straight = run(maps_dir, tmp_path / "a", **options)
-    original = trainer_module.EmulatorModule.training_step
-
-    def dying(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise Killed
-        return original(self, batch, batch_idx)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer_module.EmulatorModule, "training_step", dying)
-        with pytest.raises(Killed):
-            run(maps_dir, tmp_path / "b", **options)
+    with killed_at(monkeypatch, 5, Killed), pytest.raises(Killed):
+        run(maps_dir, tmp_path / "b", **options)
     resumed = run(maps_dir, tmp_path / "b", **options)
     for name, tensor in straight.items():
         assert torch.equal(tensor, resumed[name]), name

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from killed import killed_at
 from safetensors.torch import load_file
 from tiny import SPLITS, TINY, normalise, run
 from typer.testing import CliRunner
@@ -23,7 +24,6 @@ from emulator.io import DataError, EmulatorError, write_json
 from emulator.model.bundle import read_card
 from emulator.model.normalisation import Normalisation
 from emulator.model.rounding import write_rounded
-from emulator.training import trainer as trainer_module
 from emulator.training.initial import read_initial
 
 TRAINED = Path(__file__).parents[1] / "regression/trained"
@@ -142,17 +142,11 @@ def test_an_interrupted_fine_tuning_ends_with_the_same_weights(
     run(maps_dir, tmp_path / "first", training={**SINGLE, "objective": objective})
     options = tuned(tmp_path / "first/model", objective=objective)
     run(other_maps, tmp_path / "straight", **options)
-    original = trainer_module.EmulatorModule.training_step
-
-    def dying(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise KeyboardInterrupt("killed")
-        return original(self, batch, batch_idx)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer_module.EmulatorModule, "training_step", dying)
-        with pytest.raises((KeyboardInterrupt, SystemExit, EmulatorError)):
-            run(other_maps, tmp_path / "killed", **options)
+    with (
+        killed_at(monkeypatch, 5, KeyboardInterrupt("killed")),
+        pytest.raises((KeyboardInterrupt, SystemExit, EmulatorError)),
+    ):
+        run(other_maps, tmp_path / "killed", **options)
     # the bundle may have moved in between: what counts are its weights
     shutil.move(tmp_path / "first", tmp_path / "elsewhere")
     options = tuned(tmp_path / "elsewhere/model", objective=objective)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from killed import killed_at
 from tiny import TINY, normalise, run
 
 from emulator.config import parse_config
 from emulator.model.build import build_network
-from emulator.training import trainer as trainer_module
 from emulator.training.muon import RMS, Muon, orthogonalise
 from emulator.training.optimiser import build_optimiser
 
@@ -120,16 +120,10 @@ def test_ends_and_vectors_of_a_network_are_left_to_adamw(maps_dir, kind):
 def test_an_interrupted_run_ends_with_the_same_weights(maps_dir, tmp_path, monkeypatch):
     """Momenta are in the state, and all weights have moved."""
     whole = run(maps_dir, tmp_path / "a", training=TRAINING)
-    original = trainer_module.EmulatorModule.training_step
-
-    def dying(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise RuntimeError("killed")
-        return original(self, batch, batch_idx)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer_module.EmulatorModule, "training_step", dying)
-        with pytest.raises(RuntimeError, match="killed"):
-            run(maps_dir, tmp_path / "b", training=TRAINING)
+    with (
+        killed_at(monkeypatch, 5, RuntimeError("killed")),
+        pytest.raises(RuntimeError, match="killed"),
+    ):
+        run(maps_dir, tmp_path / "b", training=TRAINING)
     resumed = run(maps_dir, tmp_path / "b", training=TRAINING)
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())

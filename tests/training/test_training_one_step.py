@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from killed import killed_at
 from tiny import SPLITS, TINY, normalise, run
 
 import emulator
@@ -20,7 +21,6 @@ from emulator.model.bundle import read_bundle
 from emulator.model.field_transform import FieldTransform
 from emulator.model.one_step import LOG_SCALES, draw_members, smooth
 from emulator.model.windows import windows_for
-from emulator.training import trainer as trainer_module
 from emulator.training.objectives.one_step import OneStepModule
 from emulator.training.objectives.proper_score import almost_fair_crps
 
@@ -214,17 +214,11 @@ def test_a_step_in_parts_is_the_same_step(maps_dir, tmp_path):
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(maps_dir, trained, tmp_path, monkeypatch):
-    original = trainer_module.EmulatorModule.training_step
-
-    def dying(self, batch, batch_idx):
-        if self.global_step == 5:
-            raise KeyboardInterrupt("killed")
-        return original(self, batch, batch_idx)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer_module.EmulatorModule, "training_step", dying)
-        with pytest.raises((KeyboardInterrupt, SystemExit, EmulatorError)):
-            run(maps_dir, tmp_path, training=TRAINING)
+    with (
+        killed_at(monkeypatch, 5, KeyboardInterrupt("killed")),
+        pytest.raises((KeyboardInterrupt, SystemExit, EmulatorError)),
+    ):
+        run(maps_dir, tmp_path, training=TRAINING)
     run(maps_dir, tmp_path, training=TRAINING)
     files = [(side / "model/weights.safetensors").read_bytes() for side in (trained, tmp_path)]
     assert files[0] == files[1]

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from killed import killed_at
 from safetensors.torch import load_file, save_file
 from tiny import TINY, run
 
@@ -78,17 +79,8 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 def test_where_windows_come_from_does_not_matter(maps_dir, whole, tmp_path, monkeypatch):
     """Windows from disk, cut by two processes, and from half way on otherwise: the same weights."""
     training = {**TINY["training"], "cache": "none", "loader_workers": 2}
-    original = trainer_module.EmulatorModule.training_step
-
-    def dying(self, batch, batch_idx):
-        if self.global_step == 4:
-            raise Killed
-        return original(self, batch, batch_idx)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer_module.EmulatorModule, "training_step", dying)
-        with pytest.raises(Killed):
-            run(maps_dir, tmp_path, training=training)
+    with killed_at(monkeypatch, 4, Killed), pytest.raises(Killed):
+        run(maps_dir, tmp_path, training=training)
     assert list(tmp_path.glob("state/*/state.ckpt"))
     weights = run(maps_dir, tmp_path, training={**training, "cache": "memory", "loader_workers": 1})
     assert len(list(tmp_path.glob("state/*"))) == 1

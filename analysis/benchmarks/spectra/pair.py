@@ -4,6 +4,7 @@ import contextlib
 import io
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -96,7 +97,7 @@ def labelled(maps: Maps) -> xr.DataArray:
     return correlation_coefficient(power(a, b), power(a), power(b))
 
 
-def theirs(maps: Maps) -> object:
+def theirs(maps: Maps) -> Any:
     """Pylians, which prints; its auto spectra, cross spectrum and r."""
     a, b = (np.ascontiguousarray(each, np.float32) for each in maps)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -125,4 +126,4 @@ def difference(maps: Maps) -> float:
 def apart(maps: Maps) -> float:
     """Of r, in shells by the integer part of k, from that of Pylians."""
     r = brute_force(maps, np.floor)[-1][: N // 2 - 1]
-    return float(np.abs(np.asarray(theirs(maps).r)[: len(r)] - r).max())  # type: ignore[attr-defined]
+    return float(np.abs(np.asarray(theirs(maps).r)[: len(r)] - r).max())
