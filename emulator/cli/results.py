@@ -16,6 +16,9 @@ def validate(
     maps: MapsDir = None,
     results: Results = None,
     model: Models = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Simulations that are evaluated side by side, in threads.")
+    ] = 1,
 ) -> None:
     """Compare ensembles with the truth and with baselines (metrics.nc, acceptance.json).
 
@@ -39,6 +42,7 @@ def validate(
         acceptance_path=folder / "acceptance.json",
         regression=regression_folder(folder) if experiment.regression.max_steps else None,
         bundles=[path for given in model or [folder / "model"] for path in trained_bundles(given)],
+        workers=workers,
     )
 
 

@@ -307,7 +307,7 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config") -> Experimen
         return ExperimentConfig.model_validate(raw)
     except ValidationError as error:
         count = f"{source}: {error.error_count()} problem(s) in the configuration"
-        raise ConfigError(f"{count}\n{shorten_error(error)}") from error
+        raise ConfigError(f"{count}\n{shorten_error(error, ExperimentConfig)}") from error
 
 
 def read_config(path: str | Path, *, twins_for: str | None = None) -> ExperimentConfig:

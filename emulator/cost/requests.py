@@ -22,6 +22,9 @@ from emulator.suites.base import Suite
 PYTHON_MB, TORCH_MB, GPU_MB = 400, 1000, 4000
 """Python with its libraries; with torch; with the libraries of a GPU."""
 
+VALIDATION_CORES = 2
+"""Simulations that are validated side by side: each wants its maps and its ensemble in memory."""
+
 TRAINING_CORES = 8
 """Cores of a training, unless its threads are given or its loaders need more; on a machine with
 fewer, all of them."""
@@ -123,8 +126,12 @@ def requests(config: ExperimentConfig, suite: Suite) -> dict[str, Request]:
             gpus=1,
         ),
         "validate": Request(
-            mb(TORCH_MB if config.regression.max_steps else PYTHON_MB, 2 * maps + 8 * ensemble),
-            minutes_of(len(runs) * 30.0),
+            mb(
+                TORCH_MB if config.regression.max_steps else PYTHON_MB,
+                VALIDATION_CORES * (2 * maps + 8 * ensemble),
+            ),
+            minutes_of(len(runs) * 30.0 / VALIDATION_CORES),
+            VALIDATION_CORES,
         ),
         "report": Request(mb(PYTHON_MB, 2 * maps + 8 * ensemble), 30),
     }

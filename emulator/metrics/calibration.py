@@ -64,7 +64,10 @@ def crps(ensemble: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
     errors = members - truth.values.astype(np.float64)[..., None]
     # the same number from sorted members, without all of their pairs; of errors, which are as large
     # as the score, nothing cancels
-    values = scoringrules.crps_ensemble(np.zeros(truth.shape), errors, estimator="pwm")
+    errors.sort(axis=-1)
+    values = scoringrules.crps_ensemble(
+        np.zeros(truth.shape), errors, estimator="pwm", sorted_ensemble=True
+    )
     return truth.copy(data=values).assign_attrs(long_name="continuous ranked probability score")
 
 

@@ -103,9 +103,10 @@ def _raw_moments(case: Case, name: str, side: int) -> np.ndarray:
         logs = log_maps(means, case.scales, case.fields)
         logs = logs if "member" in logs.dims else logs.expand_dims("member")
         y = logs.transpose("member", "sample", "channel", "y", "x").values
+    first, pixels = y.mean(axis=(1, 3, 4)), y[:, :, 0].size // len(y)
     square = y * y
-    powers = (y, square, square * y, square * square)
-    return np.stack([power.mean(axis=(1, 3, 4)) for power in powers], axis=-1)
+    sums = [np.einsum("mscyx,mscyx->mc", a, b) for a, b in ((y, y), (square, y), (square, square))]
+    return np.stack([first, *(each / pixels for each in sums)], axis=-1)
 
 
 def cumulants(moments: xr.DataArray) -> xr.DataArray:

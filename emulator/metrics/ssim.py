@@ -75,19 +75,26 @@ class StructuralSimilarity(Metric):
         ensemble = case.ensemble
         if min(case.shape) < 2 * REACH + 1:
             return xr.Dataset()
-        truth, members = case.shared(case_logs)
-        n = len(members)
+        logs, of_members = case.shared(case_logs)
+        truth = Smoothed(logs)
+        with_truth, with_next, previous = [], [], None
+        for values in of_members:
+            member = Smoothed(values)
+            with_truth.append(ssim_of(member, truth))
+            if previous is None:
+                previous = member
+            else:
+                with_next.append(ssim_of(previous, member))
+                previous = None
         found = {
-            "member_truth": np.mean([ssim(each, truth) for each in members], axis=0),
-            "member_member": np.mean(
-                [ssim(members[i], members[i + 1]) for i in range(0, n - 1, 2)], axis=0
-            ),
-            "truth_redraw": np.full(truth.shape[:2], np.nan),
+            "member_truth": np.mean(with_truth, axis=0),
+            "member_member": np.mean(with_next, axis=0),
+            "truth_redraw": np.full(logs.shape[:2], np.nan),
         }
         if ensemble.sizes.get("draw", 0):
-            logs = log_maps(ensemble["truth_redraw"], case.scales, case.fields)
-            draws = logs.transpose("draw", "sample", "channel", "y", "x").values
-            found["truth_redraw"] = np.mean([ssim(each, truth) for each in draws], axis=0)
+            redrawn = log_maps(ensemble["truth_redraw"], case.scales, case.fields)
+            draws = redrawn.transpose("draw", "sample", "channel", "y", "x").values
+            found["truth_redraw"] = np.mean([ssim_of(Smoothed(each), truth) for each in draws], 0)
         return xr.Dataset(
             {
                 f"mean_ssim_{pair}": (
@@ -129,12 +136,27 @@ def ssim(a: Array, b: Array, data_range: float = RANGE) -> Array:
     """
     if min(a.shape[-2:]) < 2 * REACH + 1:
         raise ValueError(f"expected maps of at least {2 * REACH + 1} pixels, got {a.shape}")
+    return ssim_of(Smoothed(a), Smoothed(b), data_range)
+
+
+class Smoothed:
+    """Maps ``(..., y, x)`` with what does not depend on the others: local means and variances."""
+
+    def __init__(self, maps: Array) -> None:
+        """The maps are kept, not copied."""
+        self.maps = maps
+        self.mean = _smooth(maps)
+        self.squared_mean = self.mean**2
+        self.variance = _smooth(maps * maps) - self.squared_mean
+
+
+def ssim_of(a: Smoothed, b: Smoothed, data_range: float = RANGE) -> Array:
+    """The number of :func:`ssim` of maps that meet several others."""
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    mean_a, mean_b = _smooth(a), _smooth(b)
-    var_a, var_b = _smooth(a * a) - mean_a**2, _smooth(b * b) - mean_b**2
-    covariance = _smooth(a * b) - mean_a * mean_b
-    local = ((2 * mean_a * mean_b + c1) * (2 * covariance + c2)) / (
-        (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
+    product = a.mean * b.mean
+    covariance = _smooth(a.maps * b.maps) - product
+    local = ((2 * product + c1) * (2 * covariance + c2)) / (
+        (a.squared_mean + b.squared_mean + c1) * (a.variance + b.variance + c2)
     )
     result: Array = local.mean(axis=(-2, -1))
     return result

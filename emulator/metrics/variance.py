@@ -127,7 +127,7 @@ def density_classes(condition: np.ndarray) -> np.ndarray:
 
 
 def _signed_root(values: xr.DataArray) -> xr.DataArray:
-    return values.copy(data=np.sign(values.values) * np.sqrt(np.abs(values.values)))
+    return values.copy(data=np.copysign(np.sqrt(np.abs(values.values)), values.values))
 
 
 def _shares(classes: np.ndarray, names: list[str]) -> xr.DataArray:

@@ -1,12 +1,12 @@
 """Evaluate ensembles of held-out simulations: from ``ensembles/*.nc`` to ``metrics.nc``.
 
-One file is in memory at a time, and of each only what the registered metrics keep remains
-(:mod:`emulator.metrics.registry`). Where a file holds re-drawn truths (``truth_redraw``), these are
-an *oracle* ensemble: the best that any forecast can do.
+As many files are in memory as there are workers, and of each only what the registered metrics keep
+remains (:mod:`emulator.metrics.registry`). Where a file holds re-drawn truths (``truth_redraw``),
+these are an *oracle* ensemble: the best that any forecast can do.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from emulator.validation.response_sets import (
     require_same_draws,
 )
 from emulator.validation.scales import scales_of, unit_of
+from emulator.validation.side_by_side import side_by_side
 
 __all__ = ["evaluate", "read_ensemble", "validate"]
 
@@ -51,6 +52,7 @@ def evaluate(
     config: ValidationConfig,
     *,
     regression: Path | None = None,
+    workers: int = 1,
 ) -> xr.Dataset:
     """Statistics of all ensembles, and of the baselines at the same windows.
 
@@ -66,6 +68,8 @@ def evaluate(
         Range of wave numbers and bars.
     regression
         Bundle of the regression, if there is one.
+    workers
+        Simulations that are evaluated side by side, each in a thread; numbers do not depend on it.
 
     Returns
     -------
@@ -83,8 +87,8 @@ def evaluate(
         )
     progress = Progress("validate", len(ensembles))
     paths = sorted(map(Path, ensembles))
-    ensemble = _read_held_out(paths[0], splits)
-    first, fields = ensemble.isel(sample=[]), fields_of(ensemble, paths[0])
+    first = _read_held_out(paths[0], splits).isel(sample=[])
+    fields = fields_of(first, paths[0])
     config = resolve_bars(config, fields, first)
     baselines = fit_baselines(
         splits.get("train", ()), Path(maps_dir), fields=fields, window=_window(first), seed=SEED,
@@ -98,17 +102,23 @@ def evaluate(
     responses: list[xr.Dataset] = []
     firsts: dict[str, xr.Dataset] = {}
     redshifts: set[object] = set()
-    for path in paths:
-        if path != paths[0]:
+
+    def read() -> Iterator[xr.Dataset]:
+        for path in paths:
             ensemble = _read_held_out(path, splits)
             _require_alike(ensemble, first, path)
-        redshifts.add(ensemble.attrs.get("redshift"))
-        kind = str(ensemble.attrs.get("response_set", ""))
-        require_same_draws(
-            ensemble, firsts.setdefault(kind, _first_pixel(ensemble)), path, windows=bool(kind)
-        )
-        row = _evaluate_one(ensemble, fields, Path(maps_dir), baselines, training, config)
-        (responses if kind else rows).append(row)
+            redshifts.add(ensemble.attrs.get("redshift"))
+            kind = str(ensemble.attrs.get("response_set", ""))
+            require_same_draws(
+                ensemble, firsts.setdefault(kind, _first_pixel(ensemble)), path, windows=bool(kind)
+            )
+            yield ensemble
+
+    def evaluate_one(ensemble: xr.Dataset) -> xr.Dataset:
+        return _evaluate_one(ensemble, fields, Path(maps_dir), baselines, training, config)
+
+    for row in side_by_side(evaluate_one, read(), workers):
+        (responses if "response" in row.dims else rows).append(row)
         progress.advance()
     require_one_response_set([kind for kind in firsts if kind])
     attrs = dict(first.attrs)
@@ -274,6 +284,7 @@ def validate(
     acceptance_path: Path,
     regression: Path | None = None,
     bundles: Sequence[Path] = (),
+    workers: int = 1,
 ) -> None:
     """Evaluate, write ``metrics.nc`` and ``acceptance.json``, and enforce the bars if asked.
 
@@ -288,7 +299,7 @@ def validate(
     # bundles are torch's; statistics alone do without
     from emulator.validation.verdicts import write_verdicts
 
-    metrics = evaluate(ensembles, maps_dir, splits, config, regression=regression)
+    metrics = evaluate(ensembles, maps_dir, splits, config, regression=regression, workers=workers)
     write_dataset(metrics, metrics_path)
     # as it was used: with the bar of every field, and the range of wave numbers of arrays
     used = ValidationConfig.model_validate(json.loads(metrics.attrs["config"]))

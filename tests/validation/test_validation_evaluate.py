@@ -43,6 +43,11 @@ def test_calibrated_ensemble_has_the_power_and_the_mass_of_the_truth(metrics):
     )
 
 
+def test_simulations_side_by_side_give_the_same_numbers(calibrated_suite, metrics, config):
+    in_threads = evaluate(*calibrated_suite, config, workers=3)
+    xr.testing.assert_identical(in_threads.drop_attrs(), metrics.drop_attrs())
+
+
 def test_a_calibrated_ensemble_meets_all_bars(metrics, config):
     # pixels are independent here: nobody gains on the table, see the next test; and the dip of
     # these few windows is hardly more than the noise of the truth

@@ -14,7 +14,7 @@ rule validate:
         f"{RESULTS}/logs/validate.log",
     benchmark:
         f"{RESULTS}/benchmarks/validate.tsv"
-    threads: 1
+    threads: REQUESTS["validate"].cores
     resources:
         mem_mb=memory_mb("validate"),
         runtime=minutes("validate"),
@@ -22,7 +22,7 @@ rule validate:
         models=lambda wildcards, input: flags("--model", [Path(p).parent for p in input.models]),
     shell:
         "{EMULATOR} validate {input.config:q} {params.models} --maps {PROCESSED}/maps"
-        " --results {RESULTS} " + LOGGED
+        " --results {RESULTS} --workers {threads} " + LOGGED
 
 
 rule report:
