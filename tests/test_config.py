@@ -14,7 +14,9 @@ from emulator.config import (
     read_config,
     stage_yaml,
 )
+from emulator.config.model import EMBEDDED_PARAMETERS
 from emulator.config.solvers import SOLVERS, SPACINGS
+from emulator.simulate.design import PARAMETERS
 
 
 @pytest.mark.parametrize(
@@ -296,3 +298,15 @@ def test_a_fault_of_several_sections_does_not_print_the_whole_config():
     with pytest.raises(ConfigError, match=r"\n  model\.channels names \['stars'\]") as error:
         parse_config(raw)
     assert "got {" not in str(error.value)
+
+
+def test_parameters_that_the_embedded_suite_does_not_vary_are_refused_before_any_job():
+    raw = {"name": "x", "suite": {"kind": "embedded"}, "model": {"params": ["Omega_m", "sigma8"]}}
+    with pytest.raises(ConfigError, match=r"model\.params: expected .*sigma_8.*, got sigma8"):
+        parse_config(raw)
+    raw["suite"] = {"kind": "snapshots", "name": "S", "root": "x", "sets": {"LH": 3}}
+    assert parse_config(raw).model.params == ("Omega_m", "sigma8")
+
+
+def test_the_default_parameters_are_those_of_the_embedded_suite():
+    assert tuple(each.name for each in PARAMETERS) == EMBEDDED_PARAMETERS
