@@ -14,13 +14,29 @@ from emulator.config import (
     read_config,
     stage_yaml,
 )
+from emulator.config.model import EMBEDDED_PARAMETERS
 from emulator.config.solvers import SOLVERS, SPACINGS
+from emulator.simulate.design import PARAMETERS
 
 
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        ({"name": "a", "trainning": {}}, ["trainning", "unknown key"]),
+        ({"name": "a", "trainning": {}}, ["trainning: unknown key; did you mean training?"]),
+        ({"name": "a", "zzz": {}}, ["zzz: unknown key (got"]),
+        (
+            {"name": "a", "model": {"network": {"width": [8]}}},
+            ["model.network.unet.width: unknown key; did you mean widths?"],
+        ),
+        ({"name": "a", "training": {"seeds": "0"}}, ["training.seeds: expected a list"]),
+        (
+            {"name": "a", "suite": {"kind": "snapshot"}},
+            ["suite: 'kind': expected one of 'embedded'"],
+        ),
+        (
+            {"name": "a", "data": {"fields": ["gass"]}},
+            ["data.fields: unknown fields ['gass']; there"],
+        ),
         ({"name": "a", "suite": {"kind": "embedded", "boxsize": 1}}, ["boxsize", "unknown key"]),
         (
             {"name": "a", "suite": {"kind": "embedded", "box_size_mpch": -25.0}},
@@ -266,3 +282,31 @@ def test_paths_follow_the_layout():
     suite = parse_config({"name": "a"}).suite
     path = suite.path("dmo_snapshot", "root", "SB_12")
     assert str(path) == "root/Sims/Surrogate_DM/L25n64/SB/SB_12/snapshot_090.hdf5"
+
+
+def test_where_a_document_is_no_yaml_is_told_by_its_line(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: x\ndata:\n  window: 32\n n_pixels: 64\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: not valid YAML") as error:
+        read_config(path)
+    assert "in line 4, column 2" in str(error.value)
+    assert "unicode string" not in str(error.value)
+
+
+def test_a_fault_of_several_sections_does_not_print_the_whole_config():
+    raw = {"name": "a", "data": {"fields": ["gas"]}, "model": {"channels": [{"name": "stars"}]}}
+    with pytest.raises(ConfigError, match=r"\n  model\.channels names \['stars'\]") as error:
+        parse_config(raw)
+    assert "got {" not in str(error.value)
+
+
+def test_parameters_that_the_embedded_suite_does_not_vary_are_refused_before_any_job():
+    raw = {"name": "x", "suite": {"kind": "embedded"}, "model": {"params": ["Omega_m", "sigma8"]}}
+    with pytest.raises(ConfigError, match=r"model\.params: expected .*sigma_8.*, got sigma8"):
+        parse_config(raw)
+    raw["suite"] = {"kind": "snapshots", "name": "S", "root": "x", "sets": {"LH": 3}}
+    assert parse_config(raw).model.params == ("Omega_m", "sigma8")
+
+
+def test_the_default_parameters_are_those_of_the_embedded_suite():
+    assert tuple(each.name for each in PARAMETERS) == EMBEDDED_PARAMETERS

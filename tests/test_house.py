@@ -82,6 +82,12 @@ def test_the_reference_model_goes_into_a_wheel():
     assert "reference/*" in tools["setuptools"]["package-data"]["emulator"]
 
 
+def test_tables_of_parameters_go_into_a_wheel():
+    assert (ROOT / "emulator/parameters").readlink() == Path("../data/parameters")
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    assert "parameters/*" in tools["setuptools"]["package-data"]["emulator"]
+
+
 def test_pins_lie_in_the_ranges():
     from packaging.requirements import Requirement
     from packaging.version import Version

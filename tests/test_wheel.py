@@ -45,7 +45,9 @@ def test_it_holds_every_file_of_the_package_and_nothing_else(wheel):
     }
     reference = {f"emulator/reference/{path.name}" for path in (ROOT / "data/reference").iterdir()}
     assert "emulator/reference/weights.safetensors" in reference
-    tracked |= reference  # by a link, which is followed
+    tables = {f"emulator/parameters/{path.name}" for path in (ROOT / "data/parameters").iterdir()}
+    assert "emulator/parameters/camels_6.csv" in tables
+    tracked |= reference | tables  # by links, which are followed
     assert names == tracked
     assert {name for name in names if not name.endswith(".py")}  # templates and data among them
 

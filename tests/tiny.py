@@ -23,6 +23,14 @@ TINY = {
     },
 }  # fmt: skip
 
+OF_TRAINED = {
+    "params": ["Omega_m", "A_SN1"],
+    "network": {
+        "widths": [8, 16], "blocks": 1, "attention_levels": [], "groups": 4, "embedding": 16,
+    },
+}  # fmt: skip
+"""Section ``model`` of the bundle in tests/regression/trained."""
+
 
 def normalise(maps_dir, raw):
     """Statistics of the training split."""

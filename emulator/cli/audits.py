@@ -29,7 +29,7 @@ def audit(
     folder, split = results_of(experiment, results), experiment.data.split
     splits = read_splits(folder / "splits.json")
     sampled = suite_of(experiment, raw).sampled(splits["test"])
-    bundles = bundles_of(folder, model)
+    bundles = bundles_of(experiment, folder, model)
     calibrated = experiment.calibration.enabled  # as the ensembles are drawn
     models = {
         str(path): load_as_drawn(path, calibrated=calibrated, command="audit") for path in bundles

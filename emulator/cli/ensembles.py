@@ -48,7 +48,7 @@ def sample(
     folder, maps_dir = results_of(experiment, results), maps_of(experiment, maps)
     members = read_splits(folder / "splits.json")[split]
     suite = suite_of(experiment, raw)
-    bundles = bundles_of(folder, model)
+    bundles = bundles_of(experiment, folder, model)
     models = [
         load_as_drawn(path, calibrated=experiment.calibration.enabled, command="sample")
         for path in bundles

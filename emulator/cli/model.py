@@ -138,7 +138,7 @@ def tune(
     experiment = read_config(config, twins_for="tune")
     folder = results_of(experiment, results)
     simulations = read_splits(folder / "splits.json")["validation"]
-    for path in bundles_of(folder, model):
+    for path in bundles_of(experiment, folder, model):
         card, network = read_bundle(path)
         if card.facts.objective not in SOLVED:
             raise DataError(
@@ -188,7 +188,7 @@ def calibrate(
             f"{folder / 'splits.json'}:validation", "simulations to calibrate on", "none",
             "Set data.split.validation_fraction above 0 and run `emulator fit CONFIG` again.",
         )  # fmt: skip
-    for path in bundles_of(folder, model):
+    for path in bundles_of(experiment, folder, model):
         found = calibrate_model(
             load_bundle(path, calibrated=False),
             simulations,

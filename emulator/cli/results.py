@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from emulator.cli.options import AS_PATH, Config, MapsDir, Results, Split, maps_of, results_of
-from emulator.cli.trained import Models
+from emulator.cli.trained import Models, require_own_bundles
 from emulator.config import ensemble_file, read_config, regression_folder, trained_bundles
 
 
@@ -31,6 +31,8 @@ def validate(
 
     experiment = read_config(config, twins_for="validate")
     folder = results_of(experiment, results)
+    if not model:
+        require_own_bundles(experiment, folder)
     splits = read_splits(folder / "splits.json")
     sampled = suite_of(experiment).sampled(splits[split])
     validate_ensembles(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emulator.cli.options import AS_PATH
-from emulator.io import DataError
+from emulator.config import ExperimentConfig, require_own_bundle, trained_bundles
+from emulator.io import DataError, read_json
 
 if TYPE_CHECKING:
     from emulator.sampling.ensemble import Emulator
@@ -17,11 +18,25 @@ Models = Annotated[
 ]
 
 
-def bundles_of(results: Path, given: list[Path] | None) -> list[Path]:
-    """Folders of all bundles: those given, or those of the results."""
+def bundles_of(experiment: ExperimentConfig, results: Path, given: list[Path] | None) -> list[Path]:
+    """Folders of all bundles: those given, or those of the results.
+
+    Raises
+    ------
+    ConfigError
+        If those of the results are of another config.
+    """
     from emulator.model.bundle import bundles_in
 
+    if not given:
+        require_own_bundles(experiment, results)
     return [path for folder in given or [results / "model"] for path in bundles_in(folder)]
+
+
+def require_own_bundles(experiment: ExperimentConfig, results: Path) -> None:
+    """A :class:`ConfigError` where a model of the results is of another config."""
+    for path in trained_bundles(results / "model"):
+        require_own_bundle(experiment, read_json(path / "model.json"), path)
 
 
 def load_as_drawn(path: Path, *, calibrated: bool, command: str) -> "Emulator":

@@ -9,6 +9,7 @@ key is an error that names its path. Every stage reads only the sections listed 
 This module imports neither torch nor numpy: the workflow parses it at every call.
 """
 
+from emulator.config.agreement import OF_TRAINING, require_own_bundle
 from emulator.config.audits import AuditsConfig
 from emulator.config.auto_solver import AutoConfig, Candidate, Setting
 from emulator.config.bars import BarsConfig
@@ -30,7 +31,7 @@ from emulator.config.experiment import (
     stage_yaml,
     teacher_files,
 )
-from emulator.config.initial import OF_TRAINING, initial_bundle, require_initial
+from emulator.config.initial import initial_bundle, require_initial
 from emulator.config.model import (
     DiTConfig,
     ModelConfig,
@@ -131,6 +132,7 @@ __all__ = [
     "read_trained",
     "regression_folder",
     "require_initial",
+    "require_own_bundle",
     "require_twins",
     "results_folder",
     "set_of",

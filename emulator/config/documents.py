@@ -5,12 +5,13 @@ no UTF-8 text are errors that name file and line.
 """
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from emulator.config.section import ConfigError
@@ -42,7 +43,8 @@ def read_document(path: str | Path) -> dict[str, Any]:
             _require_sound(node, path)
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid YAML ({error})") from error
+        said = str(error).replace('"<unicode string>", ', "")
+        raise ConfigError(f"{path}: not valid YAML ({said})") from error
     if not isinstance(value, Mapping):
         raise ConfigError(f"{path}: expected a mapping of sections, got {type(value).__name__}")
     return dict(value)
@@ -56,17 +58,62 @@ def shorten(value: Any) -> str:
     return short.repr(value)
 
 
-def shorten_error(error: ValidationError) -> str:
-    """What is wrong with a document, fault by fault: where, why, and what stands there."""
-    lines = [_explained(item) for item in error.errors()[:_MOST_FAULTS]]
+def shorten_error(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """What is wrong with a document, fault by fault: where, why, and what stands there.
+
+    Parameters
+    ----------
+    error
+        What pydantic found.
+    model
+        Of the document; with it an unknown key is told beside the one that it resembles.
+    """
+    lines = [_explained(item, model) for item in error.errors()[:_MOST_FAULTS]]
     more = error.error_count() - len(lines)
     return "\n".join([*lines, *([f"  ... and {more} more"] if more else [])])
 
 
-def _explained(fault: ErrorDetails) -> str:
+def _explained(fault: ErrorDetails, model: type[BaseModel] | None) -> str:
     where = ".".join(str(part) for part in fault["loc"])
-    reason = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
-    return f"  {where}: {reason} (got {shorten(fault['input'])})"
+    if not where:  # of several sections together: the message names them
+        return f"  {_reason(fault, model)}"
+    return f"  {where}: {_reason(fault, model)} (got {shorten(fault['input'])})"
+
+
+def _reason(fault: ErrorDetails, model: type[BaseModel] | None) -> str:
+    """In the words of a config, not those of Python."""
+    context = fault.get("ctx", {})
+    match fault["type"]:
+        case "extra_forbidden":
+            *place, key = map(str, fault["loc"])
+            close = get_close_matches(key, _keys(model, place) if model else (), n=1)
+            return f"unknown key; did you mean {close[0]}?" if close else "unknown key"
+        case "tuple_type" | "list_type":
+            return "expected a list, as in [a, b]"
+        case "union_tag_invalid":
+            return f"{context['discriminator']}: expected one of {context['expected_tags']}"
+        case _:
+            return fault["msg"].removeprefix("Value error, ")
+
+
+def _keys(model: type[BaseModel], place: Sequence[str]) -> list[str]:
+    """Keys that may stand at a place; of a union, those of the member whose kind is told."""
+    models = [model]
+    for part in place:
+        fields = [each.model_fields[part] for each in models if part in each.model_fields]
+        inner = [found for field in fields for found in _models(field.annotation)]
+        models = inner or [each for each in models if _is_kind(each, part)] or models
+    return [key for each in models for key in each.model_fields]
+
+
+def _is_kind(model: type[BaseModel], name: str) -> bool:
+    return any(name in get_args(field.annotation) for field in model.model_fields.values())
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def _require_sound(root: yaml.Node, path: Path) -> None:

@@ -19,7 +19,7 @@ from emulator.config.diffusion import DiffusionConfig
 from emulator.config.documents import read_document, shorten_error
 from emulator.config.evaluation import SamplingConfig, ValidationConfig
 from emulator.config.initial import faults_of_initial, initial_files
-from emulator.config.model import ModelConfig
+from emulator.config.model import EMBEDDED_PARAMETERS, ModelConfig
 from emulator.config.one_step import OneStepConfig
 from emulator.config.painting import PaintingConfig
 from emulator.config.places import results_folder
@@ -106,7 +106,14 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _parameters_do_something(self) -> "ExperimentConfig":
-        if isinstance(self.suite, EmbeddedSuite):
+        if isinstance(self.suite, EmbeddedSuite) and "suite" in self.model_fields_set:
+            known = (*EMBEDDED_PARAMETERS, REDSHIFT)
+            unknown = [name for name in self.model.params if name not in known]
+            if unknown:
+                raise ValueError(
+                    f"model.params: expected parameters of the embedded suite "
+                    f"({', '.join(known)}), got {', '.join(unknown)}"
+                )
             require_params_of_gravity(self.suite, self.model.params)
         return self
 
@@ -307,7 +314,7 @@ def parse_config(raw: Mapping[str, Any], *, source: str = "config") -> Experimen
         return ExperimentConfig.model_validate(raw)
     except ValidationError as error:
         count = f"{source}: {error.error_count()} problem(s) in the configuration"
-        raise ConfigError(f"{count}\n{shorten_error(error)}") from error
+        raise ConfigError(f"{count}\n{shorten_error(error, ExperimentConfig)}") from error
 
 
 def read_config(path: str | Path, *, twins_for: str | None = None) -> ExperimentConfig:

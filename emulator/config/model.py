@@ -163,6 +163,10 @@ NetworkConfig = Annotated[
 """A backbone: ``kind: unet`` (the default) or ``kind: dit``."""
 
 
+EMBEDDED_PARAMETERS = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
+"""What the embedded suite varies."""
+
+
 class ModelConfig(Section):
     """Channels, parameters and network."""
 
@@ -170,7 +174,7 @@ class ModelConfig(Section):
         None, description="what the model draws; null: all of data.fields, as their rows say"
     )
     params: tuple[str, ...] = Field(
-        ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2"),
+        EMBEDDED_PARAMETERS,
         description="parameters that condition the model, by name",
     )
     network: NetworkConfig = UNetConfig()

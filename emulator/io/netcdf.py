@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.io.atomic import write_bytes
 from emulator.io.errors import DataError
+from emulator.io.made_by import how_to_make
 from emulator.io.seal import seal_of, verify
 from emulator.io.text import absence, is_file
 
@@ -31,7 +32,7 @@ def read_dataset(path: str | Path) -> "xr.Dataset":
 
     path = Path(path)
     if not is_file(path):
-        raise DataError(path, "a netCDF file", absence(path))
+        raise DataError(path, "a netCDF file", absence(path), how_to_make(path))
     verify(path)
     try:
         return xr.load_dataset(path, engine="h5netcdf")

@@ -6,6 +6,7 @@ from typing import Any
 
 from emulator.io.atomic import write_text
 from emulator.io.errors import DataError
+from emulator.io.made_by import how_to_make
 from emulator.io.seal import seal_json, verify_json
 
 
@@ -41,7 +42,7 @@ def read_text(path: str | Path, what: str) -> str:
     """
     path = Path(path)
     if not is_file(path):
-        raise DataError(path, what, absence(path))
+        raise DataError(path, what, absence(path), how_to_make(path))
     try:
         return path.read_text(encoding="utf-8-sig")
     except PermissionError as error:

@@ -217,9 +217,11 @@ def bundles_in(folder: str | Path) -> list[Path]:
     """
     found = trained_bundles(folder)
     if not found:
+        below = Path(folder) / "model"
         raise DataError(
             folder, "a bundle (model.json), or bundles of seeds (seed_*/model.json)", "neither",
-            "Train one (`emulator train CONFIG`, or the workflow).",
+            f"There are some in {below}: name that." if trained_bundles(below)
+            else "Train one (`emulator train CONFIG`, or the workflow).",
         )  # fmt: skip
     return found
 

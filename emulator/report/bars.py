@@ -9,7 +9,7 @@ from emulator.report.text import form_for
 def bar_value(bar: dict[str, Any], name: str = "value") -> str:
     """The value of a row of ``acceptance.json``, or an end of its interval (``low, high``)."""
     number = bar.get(name)
-    return "undefined" if number is None else format(number, bar_format(bar))
+    return "undefined" if number is None else format(number, f"z{bar_format(bar)}")  # no -0
 
 
 def bar_threshold(bar: dict[str, Any]) -> str:

@@ -71,12 +71,15 @@ class Table:
     ----------
     folded
         What to unfold to see it; empty: it is seen.
+    of_runs
+        Whether its numbers are of the runs of the section, which its caption then says.
     """
 
     header: list[str]
     rows: list[list[str]]
     caption: str
     folded: str = ""
+    of_runs: bool = True
     number: int = 0
 
 

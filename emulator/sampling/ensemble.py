@@ -32,6 +32,7 @@ from emulator.sampling.base import BaseEmulator
 from emulator.sampling.batches import Batches
 from emulator.sampling.chosen import choose_options, is_found, own_options
 from emulator.sampling.comparison import compare_points
+from emulator.sampling.devices import chosen_device
 from emulator.sampling.differentiable import checkpointed
 from emulator.sampling.inputs import Observed
 from emulator.sampling.labels import label_calibration, label_ensemble, label_setting
@@ -75,7 +76,7 @@ class Emulator(BaseEmulator):
         validated: Validated | None = None,
     ) -> None:
         self.card, self.found, self.validated = card, found, validated
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = chosen_device(device)
         self.network = network.to(self.device)
         self.transform = FieldTransform(card.normalisation)
         self.sampler: Sampler = build_sampler(card, self._autocast)

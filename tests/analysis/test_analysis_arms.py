@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from analysis.benchmarks.arms.__main__ import main
-from analysis.benchmarks.arms.expand import Arm, base_config, expand, read_arms
+from analysis.benchmarks.arms.expand import ARMS, Arm, base_config, expand, read_arms
 from analysis.benchmarks.arms.stages import (
     STAGES,
     Places,
@@ -56,6 +56,15 @@ def test_arms_differ_from_the_demo_where_they_say_and_nowhere_else(document, con
         assert changed == {k: v for k, v in said.items() if keys_of(config)[k] != v}, name
         assert name == "default" or changed, name
         assert (found.training.max_steps, passes(found)) == (2400, 32), name
+
+
+def test_arms_of_the_fine_tuning_are_changes_of_its_config():
+    arms = read_arms(ARMS.with_name("fine_tune.yaml"))
+    found = expand(read_document(DEMO.with_name("fine_tune.yaml")), arms)
+    initial = {name: config.training.initial for name, config in found.items()}
+    assert initial == {
+        "unchanged": "data/reference", "continued": "data/reference", "from_nothing": None
+    }  # fmt: skip
 
 
 def test_a_base_is_not_changed_by_its_arms(document):

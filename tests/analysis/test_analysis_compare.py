@@ -19,10 +19,11 @@ from emulator.report.compare.comparison import (
     cost_table,
     differences_table,
     headline,
+    stars,
     verdicts,
 )
 from emulator.report.compare.responses import slope_tables
-from emulator.report.compare.scores import BETTER, TOGETHER, WORSE, ratio_table
+from emulator.report.compare.scores import BETTER, TOGETHER, WORSE, percent, ratio_table
 from emulator.report.compare.settings import differing
 from emulator.report.compare.terminal import to_text
 
@@ -91,6 +92,20 @@ def test_too_much_scatter_is_found_worse(comparison):
     assert "higher (" in verdict.short
     assert "no difference" not in verdict.short
     assert headline(comparison).rows[1][1].endswith("worse")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        ((0.984, 0.975, 0.993), "1.6% lower (0.7% to 2.5%)"),
+        ((1.04, 1.01, 1.07), "4.0% higher (1.0% to 7.0%)"),
+        ((0.95, 0.89, 1.01), "5.0% lower (11.0% lower to 1.0% higher)"),
+        ((0.95, np.nan, np.nan), "5.0% lower"),
+        ((1.0, 1.0, 1.0), "equal"),
+    ],
+)
+def test_the_interval_of_a_verdict_needs_no_sign(ratio, words):
+    assert percent(np.array(ratio)) == words
 
 
 def test_a_model_that_is_itself_shifted_is_found_by_the_shift(folders, tmp_path):
@@ -238,11 +253,12 @@ def test_what_differs_of_the_configs_and_what_models_cost(folders, tmp_path):
 
 def test_sections_that_one_does_not_record_are_no_difference():
     settings = [
-        {"training.steps": 1, "sampling.n_steps": 20, "training.only": None},
-        {"training.steps": 1.5, "one_step.members": 2},
+        {"training.steps": 1, "training.rate": 1e9, "sampling.n_steps": 20, "training.only": None},
+        {"training.steps": 1.5, "training.rate": 0.123456789, "one_step.members": 2},
     ]
     assert differing(settings) == {
         "training.steps": ["1", "1.5"],
+        "training.rate": ["1e+09", "0.123456789"],  # no digit is lost
         "training.only": ["null", "–"],
     }
 
@@ -310,5 +326,8 @@ def test_other_baselines_and_members_are_said(folders, tmp_path):
         return trained.summarised(metrics)
 
     changed = trained.changed(tmp_path / "other", folders["right"], other)
-    (note,) = (n for n in compare([folders["right"], changed]).notes if "Baselines" in n)
+    found = compare([folders["right"], changed])
+    (note,) = (n for n in found.notes if "Baselines" in n)
     assert "against its own" in note
+    assert "baselines that are not the same: their stars say little" in stars(found)
+    assert "baselines" not in stars(compare([folders["right"], folders["wrong"]]))

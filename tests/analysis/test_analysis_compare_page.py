@@ -15,6 +15,7 @@ from emulator.config import ensemble_file
 from emulator.io import read_dataset, read_json, write_dataset, write_json
 from emulator.report.compare.comparison import verdicts
 from emulator.report.compare.page import write_comparison
+from emulator.report.compare.seeds import UNSEEN
 from emulator.report.figures.ratios import plot_ratios
 from emulator.report.figures.slopes import LEAST, MOST, plot_slopes
 
@@ -204,6 +205,13 @@ def test_the_page_needs_no_network_and_is_small(html):
     linked = re.findall('href="#(.*?)"', contents)
     assert linked == [section["id"] for section in page.all("section")]
     assert len(html) < 1e6
+
+
+def test_what_limits_the_verdict_stands_beside_it(html, comparison):
+    assert comparison.seeds is None
+    assert html.count(UNSEEN) == 1
+    assert html.index('id="verdict"') < html.index(UNSEEN) < html.index('id="scores"')
+    assert 'id="seeds"' not in html
 
 
 def test_every_picture_has_an_alternative_text_and_a_caption(html):

@@ -9,6 +9,8 @@ from emulator.cli import main
 from emulator.config import ConfigError, parse_config, previous_files
 from emulator.data.splits import require_same_test
 from emulator.io import write_json
+from emulator.report.compare.seeds import UNSEEN
+from emulator.report.page import Table
 from emulator.report.render import write_page
 from emulator.report.sections.previous import previous_section
 
@@ -23,6 +25,8 @@ def test_the_section_says_who_is_better_and_which_verdicts_changed(comparison, t
     assert said.startswith("wrong against right: CRPS ")
     assert "higher" in said
     assert "meets" in said
+    assert section.intro.startswith("This run is wrong; the reference is right (")
+    assert UNSEEN in section.missing
     changed = next(table for table in section.tables if table.header[:2] == ["bar", "asked"])
     bars = {
         model.label: {bar["name"]: bar["verdict"] for bar in model.bars}
@@ -87,11 +91,17 @@ def test_a_previous_run_of_other_truths_ends_the_report(
 
 
 def test_the_section_is_a_part_of_a_page(comparison, tmp_path):
+    section = previous_section(comparison)
+    keys = Table(["key", "a"], [["training.steps", "1"]], "Keys.", of_runs=False)
+    section.tables.append(keys)
     write_page(
-        "report.html.j2", tmp_path / "page.html", sections=[previous_section(comparison)],
+        "report.html.j2", tmp_path / "page.html", sections=[section],
         title="t", lead=[], notice="", facts=[], verdict="v", verdict_note="", groups=[], bars=[],
         findings=[],
     )  # fmt: skip
     page = (tmp_path / "page.html").read_text()
     assert '<section id="previous">' in page
+    captions = re.findall("<caption>.*?</caption>", page)
+    of_runs = ["4 simulations of 4 runs." in each for each in captions]
+    assert of_runs == [table.of_runs for table in section.tables]
     assert page.count("<figure ") == 1

@@ -8,6 +8,7 @@ import xarray as xr
 
 from emulator.config import ValidationConfig
 from emulator.io import read_dataset
+from emulator.report.bars import bar_interval, bar_value
 from emulator.report.findings import find, rank_width
 from emulator.report.numbers import numbers_of
 from emulator.report.text import of_runs, with_error, with_interval
@@ -53,6 +54,12 @@ def with_values(metrics, name, **values):
 )
 def test_an_interval_is_never_rounded_away(values, form, text):
     assert with_interval(values, form) == text
+
+
+def test_a_bar_that_rounds_to_zero_has_no_sign():
+    bar = {"statistic": "crps_gain", "value": -0.0004, "low": -0.125, "high": 0.124}
+    assert bar_value(bar) == "0.0%"
+    assert bar_interval(bar) == "-12.5% to 12.4%"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
+from tiny import OF_TRAINED
 from typer.testing import CliRunner
 from untrained import PARAMS, build_emulator, write_untrained
 
@@ -32,7 +33,7 @@ CENTRES = [(8, 8), (40, 3)]
 CONFIG = {
     "name": "tiny",
     "data": {"n_pixels": 64, "window": 16, "context_factors": [2, 4]},
-    "model": {"params": ["Omega_m", "A_SN1"]},
+    "model": OF_TRAINED,
     "validation": {"k_min_hmpc": 3.0, "k_max_hmpc": 12.9},  # the shells 2 to 6 of a window
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
+from tiny import OF_TRAINED
 from typer.testing import CliRunner
 from untrained import PARAMS, build_emulator, write_untrained
 
@@ -30,7 +31,7 @@ CENTRES = [(8, 8), (40, 3)]
 CONFIG = {
     "name": "tiny",
     "data": {"n_pixels": 64, "window": 16, "context_factors": [2, 4]},
-    "model": {"params": ["Omega_m", "A_SN1"]},
+    "model": OF_TRAINED,
     "sampling": {"n_members": 2, "windows_per_simulation": 2, "n_steps": 4},
 }
 ASKED = {"enabled": True, "windows": 4, "members": 3, "rounds": 1, "largest_factor": 1.5}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from fabricated import Simulation, simulations, truth_maps, write_maps
+from tiny import OF_TRAINED
 from typer.testing import CliRunner
 from untrained import build_emulator, write_folder
 
@@ -179,7 +180,7 @@ def run_command(folder, results, **sections):
     raw = {
         "name": "tiny",
         "data": {"n_pixels": 64, "window": 16, "context_factors": [2, 4]},
-        "model": {"params": ["Omega_m", "A_SN1"]},
+        "model": OF_TRAINED,
         "sampling": {"n_members": 2, "n_steps": 3},
         "audits": {"boxes": 2, "windows": 4},
     }

@@ -9,6 +9,7 @@ import fabricated
 import numpy as np
 import pytest
 import yaml
+from tiny import OF_TRAINED
 from typer.testing import CliRunner
 from untrained import PARAMS
 
@@ -33,7 +34,7 @@ SAMPLING = {
 CONFIG = {
     "name": "tiny",
     "data": {"n_pixels": 64, "window": 16, "context_factors": [2, 4]},
-    "model": {"params": ["Omega_m", "A_SN1"]},
+    "model": OF_TRAINED,
     "sampling": SAMPLING,
     "validation": {"k_min_hmpc": 3.0, "k_max_hmpc": 12.9},
     "regression": {"max_steps": 0},

@@ -6,6 +6,7 @@ import xarray as xr
 from analysis.benchmarks.spectra.timing import Seconds, timed
 from analysis.benchmarks.tables import INFINITY, Bar, Measurement
 from emulator.config import ValidationConfig
+from emulator.cost.requests import VALIDATION_CORES
 from emulator.fields import find_fields
 from emulator.metrics import registry
 from emulator.metrics.base import Case
@@ -14,7 +15,6 @@ from emulator.validation.side_by_side import side_by_side
 FIELDS = ("dm_hydro", "gas", "stars", "gas_temperature")
 N_MEMBERS, N_WINDOWS, OF_ONE = 16, 256, 16
 SIDES = (32, 64, 128)
-WORKERS = 2
 WANTED = 60.0
 
 
@@ -36,7 +36,7 @@ def measure() -> list[Measurement]:
         f"{N_MEMBERS} members of {N_WINDOWS} windows of {len(FIELDS)} fields, lognormal, as "
         f"{N_WINDOWS // OF_ONE} simulations of {OF_ONE} windows: every registered statistic of "
         "maps but those that need catalogues, training maps, baselines or re-drawn truths. "
-        f"{WORKERS} simulations side by side in threads, as the stage does."
+        f"{VALIDATION_CORES} simulations side by side in threads, as the stage does."
     )
     return [Measurement("An ensemble", note, bars, ["windows", "processor [s]", "wall [s]"], rows)]
 
@@ -44,7 +44,7 @@ def measure() -> list[Measurement]:
 def seconds_of(side: int) -> Seconds:
     """Of all simulations; their making does not count."""
     cases = [make_case(OF_ONE, side, number) for number in range(N_WINDOWS // OF_ONE)]
-    return timed(lambda: list(side_by_side(registry.compute, cases, WORKERS)))
+    return timed(lambda: list(side_by_side(registry.compute, cases, VALIDATION_CORES)))
 
 
 def make_case(n_windows: int, side: int, seed: int) -> Case:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from emulator.config.section import FilePath, Section
+from emulator.config.suites.tables import found_table
 
 PLACEHOLDERS = ("suite", "box", "set", "simulation", "number", "redraw", "snapshot")
 
@@ -43,7 +44,8 @@ class Layout(Section):
     of a redshift); ``{redraw}`` counts the draws of ``emulator simulate --redraw-baryons``. A
     snapshot or catalogue in several files ``name.0.hdf5, name.1.hdf5, ...`` is given as
     ``name.hdf5``. A template that starts with ``./`` is relative to the working directory instead:
-    ``./data/parameters/camels_6.csv``.
+    ``./data/parameters/camels_6.csv`` (a table that comes with the package is found where the
+    working directory has none).
 
     ``hydro_snapshot: null`` is a suite of dark-matter-only runs: targets to be painted, from which
     nothing is learned. ``dmo_catalogue: null``: no halos.
@@ -107,14 +109,17 @@ class Layout(Section):
 
 
 def template_path(template: str, root: str | Path, simulation: str, **facts: object) -> Path:
-    """Fill in a template of a path; it lies below ``root`` unless it starts with ``./``."""
+    """Fill in a template of a path; it lies below ``root`` unless it starts with ``./``.
+
+    Tables of ``./data/parameters`` come with the package: see :mod:`emulator.config.suites.tables`.
+    """
     name = template.format(
         set=set_of(simulation),
         simulation=simulation,
         number=simulation.rsplit("_", 1)[-1],
         **facts,
     )
-    return Path(name) if name.startswith("./") else Path(root) / name
+    return found_table(Path(name)) if name.startswith("./") else Path(root) / name
 
 
 def set_of(simulation: str) -> str:

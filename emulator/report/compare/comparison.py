@@ -19,7 +19,7 @@ from emulator.report.compare.scores import (
     ratio_cell,
     score_ratios,
 )
-from emulator.report.compare.seeds import seed_table
+from emulator.report.compare.seeds import UNSEEN, seed_table
 from emulator.report.compare.settings import differing
 from emulator.report.figures.style import domain_of_file, fields_of
 from emulator.report.page import Table
@@ -66,6 +66,11 @@ class Comparison:
         domain = domain_of_file(metrics)
         return of_runs(int(metrics.attrs["n_runs"]), metrics.sizes["simulation"], domain)
 
+    @property
+    def limits(self) -> list[str]:
+        """What to know before a verdict is believed: the notes, and seeds that nobody varied."""
+        return [*self.notes, *([UNSEEN] if self.seeds is None else [])]
+
 
 def compare(folders: Sequence[Path]) -> Comparison:
     """Read folders of results and compare them with the first; raises as :func:`read_trained`."""
@@ -110,6 +115,14 @@ def verdicts(comparison: Comparison) -> list[Verdict]:
     return found
 
 
+def stars(comparison: Comparison) -> str:
+    """What a star at a bar means, and where it means less."""
+    said = "★: the best value, whether or not it is so beyond its error."
+    if all(_same_baselines(model, comparison.reference) for model in comparison.models):
+        return said
+    return f"{said} Gains count against baselines that are not the same: their stars say little."
+
+
 def headline(comparison: Comparison) -> Table:
     """One row a model."""
     overall = {found.label: ratio_cell(found.overall.values) for found in comparison.ratios}
@@ -128,7 +141,8 @@ def headline(comparison: Comparison) -> Table:
         rows,
         f"CRPS over that of {comparison.reference.label}, geometric mean over fields and scales "
         "(below 1 is better), with its interval of 68 % from a jackknife over runs of the pair: a "
-        "word stands where the interval excludes 1.",
+        "word stands where the interval excludes 1. Times compare only if they are of the same "
+        "machine.",
     )
 
 
@@ -149,6 +163,7 @@ def cost_table(comparison: Comparison) -> Table:
         f"{UNKNOWN}: not recorded. The time a member is that of the workflow's jobs of the stage "
         "sample, their start included, over all members of all windows. Times compare only if they "
         "are of the same machine.",
+        of_runs=False,
     )
 
 
@@ -162,6 +177,7 @@ def differences_table(comparison: Comparison) -> Table | None:
         [[name, *values] for name, values in rows.items()],
         f"Keys of the configs that are not equal, of what models and ensembles record; {UNKNOWN}: "
         "has no such key.",
+        of_runs=False,
     )
 
 
@@ -170,7 +186,7 @@ def _notes(models: Sequence[Trained]) -> list[str]:
     notes = []
     reference, *others = models
     for model in others:
-        if not _baselines(model.metrics).equals(_baselines(reference.metrics)):
+        if not _same_baselines(model, reference):
             notes.append(
                 f"Baselines of {model.label} are not those of {reference.label} (another "
                 "regression, or other simulations of training): each gain counts against its own. "
@@ -185,6 +201,10 @@ def _notes(models: Sequence[Trained]) -> list[str]:
         if set(model.weights) & set(reference.weights):
             notes.append(f"{model.label} and {reference.label} were drawn from the same weights.")
     return notes
+
+
+def _same_baselines(model: Trained, reference: Trained) -> bool:
+    return _baselines(model.metrics).equals(_baselines(reference.metrics))
 
 
 def _baselines(metrics: xr.Dataset) -> xr.DataArray:

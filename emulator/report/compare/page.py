@@ -10,11 +10,11 @@ from emulator.report.compare.comparison import (
     cost_table,
     differences_table,
     headline,
+    stars,
     verdicts,
 )
 from emulator.report.compare.responses import slope_tables
 from emulator.report.compare.scores import ratio_table
-from emulator.report.compare.seeds import UNSEEN
 from emulator.report.figures.ratios import plot_ratios
 from emulator.report.figures.slopes import LEAST, MOST, plot_slopes
 from emulator.report.figures.style import domain_of_file
@@ -50,7 +50,8 @@ def write_comparison(comparison: Comparison, output: Path) -> None:
         verdicts=verdicts(comparison),
         headline=headline(comparison),
         runs=comparison.runs,
-        notes=comparison.notes,
+        notes=comparison.limits,
+        stars=stars(comparison),
         models=[model.label for model in comparison.models],
         groups=comparison.bars,
         sections=_sections(comparison),
@@ -64,7 +65,7 @@ def _sections(comparison: Comparison) -> list[Section]:
         scores_section(comparison),
         bars,
         _responses(comparison),
-        _seeds(comparison),
+        *_seeds(comparison),
         _setup(comparison),
     ]
 
@@ -90,7 +91,7 @@ def scores_section(comparison: Comparison) -> Section:
                 caption=f"CRPS over that of {reference} (dashed), for pixels, means over squares, "
                 "means over windows and ln P(k) of windows; right of the grey line and in the last "
                 "panel the geometric means. Below 1 is better. Bars are intervals of 68 %, from a "
-                "jackknife over runs of the ratio.",
+                "jackknife over runs of the ratio. Every panel has an axis of its own.",
                 numbers=numbers_of(xr.Dataset(dict(found)), *(label for label, _ in found)),
             )
         ],
@@ -128,13 +129,12 @@ def _responses(comparison: Comparison) -> Section:
     return section
 
 
-def _seeds(comparison: Comparison) -> Section:
-    section = Section("seeds", "Other seeds of training", runs=comparison.runs)
+def _seeds(comparison: Comparison) -> list[Section]:
+    # where nothing is known of them the verdict says so
     if comparison.seeds is None:
-        section.missing.append(UNSEEN)
-    else:
-        section.tables.append(comparison.seeds)
-    return section
+        return []
+    title = "Other seeds of training"
+    return [Section("seeds", title, runs=comparison.runs, tables=[comparison.seeds])]
 
 
 def _setup(comparison: Comparison) -> Section:

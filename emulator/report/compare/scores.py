@@ -117,9 +117,20 @@ def ratio_cell(values: np.ndarray) -> str:
 
 
 def percent(values: np.ndarray) -> str:
-    """A ratio in words: ``4.1% lower (-6.6% to -1.6%)``; ``equal`` if there is no error either."""
+    """A ratio in words, with its interval; ``equal`` if there is no error either.
+
+    ``4.1% lower (1.6% to 6.6%)``, ``4.1% lower (9.0% lower to 0.8% higher)``.
+    """
     value, low, high = (100 * (float(number) - 1.0) for number in values)
     if value == low == high == 0.0:
         return "equal"
-    said = f"{abs(value):.1f}% {'lower' if value < 0 else 'higher'}"
-    return said if np.isnan(low) else f"{said} ({low:+.1f}% to {high:+.1f}%)"
+    if np.isnan(low):
+        return _one_sided(value)
+    if (low < 0) != (high < 0):
+        return f"{_one_sided(value)} ({_one_sided(low)} to {_one_sided(high)})"
+    near, far = sorted((abs(low), abs(high)))
+    return f"{_one_sided(value)} ({near:.1f}% to {far:.1f}%)"
+
+
+def _one_sided(percentage: float) -> str:
+    return f"{abs(percentage):.1f}% {'lower' if percentage < 0 else 'higher'}"

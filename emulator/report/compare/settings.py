@@ -112,4 +112,6 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, float) and float(short := f"{value:g}") == value:
+        return short  # 1e+09: nobody counts zeros
     return "null" if value is None else json.dumps(value)

@@ -8,6 +8,7 @@ from emulator.report.compare.comparison import (
     cost_table,
     differences_table,
     headline,
+    stars,
     verdicts,
 )
 from emulator.report.compare.responses import slope_tables
@@ -52,7 +53,7 @@ def _bars(comparison: Comparison) -> str:
     rows = [["bar", "asked", *(model.label for model in comparison.models)]]
     for group, bars in comparison.bars.items():
         rows += [[group], *([f"  {b.name}", b.threshold, *(c.text for c in b.cells)] for b in bars)]
-    caption = "✓ met, ✗ missed; ★: the best value, whether or not it is so beyond its error."
+    caption = f"✓ met, ✗ missed; {stars(comparison)}"
     return f"{_aligned(rows)}\n{_wrapped(caption)}"
 
 

@@ -45,4 +45,5 @@ def plot_ratios(ratios: Sequence[tuple[str, xr.DataArray]], labels: Mapping[str,
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=min(len(ratios), 4))
     style.hide_unused(axes, len(channels))
+    style.space_rows(figure)
     return figure

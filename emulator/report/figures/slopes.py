@@ -55,4 +55,5 @@ def plot_slopes(slopes: xr.DataArray, labels: Mapping[str, str]) -> Figure:
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=min(len(models), 4))
     style.hide_unused(axes, len(fields))
+    style.space_rows(figure)
     return figure

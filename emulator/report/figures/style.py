@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullFormatter
 
 from emulator.domain import Domain, domain_of
@@ -74,6 +75,13 @@ def grid_for(count: int) -> tuple[int, int]:
 def row_width(count: int) -> float:
     """Width of a row of panels [inch]: that of three, or more."""
     return max(9.6, round(3.2 * count, 1))
+
+
+def space_rows(figure: Figure) -> None:
+    """Keep the title of a panel apart from the labels of the panel above it."""
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(h_pad=0.12, w_pad=0.08)
 
 
 def hide_unused(axes: np.ndarray, used: int) -> None:

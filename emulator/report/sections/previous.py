@@ -1,7 +1,13 @@
 """The run beside earlier ones on the same held-out simulations."""
 
 from emulator.metrics.bars import MET
-from emulator.report.compare.comparison import Comparison, differences_table, headline, verdicts
+from emulator.report.compare.comparison import (
+    Comparison,
+    differences_table,
+    headline,
+    stars,
+    verdicts,
+)
 from emulator.report.compare.page import scores_section
 from emulator.report.page import Section, Table
 
@@ -16,11 +22,16 @@ def previous_section(comparison: Comparison) -> Section:
     """
     section = scores_section(comparison)
     section.anchor, section.title = "previous", "Beside earlier runs"
+    own, reference = comparison.models[-1], comparison.reference
+    section.intro = (
+        f"This run is {own.label}; the reference is {reference.label} ({reference.folder}). "
+        f"{section.intro}"
+    )
     section.said = [
         (model.label, f"{verdict.short} {verdict.more}")
         for model, verdict in zip(comparison.models[1:], verdicts(comparison), strict=True)
     ]
-    section.missing += comparison.notes
+    section.missing += comparison.limits
     found = [headline(comparison), *section.tables, _changed_bars(comparison)]
     section.tables = [*found, *filter(None, [differences_table(comparison)])]
     return section
@@ -40,7 +51,6 @@ def _changed_bars(comparison: Comparison) -> Table:
     return Table(
         ["bar", "asked", *models],
         rows,
-        f"Bars whose verdict differs: ✓ met, ✗ missed, ★ the best value, whether or not it is so "
-        f"beyond its error. {same}. All of them, responses and cost: `emulator compare`, or the "
-        "target `compare` of the workflow.",
+        f"Bars whose verdict differs: ✓ met, ✗ missed; {stars(comparison)} {same}. All of them, "
+        "responses and cost: `emulator compare`, or the target `compare` of the workflow.",
     )

@@ -48,4 +48,4 @@ def as_sampling(asked: Any) -> SamplingConfig | None:
     try:
         return SamplingConfig.model_validate(asked)
     except ValidationError as error:
-        raise ConfigError(f"sampling:\n{shorten_error(error)}") from error
+        raise ConfigError(f"sampling:\n{shorten_error(error, SamplingConfig)}") from error

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -120,6 +120,8 @@ def check_range(table: np.ndarray, normalisation: Normalisation, policy: Policy)
     EmulatorError
         Names them, their values and ranges.
     """
+    if policy not in get_args(Policy):
+        raise EmulatorError(f"out_of_range: expected raise or warn, got {policy!r}")
     faults = []
     for index, (name, scale) in enumerate(normalisation.params.items()):
         known = table[~np.isnan(table[:, index]), index]
