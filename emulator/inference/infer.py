@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 from emulator.diffusion.common_noise import NOISE
-from emulator.inference.neural import train_posterior
+from emulator.inference.neural import refuse_few, train_posterior
 from emulator.inference.posterior import label_posterior
 from emulator.inference.simulator import Simulator
 from emulator.inference.weighing import weigh_prior
-from emulator.io import EmulatorError
+from emulator.io import EmulatorError, require_extra
 
 
 def infer(
@@ -31,7 +31,8 @@ def infer(
     Raises
     ------
     EmulatorError
-        For fields of another shape, or another method.
+        For fields of another shape, another method, fewer simulations than can train, or without
+        the package `sbi`: before anything is simulated.
     """
     values = np.asarray(fields, np.float32)
     window = tuple(simulator.condition.field.shape)
@@ -39,6 +40,8 @@ def infer(
     if values.shape != expected or not np.isfinite(values).all():
         raise EmulatorError(f"fields: expected finite values {expected}, got {values.shape}")
     if method == "simulation":
+        refuse_few(n_simulations)
+        require_extra("sbi", "inference", "method='simulation'")
         points = simulator.prior.design(n_simulations, seed)
         posterior = train_posterior(points, simulator(points), simulator.prior, seed=seed)
         theta, nats = posterior.draw(simulator.observe(values), n_draws, seed)

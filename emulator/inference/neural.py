@@ -109,6 +109,20 @@ class NeuralPosterior:
         return theta.transpose(0, 1), nats.transpose(0, 1)
 
 
+def refuse_few(n_simulations: int) -> None:
+    """Before anything is simulated: whether so many could train a posterior.
+
+    Raises
+    ------
+    EmulatorError
+        For fewer than 100.
+    """
+    if n_simulations < LEAST_SIMULATIONS:
+        raise EmulatorError(
+            f"n_simulations: expected {LEAST_SIMULATIONS} or more, got {n_simulations}"
+        )
+
+
 def train_posterior(
     theta: Tensor, x: Tensor, prior: BoxPrior, *, seed: int = 0, n_layers: int = 4, width: int = 48
 ) -> NeuralPosterior:
@@ -132,19 +146,16 @@ def train_posterior(
     EmulatorError
         For fewer than 100 simulations, or summaries that are not finite.
     """
-    from sbi.inference import NPE
-    from sbi.neural_nets import posterior_nn
-
-    if len(theta) < LEAST_SIMULATIONS:
-        raise EmulatorError(
-            f"n_simulations: expected {LEAST_SIMULATIONS} or more, got {len(theta)}"
-        )
+    refuse_few(len(theta))
     if bad := int((~torch.isfinite(x)).any(1).sum()):
         raise EmulatorError(f"{bad} of {len(x)} simulations have summaries that are not finite")
     mean, std = x.mean(0), x.std(0)
     std = torch.where(std > LEAST_SPREAD * (1 + mean.abs()), std, 0.0)
     if not bool(std.any()):
         raise EmulatorError("all simulations have the same summaries: they tell nothing")
+    from sbi.inference import NPE
+    from sbi.neural_nets import posterior_nn
+
     v = torch.special.ndtri(prior.share(theta.float()))
     alone = theta.shape[1] == 1
     kind = {"model": "mdn"} if alone else {"model": "maf", "num_transforms": n_layers}

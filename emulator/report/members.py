@@ -65,7 +65,8 @@ def _strips(shown: Shown, n_members: int) -> list[Strip]:
 
 def _encode(values: np.ndarray, norm: Normalize, colors: str) -> str:
     """One pixel a pixel; the page enlarges them."""
-    inside = np.maximum(values, norm.vmin or 0.0)
+    inside = np.maximum(values, norm.vmin or 0.0)[::-1]  # the first row below
     buffer = io.BytesIO()
-    imsave(buffer, colormaps[colors](norm(inside), bytes=True), origin="lower", format="png")
+    # pillow wants the pixels in their order of memory, which origin="lower" would turn around
+    imsave(buffer, colormaps[colors](norm(inside), bytes=True), format="png")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

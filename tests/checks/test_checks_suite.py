@@ -338,6 +338,12 @@ def make_targets(root):
         hydro.unlink()
 
 
+def particles_to_project(report):
+    """Of all simulations: what a clock has measured divides out."""
+    needs = report["needs"]
+    return 3600.0 * needs["projection_core_hours"] * needs["particles_per_second"]
+
+
 def test_runs_without_twins_are_targets(suite):
     """Not split, as nothing is learned from them: one simulation would do."""
     _, pairs = check(suite)
@@ -347,7 +353,8 @@ def test_runs_without_twins_are_targets(suite):
     assert "hydro" not in report["simulations"]["LH_1"]
     assert report["needs"]["maps_bytes_a_simulation"] == 3 * 64**2 * 4 * (1 + 1 / 4 + 1 / 16)
     assert report["needs"]["training_bytes"] == 0
-    assert report["needs"]["projection_core_hours"] < pairs["needs"]["projection_core_hours"]
+    assert particles_to_project(pairs) == pytest.approx(4 * (3 * SIDE**3 + 12))
+    assert particles_to_project(report) == pytest.approx(4 * SIDE**3)
     said = CliRunner().invoke(app, ["check", str(suite.parent / "mine.yaml")]).output
     assert "targets to be painted" in said
     assert "cannot be: trained, sampled or validated on" in said
