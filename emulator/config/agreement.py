@@ -6,7 +6,7 @@ Compared are the keys that decide it, not how long or how fast a training was.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from emulator.config.channels import Channel
 from emulator.config.data import DataConfig
@@ -89,10 +89,7 @@ def require_own_bundle(config: Experiment, card: Mapping[str, Any], folder: Path
     """
     given = config.model_fields_set & ALL
     whole = ALL if "training" in given else given  # else the config of a stage, which has few
-    faults = [
-        f"{key}: expected {_short(here)} as the config says, got {_short(there)}"
-        for key, here, there in differences(config, card, whole)
-    ]
+    faults = faults_of(config, card, whole, right="config")
     if faults:
         raise ConfigError(
             f"{folder / 'model.json'}: trained by another config: {'; '.join(faults)}. Train it "
@@ -101,15 +98,23 @@ def require_own_bundle(config: Experiment, card: Mapping[str, Any], folder: Path
         )
 
 
-def faults_against(config: Experiment, card: Mapping[str, Any]) -> list[str]:
-    """What of a config is not as a bundle has it, key by key; see :func:`require_own_bundle`."""
-    return [
-        f"{key}: expected {_short(there)} as the bundle has it, got {_short(here)}"
-        for key, here, there in differences(config, card, ALL)
-    ]
+def faults_of(
+    config: Experiment,
+    card: Mapping[str, Any],
+    sections: Iterable[str] = ALL,
+    *,
+    right: Literal["config", "bundle"],
+) -> list[str]:
+    """What differs, key by key, in words of whoever is right; see :func:`require_own_bundle`."""
+    said = {"config": "as the config says", "bundle": "as the bundle has it"}[right]
+    faults = []
+    for key, here, there in _differences(config, card, sections):
+        wanted, found = (here, there) if right == "config" else (there, here)
+        faults.append(f"{key}: expected {_short(wanted)} {said}, got {_short(found)}")
+    return faults
 
 
-def differences(
+def _differences(
     config: Experiment, card: Mapping[str, Any], sections: Iterable[str]
 ) -> Iterable[tuple[str, Any, Any]]:
     """Keys of these sections with other values: here, and there."""

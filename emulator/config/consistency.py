@@ -1,12 +1,11 @@
 """The consistency model: a trained diffusion distilled to a few network evaluations a member."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from emulator.config.places import only_bundle
+from emulator.config.places import is_within, only_bundle
 from emulator.config.section import FilePath, Gamma, Section
 
 MOST_EVALUATIONS = 4
@@ -56,7 +55,7 @@ class ConsistencyConfig(Section):
                 "consistency.teacher: training.objective consistency distils a trained diffusion: "
                 "name its bundle (results/NAME/model), or set training.objective to diffusion"
             )
-        elif Path(os.path.abspath(self.teacher)).is_relative_to(os.path.abspath(results)):
+        elif is_within(self.teacher, results):
             found.append(
                 f"consistency.teacher {self.teacher} lies in {results}, the results of this "
                 "experiment itself: give the student another name"

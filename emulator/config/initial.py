@@ -5,13 +5,12 @@ all that decides it must be the bundle's: it is compared here, on the content of
 before any job starts, and again by the training, which knows the maps.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from emulator.config.agreement import Experiment, faults_against
-from emulator.config.places import only_bundle, results_folder
+from emulator.config.agreement import Experiment, faults_of
+from emulator.config.places import is_within, only_bundle, results_folder
 from emulator.config.section import ConfigError
 from emulator.io import read_json
 
@@ -35,8 +34,7 @@ def faults_of_initial(config: Experiment) -> list[str]:
             f"training.initial: a bundle keeps a table of a learned schedule, not its weights: "
             f"expected a diffusion.schedule that is not learned, got {config.diffusion.schedule}"
         )
-    results = os.path.abspath(results_folder(config.name))
-    if Path(os.path.abspath(folder)).is_relative_to(results):
+    if is_within(folder, results_folder(config.name)):
         found.append(
             f"training.initial {folder} lies in the results of this experiment itself: give it "
             "another name"
@@ -74,21 +72,10 @@ def initial_files(config: Experiment) -> list[str]:
 def require_initial(config: Experiment, card: Mapping[str, Any], folder: Path) -> None:
     """Refuse a bundle whose weights mean something else than those that are to be trained.
 
-    Parameters
-    ----------
-    config
-        Of the training.
-    card
-        Content of ``model.json``; keys that an older format lacks are not compared.
-    folder
-        Where it lies, for the message.
-
-    Raises
-    ------
-    ConfigError
-        Names every key that differs.
+    Arguments and error are those of :func:`~emulator.config.agreement.require_own_bundle`, of the
+    config of a training, all of whose sections are compared.
     """
-    faults = faults_against(config, card)
+    faults = faults_of(config, card, right="bundle")
     if faults:
         raise ConfigError(
             f"training.initial {folder}: its weights mean something else here: "

@@ -4,6 +4,7 @@ The one way from a name to a path. Names are checked (:func:`~emulator.io.path_p
 called ``../../x`` in somebody's ``splits.json`` must not lead out of its folder.
 """
 
+import os
 from pathlib import Path
 
 from emulator.config.section import ConfigError
@@ -49,6 +50,11 @@ def trained_bundles(folder: str | Path) -> list[Path]:
         return [folder]
     found = [path.parent for path in folder.glob("seed_*/model.json")]
     return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+def is_within(path: str | Path, folder: str | Path) -> bool:
+    """Whether a path lies in a folder, by their names: links are not followed."""
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
 
 
 def only_bundle(key: str, folder: str | Path, remedy: str) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from emulator.io.errors import DataError, raised_within
 from emulator.io.hdf5 import FOREIGN
-from emulator.io.text import absence, forbidden, is_file
+from emulator.io.text import absent, forbidden, is_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ def open_arrays(path: str | Path, *, mmap_mode: Literal["r"] | None = None) -> I
 
     path = Path(path)
     if not is_file(path):
-        raise DataError(path, "a .npy or .npz file", absence(path))
+        raise absent(path, "a .npy or .npz file")
     with array_errors(path):
         loaded: Any = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         if isinstance(loaded, np.lib.npyio.NpzFile):

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.io.errors import DataError, raised_within
-from emulator.io.made_by import how_to_make
-from emulator.io.text import absence, forbidden, is_file
+from emulator.io.text import absent, forbidden, is_file
 
 if TYPE_CHECKING:
     import h5py
@@ -51,7 +50,7 @@ def open_hdf5(path: str | Path, *, hint: str = FOREIGN) -> Iterator["h5py.File"]
 
     path = Path(path)
     if not is_file(path):
-        raise DataError(path, "an HDF5 file", absence(path), how_to_make(path))
+        raise absent(path, "an HDF5 file")
     with h5py_errors(path, hint=hint), h5py.File(path, "r") as handle:
         yield handle
 

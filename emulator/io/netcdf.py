@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.io.atomic import write_bytes
 from emulator.io.errors import DataError
-from emulator.io.made_by import how_to_make
 from emulator.io.seal import seal_of, verify
-from emulator.io.text import absence, is_file
+from emulator.io.text import absent, is_file
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +31,7 @@ def read_dataset(path: str | Path) -> "xr.Dataset":
 
     path = Path(path)
     if not is_file(path):
-        raise DataError(path, "a netCDF file", absence(path), how_to_make(path))
+        raise absent(path, "a netCDF file")
     verify(path)
     try:
         return xr.load_dataset(path, engine="h5netcdf")

@@ -20,9 +20,10 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def absence(path: Path) -> str:
-    """What is there instead of a file."""
-    return "a folder" if path.is_dir() else "no such file"
+def absent(path: Path, what: str) -> DataError:
+    """Message of a file that is not there: what is in its place, which command writes it."""
+    found = "a folder" if path.is_dir() else "no such file"
+    return DataError(path, what, found, how_to_make(path))
 
 
 def forbidden(path: Path, error: Exception) -> DataError:
@@ -42,7 +43,7 @@ def read_text(path: str | Path, what: str) -> str:
     """
     path = Path(path)
     if not is_file(path):
-        raise DataError(path, what, absence(path), how_to_make(path))
+        raise absent(path, what)
     try:
         return path.read_text(encoding="utf-8-sig")
     except PermissionError as error:

@@ -103,7 +103,7 @@ def _raw_moments(case: Case, name: str, side: int) -> np.ndarray:
         logs = log_maps(means, case.scales, case.fields)
         logs = logs if "member" in logs.dims else logs.expand_dims("member")
         y = logs.transpose("member", "sample", "channel", "y", "x").values
-    first, pixels = y.mean(axis=(1, 3, 4)), y[:, :, 0].size // len(y)
+    first, pixels = y.mean(axis=(1, 3, 4)), y[0, :, 0].size
     square = y * y
     sums = [np.einsum("mscyx,mscyx->mc", a, b) for a, b in ((y, y), (square, y), (square, square))]
     return np.stack([first, *(each / pixels for each in sums)], axis=-1)

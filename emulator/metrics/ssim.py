@@ -77,15 +77,11 @@ class StructuralSimilarity(Metric):
             return xr.Dataset()
         logs, of_members = case.shared(case_logs)
         truth = Smoothed(logs)
-        with_truth, with_next, previous = [], [], None
-        for values in of_members:
-            member = Smoothed(values)
-            with_truth.append(ssim_of(member, truth))
-            if previous is None:
-                previous = member
-            else:
-                with_next.append(ssim_of(previous, member))
-                previous = None
+        with_truth, with_next = [], []
+        for i in range(0, len(of_members), 2):
+            pair = [Smoothed(values) for values in of_members[i : i + 2]]
+            with_truth += [ssim_of(member, truth) for member in pair]
+            with_next += [ssim_of(pair[0], pair[1])] if len(pair) == 2 else []
         found = {
             "member_truth": np.mean(with_truth, axis=0),
             "member_member": np.mean(with_next, axis=0),

@@ -87,8 +87,8 @@ def evaluate(
         )
     progress = Progress("validate", len(ensembles))
     paths = sorted(map(Path, ensembles))
-    first = _read_held_out(paths[0], splits).isel(sample=[])
-    fields = fields_of(first, paths[0])
+    whole = _read_held_out(paths[0], splits)
+    first, fields = whole.isel(sample=[]), fields_of(whole, paths[0])
     config = resolve_bars(config, fields, first)
     baselines = fit_baselines(
         splits.get("train", ()), Path(maps_dir), fields=fields, window=_window(first), seed=SEED,
@@ -103,10 +103,11 @@ def evaluate(
     firsts: dict[str, xr.Dataset] = {}
     redshifts: set[object] = set()
 
-    def read() -> Iterator[xr.Dataset]:
+    def in_order(ensemble: xr.Dataset) -> Iterator[xr.Dataset]:
         for path in paths:
-            ensemble = _read_held_out(path, splits)
-            _require_alike(ensemble, first, path)
+            if path != paths[0]:
+                ensemble = _read_held_out(path, splits)
+                _require_alike(ensemble, first, path)
             redshifts.add(ensemble.attrs.get("redshift"))
             kind = str(ensemble.attrs.get("response_set", ""))
             require_same_draws(
@@ -117,7 +118,9 @@ def evaluate(
     def evaluate_one(ensemble: xr.Dataset) -> xr.Dataset:
         return _evaluate_one(ensemble, fields, Path(maps_dir), baselines, training, config)
 
-    for row in side_by_side(evaluate_one, read(), workers):
+    found = side_by_side(evaluate_one, in_order(whole), workers)
+    del whole  # it would stay in memory to the end
+    for row in found:
         (responses if "response" in row.dims else rows).append(row)
         progress.advance()
     require_one_response_set([kind for kind in firsts if kind])

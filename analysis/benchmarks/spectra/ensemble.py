@@ -24,12 +24,7 @@ def measure() -> list[Measurement]:
     found = {side: seconds_of(side) for side in SIDES}
     rows = [[f"{side} x {side}", f"{s.cpu:.1f}", f"{s.wall:.1f}"] for side, s in found.items()]
     bars = [
-        Bar(
-            f"windows of {side} x {side}, two cores [s]",
-            s.wall,
-            -INFINITY,
-            WANTED,
-        )
+        Bar(f"windows of {side} x {side}, two cores [s]", s.wall, -INFINITY, WANTED)
         for side, s in found.items()
     ]
     note = (
